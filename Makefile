@@ -1,0 +1,56 @@
+# Needs make and Python 3.11 or later, nothing else: `make run PYTHON=python3.12` names another interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+CORE_VENV ?= .venv-core
+UV ?= uv==0.13.9
+
+IN_DEV = $(VENV)/bin/python
+BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
+	echo "eightysix: no $(PYTHON) here; name a Python 3.11 or later: make $@ PYTHON=/path/to/python3" >&2; exit 1; }; \
+	$(PYTHON) tools/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: run dev test lint types layers unit docs bench lock clean help
+
+run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
+	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
+	@$(CORE_VENV)/bin/python tools/replay.py
+
+dev: ## Set up everything for development in .venv
+	$(BOOTSTRAP) requirements/dev.txt $(VENV)
+
+# pytest runs last: its summary, with the tiers that were skipped and why, closes the output.
+test: lint types layers unit ## Lint, types, layers, and the whole test suite
+
+lint: dev ## Style and format
+	@$(IN_DEV) -m ruff check --quiet .
+	@$(IN_DEV) -m ruff format --check --quiet .
+
+types: dev ## mypy, strict
+	@$(IN_DEV) -m mypy --no-error-summary
+
+layers: dev ## Imports point down only
+	@$(IN_DEV) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
+
+unit: dev ## The tests alone
+	@$(IN_DEV) -m pytest
+
+docs: dev ## Run the commands of README.md and docs/ and compare what they print
+	@$(IN_DEV) -m pytest tests/repo/test_readme.py
+
+bench: dev ## Measure every number that the README names
+	@for file in bench/[a-z]*.py; do name=$${file##*/}; $(IN_DEV) -m bench.$${name%.py} || exit 1; done
+
+lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'
+	@for part in core "dev --all-extras --group dev"; do set -- $$part; out=requirements/$$1.txt; shift; \
+	.venv-lock/bin/uv pip compile pyproject.toml "$$@" --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --only-binary :all: --no-emit-package eightysix \
+	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
+
+clean: ## Remove what the targets made, environments too
+	rm -rf $(VENV) $(CORE_VENV) .venv-lock dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12

@@ -1,0 +1,171 @@
+"""Throughput of `detect` over 200,000 Tetragon records, against its floor and against Python EQL, both sides in one run.
+
+    python -m bench.throughput [--records 200000] [--rounds 5] [--output bench/results/throughput.json]
+
+Floor: read the file and decode the same typed fields with the same decoder, nothing else. Every measurement is a process
+of its own (CPU seconds and peak memory are its own, from getrusage), the sides take turns, and the median of the rounds
+is kept. Ratios are what counts: absolute numbers are the machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SIDES = ("floor", "detect", "detect-50-rules", "eql")
+
+FLOOR = """
+import sys
+from eightysix.sources.tetragon_records import Record
+from eightysix.sources.reading import read_inputs, Limits
+import msgspec
+decode_lines = msgspec.json.Decoder(Record).decode_lines
+n = 0
+for block in read_inputs([sys.argv[1]], None, Limits(), print):
+    n += len(decode_lines(block.data))
+print(n, file=sys.stderr)
+"""
+
+DETECT = """
+import sys
+from eightysix.cli.main import main
+sys.exit(main(["detect", sys.argv[1], "--format", "json", "--output", sys.argv[2], "--exit-zero", "--quiet"]))
+"""
+
+RULES_50 = """
+import sys
+import msgspec
+import eightysix.rules.catalog as catalog
+load_all = catalog.load_all
+def many(folder):
+    loaded = load_all(folder)
+    rules = list(loaded.rules)
+    for number in range(50 - len(rules)):
+        rules.append(msgspec.structs.replace(loaded.rules[number % len(loaded.rules)], id=f"copy-{number}"))
+    return msgspec.structs.replace(loaded, rules=tuple(rules))
+catalog.load_all = many
+from eightysix.cli.main import main
+sys.exit(main(["detect", sys.argv[1], "--format", "json", "--output", sys.argv[2], "--exit-zero", "--quiet"]))
+"""
+
+EQL = """
+import json
+import sys
+import eql
+with eql.parser.elasticsearch_syntax:
+    query = eql.parse_query('''sequence by pod with maxspan=300s
+      [any where kind == "install"] [any where kind == "metadata"] [any where kind == "token"]''')
+engine = eql.PythonEngine()
+hits = []
+engine.add_query(query)
+engine.add_output_hook(hits.append)
+def events():
+    with open(sys.argv[1], "rb") as file:
+        for line in file:
+            data = json.loads(line)
+            yield eql.Event(data.get("kind", "generic"), data["ts"], data)
+engine.stream_events(events())
+print(len(hits), file=sys.stderr)
+"""
+
+WRAPPER = """
+import json, resource, runpy, sys, time
+path = sys.argv[1]
+sys.argv = sys.argv[1:]
+wall = time.perf_counter()
+try:
+    runpy.run_path(path, run_name="__main__")
+except SystemExit as error:
+    assert not error.code, error.code
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({"cpu_s": usage.ru_utime + usage.ru_stime, "wall_s": time.perf_counter() - wall, "peak_mb": usage.ru_maxrss / 1024}))
+"""
+
+
+def measure(side: str, folder: Path, corpus: Path, flat: Path) -> dict[str, float]:
+    """One run of one side, in a process of its own."""
+    script = {"floor": FLOOR, "detect": DETECT, "detect-50-rules": RULES_50, "eql": EQL}[side]
+    body, wrapper = folder / f"{side}.py", folder / "wrapper.py"
+    body.write_text(script)
+    wrapper.write_text(WRAPPER)
+    data = flat if side == "eql" else corpus
+    command = [sys.executable, str(wrapper), str(body), str(data), str(folder / f"{side}.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def idle() -> float:
+    """CPU seconds of a process that only starts and imports what `detect` imports: told apart from the work itself."""
+    code = "import eightysix.serve.replay, eightysix.rules.catalog as c; c.load_all(''); import resource; u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime)"
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def run(records: int, rounds: int) -> dict[str, object]:
+    """All sides in turn; medians and ratios."""
+    from bench.corpus import write_corpus, write_flat
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        corpus, flat = folder / "tetragon.jsonl", folder / "flat.jsonl"
+        truth = write_corpus(corpus, records=records)
+        write_flat(flat, records=records)
+        taken: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+        for _ in range(rounds):
+            for side in SIDES:
+                taken[side].append(measure(side, folder, corpus, flat))
+        found = json.loads((folder / "detect.json").read_text())
+        return summarise(records, corpus.stat().st_size, taken, found, truth)
+
+
+def summarise(
+    records: int, size: int, taken: dict[str, list[dict[str, float]]], found: dict[str, object], truth: object
+) -> dict[str, object]:
+    median = {side: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for side, runs in taken.items()}
+    cpu = {side: values["cpu_s"] for side, values in median.items()}
+    ratios = [f["cpu_s"] / d["cpu_s"] for f, d in zip(taken["floor"], taken["detect"], strict=True)]
+    return {
+        "records": records,
+        "bytes": size,
+        "rounds": len(taken["floor"]),
+        "python": platform.python_version(),
+        "median": median,
+        "records_per_cpu_second": {side: round(records / seconds) for side, seconds in cpu.items()},
+        "floor_over_detect": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
+        "eql_over_detect": cpu["eql"] / cpu["detect"],
+        "fifty_rules_over_four": cpu["detect-50-rules"] / cpu["detect"],
+        "start_cpu_s": idle(),
+        "incidents": score(found, truth),
+    }
+
+
+def score(found: dict[str, object], truth: object) -> dict[str, int]:
+    """Found incidents against the planted chains, by pod."""
+    incidents = found["incidents"]
+    assert isinstance(incidents, list)
+    assert isinstance(truth, dict)
+    raised = {i["pod"]["uid"] for i in incidents if i["verdict"] in ("suspect", "contain")}
+    planted = set(truth["malicious"])
+    return {"planted": len(planted), "found": len(planted & raised), "missed": len(planted - raised), "false": len(raised - planted)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    text = json.dumps(run(args.records, args.rounds), indent=1) + "\n"
+    if args.output:
+        args.output.write_text(text)
+    sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Files of the operator: read with a bound, written so that nobody else can read them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from eightysix.model.errors import UsageError
+
+__all__ = ["MAX_OPERATOR_FILE", "read_operator_file", "write_private"]
+
+MAX_OPERATOR_FILE = 256 << 20
+"""Bytes of the largest baseline that is read: ten thousand workloads with their destinations."""
+
+
+def read_operator_file(path: str, what: str) -> bytes:
+    """The bytes of a file that the operator named; `UsageError` with the reason where it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_OPERATOR_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"the {what} {path} cannot be read: {error.strerror}", "check the path") from error
+    if len(data) > MAX_OPERATOR_FILE:
+        raise UsageError(f"the {what} {path} is larger than {MAX_OPERATOR_FILE >> 20} MiB", "split it by namespace")
+    return data
+
+
+def write_private(path: str, text: str | bytes) -> None:
+    """Write `path` with mode 0600, whole or not at all."""
+    data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}", "check the folder and its rights") from error

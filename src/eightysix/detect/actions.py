@@ -1,0 +1,84 @@
+"""What an event is to the engine: its action, and the thing it acts on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from eightysix.context.destinations import classify
+from eightysix.model.event import Event
+from eightysix.model.words import Kind
+
+__all__ = ["Action", "action_of", "subject_of"]
+
+
+class Action(StrEnum):
+    """The kinds of evidence that states are kept by. Rules see finer values (`FIELDS.md`)."""
+
+    INSTALL = "install"  # something landed: package, download, distribution files
+    STARTUP_FILE = "startup-file"
+    WRITE = "write"  # a program or model file was written
+    CREDENTIAL = "credential"
+    ENVIRONMENT = "environment"
+    API = "api"
+    API_CONNECT = "api-connect"
+    CONNECT = "connect"
+    EXEC = "exec"
+    RUN = "run"  # imports, unpickling, libraries
+    RESOLVE = "resolve"
+    NEW_DIGEST = "new-digest"  # never an event: the first start of a digest that the baseline has not
+    OTHER = "other"
+
+
+_LANDING = frozenset({"install", "download", "build-hook", "distribution"})
+_RUNNING = frozenset({Kind.IMPORT, Kind.PICKLE, Kind.LOAD})
+
+
+def action_of(event: Event) -> Action:
+    """Sort an event by what it could be evidence for; depends on the event alone."""
+    if event.kind is Kind.API:
+        return Action.API
+    if event.kind in (Kind.CONNECT, Kind.HTTP):
+        if event.domain is not None:
+            return Action.CREDENTIAL
+        kind = classify(event.dst_ip, event.dst_port, event.dst_name)
+        if kind in ("metadata", "wire-server"):
+            return Action.OTHER  # asked for something that is no credential
+        return Action.API_CONNECT if kind == "api-server" else Action.CONNECT
+    if event.kind is Kind.FILE:
+        return _file_action(event)
+    if event.kind is Kind.RESOLVE:
+        return Action.RESOLVE
+    if event.kind in _RUNNING:
+        return Action.RUN
+    if event.activity in _LANDING:
+        return Action.INSTALL
+    return Action.EXEC
+
+
+def _file_action(event: Event) -> Action:
+    if event.domain is not None:
+        return Action.CREDENTIAL
+    if event.activity == "environment":
+        return Action.ENVIRONMENT
+    if event.activity.startswith("startup-file"):
+        return Action.STARTUP_FILE
+    if event.activity == "distribution":
+        return Action.INSTALL
+    return Action.WRITE if event.activity in ("program-file", "model-file") else Action.OTHER
+
+
+def subject_of(event: Event) -> str:
+    """What the event acts on: events with the same process, action and subject are repetitions of each other."""
+    if event.kind is Kind.API:
+        return f"{event.verb}/{event.resource}/{event.subresource}/{event.object_namespace}/{event.object_name}/{event.outcome}"
+    if event.kind in (Kind.CONNECT, Kind.HTTP):
+        return f"{event.kind}/{event.dst_ip or event.dst_name}:{event.dst_port}{event.url_path}/{event.outcome}/{event.root}"
+    if event.kind is Kind.FILE:
+        if event.activity == "distribution":
+            return str(event.artifacts[0])
+        return f"{event.file_path}/{event.access}/{event.root}"
+    if event.kind is Kind.RESOLVE:
+        return event.dst_name
+    if event.kind in _RUNNING:
+        return f"{event.module or event.file_path}/{event.at_import}/{event.root}"
+    return event.command

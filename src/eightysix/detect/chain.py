@@ -1,0 +1,284 @@
+"""Whether the observations of a pod make the chain of a rule: pure, and independent of the order of arrival.
+
+For every landing that could be the start (or every match of the first step, where a rule starts with no landing) and
+every process that could be the taker, the steps are looked for in event time. The chain with the highest verdict wins;
+among equals the one that was complete first, and of those the one that starts latest: so T0 is the latest landing that
+still explains the whole chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from eightysix.detect.actions import Action
+from eightysix.detect.facts import UNANCHORED, anchored_facts, grade_of, static_facts
+from eightysix.detect.gate import SKEW_NS, Gate, contain_gate
+from eightysix.detect.observe import Observation
+from eightysix.detect.rule import Join, Rule, Signal, Step, StepMode
+from eightysix.detect.view import PodView
+from eightysix.model.words import Origin, Source, Stage, Verdict
+
+__all__ = ["MAX_ANCHORS", "MAX_TAKERS", "Chain", "Told", "find_chain", "tell"]
+
+MAX_ANCHORS = 64
+MAX_TAKERS = 32
+"""Starts and takers that are tried: the work on one pod stays bounded whatever the pod does."""
+
+
+_Matches = dict[str, list[Observation]]
+_Matching = Callable[[Signal, Join], list[Observation]]
+
+
+@dataclass
+class Told:
+    """An observation with the fields that do not depend on the chain."""
+
+    observation: Observation
+    facts: dict[str, object]
+    action: str
+    grade: str
+
+
+@dataclass
+class Chain:
+    """A rule's chain in one pod. `matches` are the observations by signal, earliest first."""
+
+    rule: Rule
+    view: PodView
+    anchor: Observation
+    taker: str
+    matches: dict[str, list[Observation]]
+    complete_ns: int
+    score: int = 0
+    verdict: Verdict = Verdict.WATCH
+    benign: list[int] = field(default_factory=list)
+    gate: Gate | None = None
+
+    @property
+    def t0_ns(self) -> int:
+        return self.anchor.time_ns
+
+    @property
+    def preference(self) -> tuple[int, int, int, str]:
+        """Greater is better: see the module."""
+        return (self.verdict.rank, -self.complete_ns, self.anchor.time_ns, self.taker)
+
+
+def tell(view: PodView) -> list[Told]:
+    """All that rules are asked about, with their static fields."""
+    told: list[Told] = []
+    for observation in view.told():
+        facts = static_facts(view, observation)
+        if facts["action"]:
+            told.append(Told(observation, facts, str(facts["action"]), grade_of(observation)))
+    return told
+
+
+def find_chain(rule: Rule, view: PodView, told: Sequence[Told]) -> Chain | None:
+    """The best chain of `rule`, or None where its steps are not there."""
+    wanted = _candidates(rule, told)
+    if any(not any(wanted[name] for name in step.names) for step in rule.chain if step.mode is not StepMode.ABSENT):
+        return None
+    best: Chain | None = None
+    for anchor in _anchors(rule, told, wanted):
+        for taker in _takers(rule, view, told, anchor):
+            chain = _try(rule, view, told, wanted, anchor, taker)
+            if chain is not None and (best is None or chain.preference > best.preference):
+                best = chain
+    return best
+
+
+def _candidates(rule: Rule, told: Sequence[Told]) -> dict[str, list[Told]]:
+    """By signal, what could match it as far as action and grade say: the rest is asked once a start is chosen."""
+    found: dict[str, list[Told]] = {}
+    for name, signal in rule.signals.items():
+        actions = signal.detection.actions
+        found[name] = [
+            t for t in told if (not actions or t.action in actions) and t.grade <= signal.grade_min
+        ]
+    return found
+
+
+def _starts_with_landing(rule: Rule) -> bool:
+    return all(rule.signals[name].stage is Stage.LAND for name in rule.chain[0].names)
+
+
+def _anchors(rule: Rule, told: Sequence[Told], wanted: dict[str, list[Told]]) -> list[Observation]:
+    """What a chain could start from: of landings, the latest before each later step's candidate, and the earliest."""
+    possible = sorted(
+        {
+            id(t.observation): t.observation
+            for name in rule.chain[0].names
+            for t in wanted[name]
+            if rule.signals[name].detection.matches({**t.facts, **_AT_START})
+        }.values(),
+        key=lambda o: (o.time_ns, o.event.event_id),
+    )
+    if not _starts_with_landing(rule) or len(possible) <= MAX_ANCHORS:
+        return possible[:MAX_ANCHORS]
+    later = [t.observation.time_ns for t in told if t.observation.domain is not None]
+    chosen: dict[int, Observation] = {id(possible[0]): possible[0]}
+    for time_ns in later:
+        before = [o for o in possible if o.time_ns <= time_ns]
+        if before:
+            chosen[id(before[-1])] = before[-1]
+    return list(chosen.values())[:MAX_ANCHORS]
+
+
+_AT_START = {**UNANCHORED, "domain.order": 1}
+"""A credential that a chain starts from is the first by definition."""
+
+
+def _takers(rule: Rule, view: PodView, told: Sequence[Told], anchor: Observation) -> list[str]:
+    """Processes that a chain could be of: those that took a credential after the start; empty text is the whole pod."""
+    if not any(step.join in (Join.PROCESS, Join.LINEAGE) for step in rule.chain):
+        return [""]
+    takers: dict[str, int] = {}
+    for t in told:
+        observation = t.observation
+        if observation.actor and observation.time_ns >= anchor.time_ns and observation.domain is not None:
+            takers.setdefault(observation.actor, observation.time_ns)
+    return list(takers)[:MAX_TAKERS]
+
+
+def _try(
+    rule: Rule, view: PodView, told: Sequence[Told], wanted: dict[str, list[Told]], anchor: Observation, taker: str
+) -> Chain | None:
+    """The chain of `rule` from `anchor` by `taker`, or None."""
+    domains = _first_taken(view, told, anchor, taker)
+    cache: dict[int, dict[str, object]] = {}
+    matches: dict[str, list[Observation]] = {}
+
+    def matching(signal: Signal, join: Join) -> list[Observation]:
+        found: list[Observation] = []
+        for t in wanted[signal.name]:
+            observation = t.observation
+            if observation is not anchor and not _may_follow(view, observation, anchor, taker, join):
+                continue
+            facts = cache.get(id(t))
+            if facts is None:
+                facts = cache[id(t)] = {**t.facts, **_counted(view, observation, anchor, taker, domains)}
+            if signal.detection.matches(facts):
+                found.append(observation)
+        return found
+
+    reached = anchor.time_ns
+    for index, step in enumerate(rule.chain):
+        if step.mode is StepMode.ABSENT:
+            if any(matching(rule.signals[name], step.join) for name in step.names):
+                return None
+            continue
+        times = _step(rule, step, index, anchor, reached, matching, matches)
+        if times is None:
+            return None
+        reached = max(reached, times)
+    _supporting(rule, matching, matches)
+    chain = Chain(rule, view, anchor, taker, matches, reached)
+    _judge(chain, cache, told)
+    return chain
+
+
+def _step(
+    rule: Rule, step: Step, index: int, anchor: Observation, reached: int, matching: _Matching, matches: _Matches
+) -> int | None:
+    """Match one step; the time at which it was there, or None."""
+    times: list[int] = []
+    for name in step.names:
+        found = [anchor] if index == 0 and any(o is anchor for o in matching(rule.signals[name], Join.POD)) else []
+        if index:
+            found = [o for o in matching(rule.signals[name], step.join) if o.time_ns >= reached - _skew(o, anchor)]
+            if step.join is Join.WINDOW:
+                found = [o for o in found if o.time_ns - anchor.time_ns <= rule.within_s * 1e9]
+        if found:
+            matches[name] = found
+            times.append(found[0].time_ns)
+        elif step.mode is StepMode.ALL:
+            return None
+    if not times:
+        return None
+    return max(times) if step.mode is StepMode.ALL else min(times)
+
+
+def _supporting(rule: Rule, matching: _Matching, matches: _Matches) -> None:
+    """Signals outside the chain add points where they are there, joined to the taker."""
+    named = {name for step in rule.chain for name in step.names}
+    for name, signal in rule.signals.items():
+        if name not in named:
+            found = matching(signal, Join.PROCESS if signal.stage is not Stage.LAND else Join.POD)
+            if found:
+                matches[name] = found
+
+
+def _may_follow(view: PodView, observation: Observation, anchor: Observation, taker: str, join: Join) -> bool:
+    if observation.time_ns < anchor.time_ns - _skew(observation, anchor):
+        return False
+    if join in (Join.POD, Join.WINDOW, Join.TOKEN) or not taker:
+        return True
+    return not observation.actor or _in_tree(view, observation, taker)
+
+
+def _skew(observation: Observation, other: Observation) -> int:
+    """Only records of different clocks may be out of order."""
+    return 0 if _clock(observation) == _clock(other) else SKEW_NS
+
+
+def _clock(observation: Observation) -> str:
+    return "node" if observation.event.source in (Source.TETRAGON, Source.SENSOR) else str(observation.event.source)
+
+
+def _in_tree(view: PodView, observation: Observation, taker: str) -> bool:
+    return bool(observation.actor) and (not taker or view.lineage.descends(observation.actor, taker))
+
+
+def _counted(
+    view: PodView, observation: Observation, anchor: Observation, taker: str, domains: dict[str, int]
+) -> dict[str, object]:
+    """The fields that are counted from the chain's start, for the chain's taker."""
+    order = 0
+    if observation.domain is not None and _in_tree(view, observation, taker):
+        earlier = [time for time in domains.values() if time < domains.get(str(observation.domain), 0)]
+        order = len(earlier) + 1
+    taken = sum(1 for time in domains.values() if time <= observation.time_ns)
+    return anchored_facts(view, observation, anchor.time_ns, order, taken)
+
+
+def _first_taken(view: PodView, told: Sequence[Told], anchor: Observation, taker: str) -> dict[str, int]:
+    """When the taker (or a descendant) first took each domain after the start."""
+    first: dict[str, int] = {}
+    for t in told:
+        o = t.observation
+        if o.domain is not None and o.time_ns >= anchor.time_ns and _in_tree(view, o, taker):
+            first.setdefault(str(o.domain), o.time_ns)
+    return first
+
+
+def _judge(chain: Chain, cache: dict[int, dict[str, object]], told: Sequence[Told]) -> None:
+    """Add up the points and find the verdict."""
+    rule = chain.rule
+    chain.score = sum(rule.signals[name].points for name in chain.matches)
+    matched = {id(o) for found in chain.matches.values() for o in found}
+    for place, benign in enumerate(rule.benign):
+        for t in told:
+            if id(t.observation) not in matched or t.observation.event.origin is Origin.SUSPECT:
+                continue
+            if benign.detection.matches(cache.get(id(t), {**t.facts, **UNANCHORED})):
+                chain.score += benign.points
+                chain.benign.append(place)
+                break
+    chain.gate = contain_gate(chain.view, chain.anchor, chain.taker, _credentials(chain, told), told)
+    if rule.contain_at is not None and chain.score >= rule.contain_at and chain.gate.open:
+        chain.verdict = Verdict.CONTAIN
+    elif chain.score >= rule.suspect_at:
+        chain.verdict = Verdict.SUSPECT
+
+
+def _credentials(chain: Chain, told: Sequence[Told]) -> list[Told]:
+    """The takes of the chain's taker after T0, earliest first, whatever signals they matched."""
+    return [
+        t
+        for t in told
+        if t.observation.action is Action.CREDENTIAL
+        and t.observation.time_ns >= chain.t0_ns
+        and _in_tree(chain.view, t.observation, chain.taker)
+    ]

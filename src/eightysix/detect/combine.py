@@ -1,0 +1,110 @@
+"""Several chains about one thing become one incident: the worst leads, the others are its aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from eightysix.detect.chain import Chain
+from eightysix.detect.rule import By
+from eightysix.detect.story import incident_id, incident_of
+from eightysix.model.incident import Incident, Reason, StageEntry
+from eightysix.model.words import Basis
+
+__all__ = ["Case", "combine"]
+
+MAX_ROLLOUT_PODS = 5
+"""Pods of a rollout that are named; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An incident with the chains that it is made of, and when its last record was made."""
+
+    incident: Incident
+    chains: tuple[Chain, ...]
+
+    @property
+    def last_ns(self) -> int:
+        return max(o.time_ns for chain in self.chains for found in chain.matches.values() for o in found)
+
+
+def combine(chains: Sequence[Chain]) -> list[Case]:
+    """The incidents of `chains`: one for each pod and story, one for each rollout; worst first, then oldest."""
+    rollouts: dict[str, list[Chain]] = {}
+    pods: dict[str, list[Chain]] = {}
+    for chain in chains:
+        if chain.rule.by is By.WORKLOAD:
+            rollouts.setdefault(incident_id(chain), []).append(chain)
+        else:
+            pods.setdefault(chain.view.key, []).append(chain)
+    cases = [_rollout(same) for same in rollouts.values()]
+    for same in pods.values():
+        cases += _pod(same)
+    cases.sort(key=lambda c: (-c.incident.verdict.rank, -c.incident.score, c.incident.t0, c.incident.id))
+    return cases
+
+
+def _worst_first(chain: Chain) -> tuple[int, int, int, str]:
+    return (-chain.verdict.rank, -chain.score, chain.complete_ns, chain.rule.id)
+
+
+def _pod(chains: list[Chain]) -> list[Case]:
+    """Chains of one pod that share evidence are one incident."""
+    groups: list[tuple[set[str], list[Chain]]] = []
+    for chain in sorted(chains, key=_worst_first):
+        events = {o.event.event_id for found in chain.matches.values() for o in found}
+        for known, group in groups:
+            if known & events:
+                known |= events
+                group.append(chain)
+                break
+        else:
+            groups.append((events, [chain]))
+    return [Case(_joined([incident_of(chain) for chain in group]), tuple(group)) for _, group in groups]
+
+
+def _joined(incidents: list[Incident]) -> Incident:
+    lead, others = incidents[0], incidents[1:]
+    if not others:
+        return lead
+    stages = list(lead.stages)
+    told = {(e.at, e.destination, e.process) for e in stages}
+    for other in others:
+        stages += [_shifted(e, lead) for e in other.stages if (e.at, e.destination, e.process) not in told]
+        told |= {(e.at, e.destination, e.process) for e in other.stages}
+    stages.sort(key=lambda e: (e.at, e.stage, e.title))
+    identities = list(lead.identities)
+    for other in others:
+        identities += [i for i in other.identities if (i.kind, i.name) not in {(k.kind, k.name) for k in identities}]
+    also = tuple(
+        Reason(0, f"also: {other.title} ({other.rule}), {other.verdict} with {other.score} points", Basis.JUDGED) for other in others
+    )
+    return msgspec.structs.replace(
+        lead,
+        aliases=tuple(other.id for other in others),
+        stages=tuple(stages),
+        identities=tuple(identities),
+        why=lead.why + also,
+        gaps=tuple(dict.fromkeys(lead.gaps + tuple(g for o in others for g in o.gaps if not g.startswith("not contained")))),
+        next_steps=tuple(dict.fromkeys(lead.next_steps + tuple(s for o in others for s in o.next_steps))),
+    )
+
+
+def _shifted(entry: StageEntry, lead: Incident) -> StageEntry:
+    """The entry with its offset counted from the leading chain's T0."""
+    offset = (datetime.fromisoformat(entry.at) - datetime.fromisoformat(lead.t0)).total_seconds()
+    return msgspec.structs.replace(entry, offset_s=round(offset, 3))
+
+
+def _rollout(chains: list[Chain]) -> Case:
+    """One incident for all pods of a rollout: told once, by the first pod, with the others named."""
+    chains.sort(key=lambda chain: (-chain.verdict.rank, chain.complete_ns, chain.view.key))
+    incident = incident_of(chains[0])
+    names = sorted({f"{c.view.who.namespace}/{c.view.who.pod}" for c in chains})
+    more = f" and {len(names) - MAX_ROLLOUT_PODS} more" if len(names) > MAX_ROLLOUT_PODS else ""
+    told = Reason(0, f"{len(names)} pod(s) of this digest: {', '.join(names[:MAX_ROLLOUT_PODS])}{more}", Basis.MEASURED)
+    return Case(msgspec.structs.replace(incident, why=(*incident.why, told)), tuple(chains))

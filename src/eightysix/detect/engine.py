@@ -1,0 +1,167 @@
+"""The engine: states by pod, joined under the names by which records speak of the same pod, judged by the rules.
+
+Pure: events in, incidents out. Who reads files and who prints is somebody else's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from eightysix.context.pods import container_key, named_key, node_key, pod_key, sensor_key
+from eightysix.detect.actions import Action
+from eightysix.detect.chain import Chain, find_chain, tell
+from eightysix.detect.combine import Case, combine
+from eightysix.detect.exceptions import ExceptionRule
+from eightysix.detect.resolve import resolve
+from eightysix.detect.rule import Rule, StepMode
+from eightysix.detect.state import PodState, step
+from eightysix.detect.suppress import facts_of, suppress
+from eightysix.detect.view import Knowledge, PodView
+from eightysix.model.event import Event
+from eightysix.model.incident import Incident
+from eightysix.model.words import Kind, Source
+
+__all__ = ["MAX_TOTAL_PROCESSES", "Engine", "judge", "key_of"]
+
+MAX_TOTAL_PROCESSES = 65_536
+"""Process facts kept over all pods, as many as Tetragon's own cache holds (`processCacheSize` of its Helm chart)."""
+
+_KEEP_OLDEST = 32
+_KEEP_LATEST = 96
+"""Of a pod's processes: its long-lived first ones, and the latest, which may still have children."""
+
+
+def key_of(event: Event) -> str:
+    """The key of the state that an event belongs to, by the strongest name it has."""
+    if event.pod_uid:
+        return pod_key(event.pod_uid)
+    if event.container_id:
+        return container_key(event.node, event.container_id)
+    if event.pod:
+        return named_key(event.namespace, event.pod)
+    if event.source is Source.SENSOR:
+        return sensor_key()
+    return f"a:{event.service_account}" if event.kind is Kind.API else node_key(event.node)
+
+
+class Engine:
+    """Takes events in any order and says which incidents they amount to.
+
+    `trees` is shared with the source that fills it (process facts do not travel as events).
+    """
+
+    def __init__(self, rules: Sequence[Rule], knowledge: Knowledge) -> None:
+        self.rules = tuple(rules)
+        self.knowledge = knowledge
+        self.states: dict[str, PodState] = {}
+        self.trees: dict[str, dict[str, tuple[str, int, str, str, str, bool | None]]] = {}
+        self.unattributed = 0
+        self.pod_hint = ""
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take events."""
+        states = self.states
+        for event in events:
+            key = key_of(event)
+            state = states.get(key)
+            if state is None:
+                state = states[key] = PodState(key=key, processes=self.trees.setdefault(key, {}))
+            step(state, event)
+
+    @property
+    def duplicates(self) -> int:
+        """Events that were seen before."""
+        return sum(state.duplicates for state in self.states.values())
+
+    def trim(self) -> None:
+        """Bound the process facts of all pods; call it now and then."""
+        if sum(map(len, self.trees.values())) <= MAX_TOTAL_PROCESSES:
+            return
+        for key, tree in list(self.trees.items()):
+            state = self.states.get(key)
+            needed = {name.split("|", 2)[1] for name in state.buckets} if state is not None else set()
+            names = list(tree)
+            if len(names) <= _KEEP_OLDEST + _KEEP_LATEST:
+                if state is None:
+                    del self.trees[key]
+                continue
+            for exec_id in list(needed):
+                _add_ancestors(tree, exec_id, needed)
+            for exec_id in names[_KEEP_OLDEST:-_KEEP_LATEST]:
+                if exec_id not in needed:
+                    del tree[exec_id]
+
+    def resolved(self) -> list[PodState]:
+        """The states with makeshift names joined to the pods that they turned out to be."""
+        states, self.unattributed = resolve(self.states, self.pod_hint)
+        return states
+
+    def cases(self) -> list[Case]:
+        """All incidents that the events so far amount to, worst first, with what they are made of."""
+        return combine([chain for state in self.resolved() for chain in judge(self.rules, state, self.knowledge)])
+
+    def incidents(self, exceptions: Sequence[ExceptionRule] = ()) -> list[Incident]:
+        """All incidents that the events so far amount to, worst first; those that an exception covers are marked.
+
+        Exceptions are dated: what counts is the time of an incident's last record, so a run over old files gives the
+        same result on any day.
+        """
+        return [
+            suppress(case.incident, facts_of(case.chains, case.incident), exceptions, case.last_ns)
+            for case in self.cases()
+        ]
+
+
+def judge(rules: Sequence[Rule], state: PodState, knowledge: Knowledge) -> list[Chain]:
+    """The chains of all `rules` in one pod."""
+    possible = _possible_actions(state, knowledge)
+    candidates = [rule for rule in rules if _could_match(rule, possible)]
+    if not candidates:
+        return []
+    view = PodView.of(state, knowledge)
+    if view is None:
+        return []
+    told = tell(view)
+    chains = (find_chain(rule, view, told) for rule in candidates)
+    return [chain for chain in chains if chain is not None]
+
+
+_SEEN_AS: Mapping[str, tuple[str, ...]] = {
+    Action.INSTALL: ("install", "exec", "download"),
+    Action.WRITE: ("write", "download"),
+    Action.RUN: ("landed-run", "pickle", "import", "install"),
+    Action.EXEC: ("exec", "landed-run"),
+}
+"""What rules may see (`facts.rule_action`) of a state's actions. A sensor's record of any kind may tell of a landing."""
+
+
+def _possible_actions(state: PodState, knowledge: Knowledge) -> set[str]:
+    found: set[str] = {"new-digest"} if knowledge.baseline is not None else set()
+    for name, bucket in state.buckets.items():
+        action = name.partition("|")[0]
+        found.update(_SEEN_AS.get(action, (action,)))
+        if bucket.events and bucket.events[0].dists:
+            found.add("install")
+        if action == Action.CONNECT:
+            found.add("api-connect")
+    return found
+
+
+def _could_match(rule: Rule, possible: set[str]) -> bool:
+    for step_ in rule.chain:
+        if step_.mode is StepMode.ABSENT:
+            continue
+        hits = [
+            not rule.signals[name].detection.actions or bool(rule.signals[name].detection.actions & possible)
+            for name in step_.names
+        ]
+        if not (all(hits) if step_.mode is StepMode.ALL else any(hits)):
+            return False
+    return True
+
+
+def _add_ancestors(tree: Mapping[str, tuple[str, int, str, str, str, bool | None]], exec_id: str, into: set[str]) -> None:
+    fact = tree.get(exec_id)
+    while fact is not None and fact[0] and fact[0] not in into:
+        into.add(fact[0])
+        fact = tree.get(fact[0])

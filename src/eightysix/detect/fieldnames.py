@@ -1,0 +1,179 @@
+"""The names that a rule's `detection` may use, and what each may hold: one list for compiler, docs and engine.
+
+`FIELDS.md` beside this file is generated from `FIELDS` (`python tools/rule_pages.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, Source
+
+__all__ = ["ACTIONS", "FIELDS", "FIELD_BY_NAME", "Field", "FieldType", "nearest"]
+
+
+class FieldType(StrEnum):
+    """What a fact holds where the record tells it; `texts` holds several and matches when one of them does."""
+
+    TEXT = "text"
+    TEXTS = "texts"
+    ADDRESS = "address"
+    NUMBER = "number"
+    BOOL = "bool"
+
+
+class Field(Struct, frozen=True):
+    """One name. `about` says what it holds in a line; `values` closes the set of texts (each with its meaning, which
+    may be empty), and then facts hold exactly these spellings: rules are checked against them when they are loaded.
+    """
+
+    name: str
+    about: str
+    type: FieldType = FieldType.TEXT
+    values: tuple[tuple[str, str], ...] = ()
+
+
+def _plain(*names: str) -> tuple[tuple[str, str], ...]:
+    return tuple((str(name), "") for name in names)
+
+
+_ACTION_VALUES: Final = (
+    ("install", "a package is installed"),
+    ("download", "a model or file is fetched"),
+    ("startup-file", "a `.pth` or sitecustomize is written"),
+    ("new-digest", "first start of a digest that the baseline has not"),
+    ("landed-run", "code that landed runs"),
+    ("interpreter", "a Python interpreter starts"),
+    ("credential", "a credential is taken or asked for"),
+    ("environment", "another process's environment is read"),
+    ("api", "a request to the Kubernetes API, from audit"),
+    ("api-connect", "a connection to the Kubernetes API"),
+    ("connect", "any other connection"),
+    ("exec", "any other program start"),
+    ("import", "a module is imported"),
+    ("pickle", "unpickling looked up a global"),
+    ("write", "a file is written where programs are kept"),
+)
+
+ACTIONS: Final = frozenset(value for value, _ in _ACTION_VALUES)
+"""Every value that the field `action` can have."""
+
+_LINEAGE: Final = _plain(
+    "installer", "landed-file", "startup-hook", "common-startup-hook", "exec-session", "exec-probe", "entrypoint"
+)
+_CLASSES: Final = _plain("metadata", "wire-server", "api-server", "index", "loopback", "cluster", "public")
+
+FIELDS: Final[tuple[Field, ...]] = (
+    Field("action", "what the event means", values=_ACTION_VALUES),
+    Field("source", "as in the event", values=_plain(*Source)),
+    Field("origin", "as in the event: who could have written it", values=_plain(*Origin)),
+    Field("grade", "as in the event: how surely it belongs to this pod", values=_plain(*Grade)),
+    Field("kind", "as in the event", values=_plain(*Kind)),
+    Field("binary", "path of the program that acts"),
+    Field("binary.name", "its last path component"),
+    Field("parent.name", "last path component of the parent's program"),
+    Field("command", "the harmless summary of the command line"),
+    Field("uid", "user id of the process", FieldType.NUMBER),
+    Field(
+        "artifact.kind", "what landed: `pypi`, `npm`, `deb`, `oci`, `model`, `file`, `url`", FieldType.TEXTS
+    ),
+    Field("artifact.name", "the name of what landed", FieldType.TEXTS),
+    Field("file.path", "path of the file that was touched"),
+    Field("file.access", "how", values=_plain(*Access)),
+    Field("file.common", "true for a startup hook with a name that common tools use", FieldType.BOOL),
+    Field("dst.ip", "destination address", FieldType.ADDRESS),
+    Field("dst.port", "destination port", FieldType.NUMBER),
+    Field("dst.name", "destination host name, where a source tells it"),
+    Field("dst.class", "what stands at the destination", values=_CLASSES),
+    Field("url.path", "path without query, from the sensor"),
+    Field("domain", "domain of the credential", values=_plain(*Domain)),
+    Field(
+        "domain.order",
+        "1 for the first domain that this process (or its parent taker) takes after T0, 2 for another one",
+        FieldType.NUMBER,
+    ),
+    Field(
+        "domains.taken",
+        "how many credential domains the taker had by then, counted from T0",
+        FieldType.NUMBER,
+    ),
+    Field("outcome", "whether it was allowed", values=_plain(*Outcome)),
+    Field("k8s.verb", "verb of the audit event"),
+    Field("k8s.resource", "resource of the audit event"),
+    Field("k8s.subresource", "subresource of the audit event"),
+    Field("k8s.namespace", "namespace of the object"),
+    Field("k8s.name", "name of the object"),
+    Field("k8s.identity", "user name of the caller"),
+    Field("k8s.impersonated", "user name that the caller impersonates"),
+    Field("k8s.user_agent", "user agent of the caller"),
+    Field("k8s.own_namespace", "true when the object is in the pod's own namespace", FieldType.BOOL),
+    Field("lineage", "what the process descends from", FieldType.TEXTS, _LINEAGE),
+    Field(
+        "provenance.root",
+        "the outermost code of the call",
+        values=(
+            ("app", ""),
+            ("fresh", "a distribution that landed after the container started"),
+            ("package", ""),
+            ("unknown", ""),
+        ),
+    ),
+    Field(
+        "provenance.at_import",
+        "what was being imported",
+        values=_plain("fresh", "package", "pth", "fresh-pth", "none", "unknown"),
+    ),
+    Field(
+        "provenance.fresh",
+        "true when any distribution in the chain landed after the container started",
+        FieldType.BOOL,
+    ),
+    Field(
+        "provenance.hook",
+        "whether the workload had this startup hook before, against the baseline",
+        values=_plain("new", "known", "unknown"),
+    ),
+    Field(
+        "novelty.process",
+        "whether this process did this before T0",
+        values=(
+            ("new", "it was running before T0 and never did this before it"),
+            ("first", "it started after T0"),
+            ("repeat", ""),
+            ("unknown", ""),
+        ),
+    ),
+    Field(
+        "novelty.container",
+        "whether anybody in the container did this before T0",
+        values=_plain("new", "repeat"),
+    ),
+    Field("novelty.workload", "against the baseline", values=_plain("new", "known", "unknown")),
+    Field("container.age_s", "age of the container at the event, in seconds", FieldType.NUMBER),
+    Field("startup", "true when the container was younger than the start-up window", FieldType.BOOL),
+    Field("namespace", "namespace of the pod"),
+    Field("pod", "name of the pod"),
+    Field("workload", "name of the workload"),
+    Field("image", "image of the container, as its spec names it"),
+    Field("image_digest", "digest of that image"),
+)
+"""Every field, in the order of `FIELDS.md`. A fact that the record does not tell is absent, None or empty text;
+a number that is not told is absent or None, never 0 or -1."""
+
+FIELD_BY_NAME: Final[Mapping[str, Field]] = {field.name: field for field in FIELDS}
+
+_NEAREST_LENGTH: Final = 64
+"""Longest word that is compared with the valid ones: the comparison is quadratic, and no valid word is longer."""
+
+
+def nearest(word: str, valid: Collection[str]) -> str:
+    """The word of `valid` that was probably meant by `word`; empty where none is near."""
+    if len(word) > _NEAREST_LENGTH:
+        return ""
+    found = get_close_matches(word.lower(), sorted(valid), n=1, cutoff=0.6)
+    return found[0] if found else ""

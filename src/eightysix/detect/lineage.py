@@ -1,0 +1,160 @@
+"""Who descends from whom in one pod, from exec ids, with the gaps that real telemetry has.
+
+Traps (measured on real runs): many execs have no parent record; a process that replaces its image gets a new exec id,
+so an exec with the same pid in the same container without a known parent is the same process going on; an exit may
+carry the living parent's exec id, so exits say nothing about lineage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from eightysix.model.event import Event
+from eightysix.model.timestamps import to_ns
+
+__all__ = ["MAX_DEPTH", "Lineage"]
+
+MAX_DEPTH = 64
+"""Ancestors that are followed: deeper trees (and cycles, which only forged input has) are cut here."""
+
+FIRST_PROCESS_NS = 10_000_000_000
+"""The first exec that is seen within 10 s of the container's start is its entrypoint; a later one may be anybody's."""
+
+Fact = tuple[str, int, str, str, str, bool | None]
+
+_RUNTIMES = frozenset({"containerd-shim", "containerd-shim-runc-v2", "runc", "crun", "conmon", "docker-init", "dockerd", "crio"})
+
+
+class Lineage:
+    """The process tree of one pod. Pure and lazy: nothing is computed for processes that nobody asks about."""
+
+    def __init__(self, processes: Mapping[str, Fact], events: Iterable[Event]) -> None:
+        self._facts = processes
+        self._parents: dict[str, str] = {}
+        self._started: dict[str, int] = {}
+        self._told: dict[str, Event] = {}
+        self._containers: dict[str, int] = {}
+        for event in events:
+            if event.container_started_ns:
+                self._containers.setdefault(event.container_id[:12], event.container_started_ns)
+            if not event.exec_id:
+                continue
+            self._told.setdefault(event.exec_id, event)
+            if event.parent_exec_id:
+                self._parents.setdefault(event.exec_id, event.parent_exec_id)
+            if event.process_started_ns:
+                self._started.setdefault(event.exec_id, event.process_started_ns)
+        self._by_pid = self._index_pids()
+        self._ancestors: dict[str, tuple[str, ...]] = {}
+        self._first: dict[str, str] = {}
+
+    def _index_pids(self) -> dict[tuple[str, int], list[tuple[int, str]]]:
+        by_pid: dict[tuple[str, int], list[tuple[int, str]]] = {}
+        for exec_id, (_, pid, _, _, container, _) in self._facts.items():
+            if pid:
+                by_pid.setdefault((container[:12], pid), []).append((self.started_ns(exec_id), exec_id))
+        for same in by_pid.values():
+            same.sort()
+        return by_pid
+
+    def started_ns(self, exec_id: str) -> int:
+        """When the process (or its present image) started, 0 where unknown."""
+        known = self._started.get(exec_id)
+        if known is None:
+            fact = self._facts.get(exec_id)
+            known = 0
+            if fact is not None and fact[2]:
+                try:
+                    known = to_ns(fact[2])
+                except ValueError:
+                    known = 0
+            self._started[exec_id] = known
+        return known
+
+    def binary(self, exec_id: str) -> str:
+        """The program of a process, empty where unknown."""
+        fact = self._facts.get(exec_id)
+        if fact is not None:
+            return fact[3]
+        told = self._told.get(exec_id)
+        return told.binary if told is not None else ""
+
+    def parent(self, exec_id: str) -> str:
+        """The parent's exec id; of a process that replaced its image, the exec id that it had before."""
+        fact = self._facts.get(exec_id)
+        parent = (fact[0] if fact is not None else "") or self._parents.get(exec_id, "")
+        if parent or fact is None:
+            return parent
+        before = ""
+        mine = (self.started_ns(exec_id), exec_id)
+        for candidate in self._by_pid.get((fact[4][:12], fact[1]), ()):
+            if candidate >= mine:
+                break
+            before = candidate[1]
+        return before
+
+    def ancestors(self, exec_id: str) -> tuple[str, ...]:
+        """The process itself and its ancestors, nearest first, at most `MAX_DEPTH`."""
+        known = self._ancestors.get(exec_id)
+        if known is not None:
+            return known
+        path = [exec_id]
+        seen = {exec_id}
+        while len(path) < MAX_DEPTH:
+            parent = self.parent(path[-1])
+            if not parent or parent in seen:
+                break
+            path.append(parent)
+            seen.add(parent)
+        self._ancestors[exec_id] = tuple(path)
+        return self._ancestors[exec_id]
+
+    def descends(self, exec_id: str, root: str) -> bool:
+        """Whether `exec_id` is `root` or a descendant of it."""
+        return root in self.ancestors(exec_id)
+
+    def in_entrypoint_tree(self, exec_id: str) -> bool | None:
+        """Whether the container's own entrypoint started the process: from the kernel's word, else from the first
+        process of the container; None where neither is known."""
+        fact = self._facts.get(exec_id)
+        told = self._told.get(exec_id)
+        word = fact[5] if fact is not None else None
+        if word is None and told is not None:
+            word = told.entrypoint
+        if word is not None:
+            return word
+        container = fact[4] if fact is not None else (told.container_id[:31] if told is not None else "")
+        first = self._first_process(container)
+        if not first:
+            return None
+        return True if first in self.ancestors(exec_id) else None
+
+    def is_exec_session(self, exec_id: str) -> bool:
+        """Whether somebody started the process from outside, as `kubectl exec` does: the kernel says that it is not in
+        the init tree, or its oldest known ancestor is the runtime's child and not the container's first process."""
+        if self.in_entrypoint_tree(exec_id) is False:
+            return True
+        oldest = self.ancestors(exec_id)[-1]
+        told = self._told.get(oldest)
+        by_runtime = told is not None and told.parent_binary.rpartition("/")[2] in _RUNTIMES
+        return by_runtime and self.in_entrypoint_tree(exec_id) is None
+
+    def _first_process(self, container: str) -> str:
+        """The exec id of the container's first process; empty when the telemetry began later than the container."""
+        prefix = container[:12]
+        known = self._first.get(prefix)
+        if known is None:
+            candidates = [
+                (self.started_ns(exec_id), exec_id)
+                for exec_id, fact in self._facts.items()
+                if fact[4][:12] == prefix and fact[2]
+            ]
+            first = min(candidates, default=(0, ""))
+            born = self._containers.get(prefix, 0)
+            known = first[1] if born and first[0] - born <= FIRST_PROCESS_NS else ""
+            self._first[prefix] = known
+        return known
+
+    def binaries(self) -> set[str]:
+        """All programs that ran."""
+        return {fact[3] for fact in self._facts.values() if fact[3]}

@@ -1,0 +1,47 @@
+"""What a pod did, as a baseline keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from eightysix.context.baseline import Baseline, workload_key
+from eightysix.detect.actions import Action, action_of
+from eightysix.detect.state import PodState
+from eightysix.model.event import Event
+from eightysix.model.words import Kind
+
+__all__ = ["add_to_baseline"]
+
+
+def add_to_baseline(baseline: Baseline, state: PodState) -> bool:
+    """Add what the pod of `state` did; False when its workload is unknown and nothing was added."""
+    events = state.events()
+    told = next((e for e in events if e.workload and e.image_digest), None)
+    if told is None:
+        return False
+    profile = baseline.profile(workload_key(told.namespace, told.workload_kind, told.workload), told.image_digest)
+    profile.pods += 1
+    for fact in state.processes.values():
+        if fact[3]:
+            profile.add("programs", fact[3])
+    for event in events:
+        _add(profile.add, event)
+    return True
+
+
+def _add(add: Callable[[str, str], None], event: Event) -> None:
+    action = action_of(event)
+    if event.kind is Kind.EXEC and event.binary:
+        add("programs", event.binary)
+    if event.domain is not None:
+        add("domains", str(event.domain))
+    elif action is Action.CONNECT:
+        for name in (event.dst_ip, event.dst_name):
+            if name:
+                add("destinations", f"{name}:{event.dst_port}")
+    elif action is Action.API:
+        add("requests", f"{event.verb} {event.resource}")
+    elif action is Action.STARTUP_FILE:
+        add("startup_files", event.file_path)
+    if event.at_import.startswith("pth:"):
+        add("startup_files", event.at_import[4:])

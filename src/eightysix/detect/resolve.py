@@ -1,0 +1,188 @@
+"""Which pod a record without a pod belongs to: by container, by lineage, by name and time, else not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from eightysix.context.pods import is_alias
+from eightysix.detect.state import PodState, merge, step
+from eightysix.model.event import Event
+from eightysix.model.timestamps import to_ns
+from eightysix.model.words import Source
+
+__all__ = ["resolve"]
+
+_SLACK_NS = 60_000_000_000
+"""A pod's life as far as the records show is stretched by a minute at both ends before it is compared with others."""
+
+
+class _Span:
+    """From when to when a pod was seen, and by what names."""
+
+    def __init__(self, state: PodState) -> None:
+        events = state.events()
+        times = [event.time_ns for event in events if event.time_ns]
+        starts = [_ns(fact[2]) for fact in list(state.processes.values())[:: max(1, len(state.processes) // 256)] if fact[2]]
+        every = [t for t in times + starts if t]
+        self.first = min(every, default=0)
+        self.last = max(every, default=0)
+        self.names = {(event.namespace, event.pod) for event in events if event.pod}
+
+    def overlaps(self, other: _Span) -> bool:
+        return self.first - _SLACK_NS <= other.last and other.first <= self.last + _SLACK_NS
+
+    def distance(self, time_ns: int) -> int:
+        return max(0, self.first - time_ns, time_ns - self.last)
+
+
+def resolve(states: Mapping[str, PodState], pod_hint: str = "") -> tuple[list[PodState], int]:
+    """The states of pods, with the records of makeshift names joined in, and the number of events that stay without a pod.
+
+    `pod_hint` (`namespace/name` or a uid) says whose the sensor's records without a pod are. The given states are not
+    changed.
+    """
+    pods = {key: state for key, state in states.items() if not is_alias(key) or key.startswith("c:")}
+    aliases = {key: state for key, state in states.items() if key not in pods}
+    if not aliases and not any(key.startswith("c:") for key in pods):
+        return sorted(pods.values(), key=lambda state: state.key), 0
+    joined: dict[str, PodState] = _join_containers(pods)
+    joined = _join_lineage(joined, [s for k, s in aliases.items() if k.startswith("h:")])
+    spans = {key: _Span(state) for key, state in joined.items()}
+    leftover: dict[str, PodState] = {}
+    for key, state in aliases.items():
+        if key.startswith("n:"):
+            _join_named(key, state, joined, spans, leftover)
+    joined.update(leftover)
+    spans.update({key: _Span(state) for key, state in leftover.items()})
+    sensor = aliases.get("s:")
+    unattributed = 0
+    if sensor is not None:
+        unattributed += _join_sensor(sensor, joined, spans, pod_hint)
+    accounts = [s for k, s in aliases.items() if k.startswith("a:")]
+    unattributed += _join_tokens(joined, accounts)
+    unattributed += sum(len(s.events()) for k, s in aliases.items() if k.startswith("h:")) - _told_by_lineage(joined)
+    return sorted(joined.values(), key=lambda state: state.key), max(0, unattributed)
+
+
+def _told_by_lineage(joined: Mapping[str, PodState]) -> int:
+    return sum(
+        1
+        for state in joined.values()
+        for bucket in state.buckets.values()
+        for event in bucket.events
+        if event.source is Source.TETRAGON and not event.pod_uid and not event.container_id
+    )
+
+
+def _join_containers(pods: Mapping[str, PodState]) -> dict[str, PodState]:
+    """States known by container only join the pod that has this container."""
+    owners: dict[str, str] = {}
+    for key, state in pods.items():
+        if key.startswith("c:"):
+            continue
+        for prefix in _containers(state):
+            owners.setdefault(prefix, key)
+    joined = {key: state for key, state in pods.items() if not key.startswith("c:")}
+    for key, state in sorted(pods.items()):
+        if not key.startswith("c:"):
+            continue
+        owner = owners.get(key.rpartition("/")[2])
+        if owner is None:
+            joined[key] = state
+        else:
+            joined[owner] = _with(joined[owner], state)
+    return joined
+
+
+def _containers(state: PodState) -> set[str]:
+    found = {fact[4][:12] for fact in state.processes.values() if fact[4]}
+    found |= {event.container_id[:12] for bucket in state.buckets.values() for event in bucket.events if event.container_id}
+    return found
+
+
+def _with(state: PodState, other: PodState) -> PodState:
+    merged = merge(state, other)
+    merged.key = state.key
+    return merged
+
+
+def _join_lineage(joined: dict[str, PodState], nodes: Iterable[PodState]) -> dict[str, PodState]:
+    """Records with neither pod nor container join the pod that an ancestor of their process is known in."""
+    nodes = list(nodes)
+    if not nodes:
+        return joined
+    owner = {exec_id: key for key, state in joined.items() for exec_id in state.processes}
+    for node in nodes:
+        for event in node.events():
+            exec_id = event.exec_id
+            for _ in range(16):
+                if not exec_id or exec_id in owner:
+                    break
+                fact = node.processes.get(exec_id)
+                exec_id = fact[0] if fact is not None else (event.parent_exec_id if exec_id == event.exec_id else "")
+            key = owner.get(exec_id)
+            if key is None:
+                continue
+            state = joined[key]
+            copy = PodState(key=key, processes=dict(node.processes))
+            joined[key] = _with(state, step(copy, event))
+    return joined
+
+
+def _join_named(
+    key: str, state: PodState, joined: dict[str, PodState], spans: Mapping[str, _Span], leftover: dict[str, PodState]
+) -> None:
+    """Records that name a pod (audit events) join the pod of that name that lived at their time."""
+    namespace, _, name = key[2:].partition("/")
+    owners = [k for k in joined if (namespace, name) in spans[k].names]
+    if not owners:
+        leftover[key] = state
+        return
+    for event in state.events():
+        owner = min(owners, key=lambda k: (spans[k].distance(event.time_ns), k))
+        joined[owner] = _with(joined[owner], step(PodState(key=owner), event))
+
+
+def _join_sensor(sensor: PodState, joined: dict[str, PodState], spans: dict[str, _Span], hint: str) -> int:
+    """Sensor records without a pod join the one pod that overlaps them in time (or the one that the operator named);
+    with none to choose from they stand alone, with several they stay unattributed. Returns how many stay so."""
+    mine = _Span(sensor)
+    if hint:
+        owners = [k for k, span in spans.items() if k == hint or any("/".join(n) == hint for n in span.names)]
+    else:
+        owners = [k for k, span in spans.items() if span.overlaps(mine)]
+    if len(owners) == 1:
+        joined[owners[0]] = _with(joined[owners[0]], sensor)
+        return 0
+    joined[sensor.key] = sensor
+    return len(sensor.events()) if owners else 0
+
+
+def _join_tokens(joined: dict[str, PodState], accounts: Iterable[PodState]) -> int:
+    """Requests with a token that a pod minted join that pod: taint follows the token id."""
+    minted: dict[str, str] = {}
+    for key, state in joined.items():
+        for bucket in state.buckets.values():
+            for event in bucket.events:
+                if event.issued_credential_id:
+                    minted.setdefault(event.issued_credential_id, key)
+    lost = 0
+    for state in accounts:
+        for event in state.events():
+            key = minted.get(event.credential_id) if event.credential_id else None
+            if key is None:
+                lost += 1
+                continue
+            joined[key] = _with(joined[key], step(PodState(key=key), event))
+    return lost
+
+
+def _ns(text: str) -> int:
+    try:
+        return to_ns(text)
+    except ValueError:
+        return 0
+
+
+def _time(event: Event) -> int:
+    return event.time_ns

@@ -1,0 +1,241 @@
+"""The state of one pod: what of its events is kept, in bounded space, so that order, repetition and splits do not matter.
+
+Events are kept in buckets: same action, same process, same thing acted on. A bucket keeps the earliest and the latest
+of its events; a state keeps the earliest and the latest of its buckets, action by action. Both are unions followed by a
+cut in a fixed order, so that any order of arrival and any merge of parts ends in the same state, while no bound is hit.
+When one is, `flooded` says which, and what landed stays in a taint summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct, field
+
+from eightysix.detect.actions import Action, action_of, subject_of
+from eightysix.model.errors import StateError
+from eightysix.model.event import Event
+
+__all__ = [
+    "KEEP_FIRST", "KEEP_LAST", "MAX_BUCKETS", "MAX_TAINTS", "STATE_VERSION",
+    "Bucket", "PodState", "Taint", "decode_state", "encode_state", "expire", "merge", "step",
+]
+
+STATE_VERSION = 1
+
+KEEP_FIRST = 8
+KEEP_LAST = 24
+"""Events kept of one bucket: enough of the beginning to know that something is old, enough of the end to know what
+happened last. A metadata poll every 30 s fills a bucket in 16 minutes and then costs nothing more."""
+
+MAX_BUCKETS: dict[Action, int] = {
+    Action.INSTALL: 256, Action.CREDENTIAL: 256, Action.CONNECT: 512, Action.API: 256, Action.API_CONNECT: 64,
+    Action.STARTUP_FILE: 64, Action.WRITE: 256, Action.EXEC: 128, Action.RUN: 128, Action.RESOLVE: 256,
+    Action.OTHER: 64, Action.ENVIRONMENT: 64,
+}
+"""Buckets kept by action, half from the beginning, half from the end. Sized by the largest of the benign runs times ten."""
+
+MAX_TAINTS = 2048
+"""Entries of the taint summary for one action: by lineage root and artifact (or domain); as many again by root alone."""
+
+MAX_ROOT_DEPTH = 64
+"""Ancestors followed to find a lineage root."""
+
+Fact = tuple[str, int, str, str, str, bool | None]
+"""Parent exec id, pid, start (RFC 3339), binary, container prefix, in init tree: see `sources.tetragon.Fact`."""
+
+
+class Bucket(Struct):
+    """Events of one action by one process on one subject, sorted by time. `thinned` when some were let go."""
+
+    events: list[Event] = field(default_factory=list)
+    thinned: bool = False
+
+    def add(self, event: Event) -> bool:
+        """Keep `event` if it is among the first or last; False when this very event is kept already."""
+        events = self.events
+        key = (event.time_ns, event.event_id)
+        place = len(events)
+        while place and (events[place - 1].time_ns, events[place - 1].event_id) > key:
+            place -= 1
+        if place and events[place - 1].event_id == event.event_id:
+            kept = events[place - 1]
+            if (event.file, event.line) < (kept.file, kept.line):
+                events[place - 1] = event
+            return False
+        events.insert(place, event)
+        if len(events) > KEEP_FIRST + KEEP_LAST:
+            del events[KEEP_FIRST]
+            self.thinned = True
+        return True
+
+
+class Taint(Struct, array_like=True):
+    """What is left of landings that no longer fit: when the first and the last of them was, and the process that did them."""
+
+    first: Event
+    last: Event
+
+
+class PodState(Struct):
+    """All that is kept of one pod. `buckets` by `action|process|subject`; `processes` by exec id."""
+
+    key: str
+    version: int = STATE_VERSION
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+    taints: dict[str, dict[str, Taint]] = field(default_factory=dict)
+    processes: dict[str, Fact] = field(default_factory=dict)
+    flooded: set[str] = field(default_factory=set)
+    duplicates: int = 0
+
+    def events(self) -> list[Event]:
+        """All kept events by time; of a landing that only the summary knows, the first and the last."""
+        kept = {event.event_id: event for bucket in self.buckets.values() for event in bucket.events}
+        for taints in self.taints.values():
+            for taint in taints.values():
+                kept.setdefault(taint.first.event_id, taint.first)
+                kept.setdefault(taint.last.event_id, taint.last)
+        return sorted(kept.values(), key=_order)
+
+
+def _order(event: Event) -> tuple[int, str]:
+    return (event.time_ns, event.event_id)
+
+
+def step(state: PodState, event: Event) -> PodState:
+    """Take one event into `state` (in place, for speed) and return it. Never looks at a clock."""
+    action = action_of(event)
+    name = f"{action}|{event.exec_id}|{subject_of(event)}"
+    bucket = state.buckets.get(name)
+    if bucket is None:
+        bucket = state.buckets[name] = Bucket()
+        bucket.add(event)
+        if len(state.buckets) > _SMALLEST_BOUND:
+            _bound(state, action)
+    elif not bucket.add(event):
+        state.duplicates += 1
+    if bucket.thinned:
+        state.flooded.add(f"events of one kind: {action}")
+    return state
+
+
+_SMALLEST_BOUND = min(MAX_BUCKETS.values())
+
+
+def _bound(state: PodState, action: Action) -> None:
+    """Cut the buckets of `action` to their bound: keep the earliest and the latest, summarise landings."""
+    prefix = f"{action}|"
+    names = [name for name in state.buckets if name.startswith(prefix)]
+    bound = MAX_BUCKETS[action]
+    if len(names) <= bound:
+        return
+    names.sort(key=lambda name: (_order(state.buckets[name].events[0]), name))
+    half = bound // 2
+    for name in names[half : len(names) - (bound - half)]:
+        bucket = state.buckets.pop(name)
+        if action in _SUMMARISED:
+            for event in bucket.events:
+                _summarise(state, action, event)
+    state.flooded.add(f"too many different: {action}")
+
+
+_SUMMARISED = frozenset({Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.CREDENTIAL, Action.API_CONNECT, Action.API})
+
+
+def _summarise(state: PodState, action: Action, event: Event) -> None:
+    """Keep the first and the last of what no longer fits, by stage of the story, lineage root and artifact (or domain, or
+    kind of request); when there are too many of those, by root; then all in one."""
+    taints = state.taints.setdefault(action, {})
+    root = _root(state, event.exec_id)
+    detail = event.artifacts[0].name if event.artifacts else str(event.domain or f"{event.verb} {event.resource}")
+    for name, limit in ((f"{root}|{detail}", MAX_TAINTS), (root, 2 * MAX_TAINTS), ("", 2 * MAX_TAINTS + 1)):
+        taint = taints.get(name)
+        if taint is not None:
+            if _order(event) < _order(taint.first):
+                taint.first = event
+            if _order(event) > _order(taint.last):
+                taint.last = event
+            return
+        if len(taints) < limit:
+            taints[name] = Taint(event, event)
+            return
+
+
+def _root(state: PodState, exec_id: str) -> str:
+    """The oldest known ancestor: all processes of one server share it."""
+    for _ in range(MAX_ROOT_DEPTH):
+        fact = state.processes.get(exec_id)
+        if fact is None or not fact[0]:
+            break
+        exec_id = fact[0]
+    return exec_id
+
+
+def expire(state: PodState, now_ns: int, ttl_ns: int) -> PodState:
+    """Let go of what is older than `ttl_ns` before `now_ns`, unless something younger still builds on it.
+
+    Taint lasts as long as the container: what landed is kept while the pod has any younger event, and so are the
+    credentials taken after it; only connections, runs and requests older than the limit go.
+    """
+    limit = now_ns - ttl_ns
+    alive = any(bucket.events[-1].time_ns >= limit for bucket in state.buckets.values())
+    for name in list(state.buckets):
+        bucket = state.buckets[name]
+        lasting = name.startswith(_LASTING)
+        if bucket.events[-1].time_ns < limit and not (alive and lasting):
+            del state.buckets[name]
+    if not alive:
+        state.taints.clear()
+        state.processes.clear()
+    return state
+
+
+_LASTING = tuple(f"{action}|" for action in (Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.CREDENTIAL))
+
+
+def merge(left: PodState, right: PodState) -> PodState:
+    """A new state that knows what both know: associative, commutative and idempotent while no bound is hit."""
+    merged = PodState(key=min(left.key, right.key))
+    merged.processes = {**right.processes, **left.processes}
+    merged.flooded = left.flooded | right.flooded
+    for event in _all_events((left, right)):
+        step(merged, event)
+    merged.duplicates = max(left.duplicates, right.duplicates)
+    for state in (left, right):
+        for action, taints in state.taints.items():
+            for taint in taints.values():
+                _summarise(merged, Action(action), taint.first)
+                _summarise(merged, Action(action), taint.last)
+        for name, bucket in state.buckets.items():
+            if bucket.thinned and name in merged.buckets:
+                merged.buckets[name].thinned = True
+    return merged
+
+
+def _all_events(states: Iterable[PodState]) -> list[Event]:
+    events = [event for state in states for bucket in state.buckets.values() for event in bucket.events]
+    return sorted(events, key=_order)
+
+
+_encoder = msgspec.msgpack.Encoder(order="sorted")
+_decoder = msgspec.msgpack.Decoder(PodState)
+
+
+def encode_state(state: PodState) -> bytes:
+    """The state as msgpack, with its version: same state, same bytes."""
+    return _encoder.encode(state)
+
+
+def decode_state(data: bytes) -> PodState:
+    """Read what `encode_state` wrote; raises `StateError` for another version or damage."""
+    try:
+        state = _decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"a stored pod state cannot be read: {error}", "delete the state file; it is rebuilt") from error
+    if state.version != STATE_VERSION:
+        raise StateError(
+            f"a stored pod state has version {state.version}, this release writes {STATE_VERSION}",
+            "delete the state file; it is rebuilt from the telemetry that is still there",
+        )
+    return state

@@ -1,0 +1,239 @@
+"""One pod as a rule sees it: its observations, what landed in it, and what was done before and after a landing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from eightysix.context.baseline import Baseline, workload_key
+from eightysix.context.destinations import classify
+from eightysix.detect.actions import Action
+from eightysix.detect.lineage import Lineage
+from eightysix.detect.observe import Observation, observe
+from eightysix.detect.state import PodState
+from eightysix.model.event import Artifact, Event
+from eightysix.model.words import Access, Kind, Origin, Source
+
+__all__ = ["Knowledge", "PodView", "STARTUP_NS", "distribution_name"]
+
+STARTUP_NS = 900_000_000_000
+"""A container younger than 15 minutes is starting: image pulls are over by then, but dependency installs of large
+stacks and model downloads take minutes (judged, no published number)."""
+
+FRESH_MARGIN_NS = 1_000_000_000
+"""A distribution is fresh when it was written this much later than the container (or the telemetry) began."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known beside the pod's own events. `sources` are those that brought anything at all."""
+
+    baseline: Baseline | None = None
+    api_servers: frozenset[str] = frozenset()
+    startup_ns: int = STARTUP_NS
+    sources: frozenset[Source] = frozenset()
+
+
+@dataclass
+class PodView:
+    """A pod's retained events, joined and sorted. Pure: the same state gives the same view."""
+
+    key: str
+    knowledge: Knowledge
+    observations: list[Observation]
+    lineage: Lineage
+    landings: list[Observation]
+    who: Event
+    flooded: frozenset[str]
+    born_ns: int
+    fresh: dict[str, int]
+    written: dict[str, int]
+    indexes: frozenset[str]
+    installers: frozenset[str]
+    hooks: tuple[tuple[str, int], ...]
+    _first_done: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, state: PodState, knowledge: Knowledge) -> PodView | None:
+        """The view of `state`, None when nothing of it is left."""
+        events = state.events()
+        if not events:
+            return None
+        lineage = Lineage(state.processes, events)
+        observations = observe(events)
+        born = _born(events)
+        installers = _installers(observations)
+        landings = _landings(observations, born)
+        view = cls(
+            key=state.key, knowledge=knowledge, observations=observations, lineage=lineage, landings=landings,
+            who=_who(events), flooded=frozenset(state.flooded), born_ns=born, fresh=_fresh(landings),
+            written=_written(observations), indexes=_indexes(observations, installers), installers=installers,
+            hooks=_hooks(observations),
+        )
+        for observation in observations:
+            for done in view.doings(observation):
+                view._first_done.setdefault(done, []).append(observation.time_ns)
+        return view
+
+    def told(self) -> list[Observation]:
+        """All that rules are asked about: installs joined to landings, and the first start of a new digest."""
+        found = [o for o in self.observations if o.action is not Action.INSTALL or o.event.activity == "build-hook"]
+        found += self.landings
+        release = self.new_digest()
+        if release is not None:
+            found.append(release)
+        found.sort(key=lambda o: (o.time_ns, o.event.event_id))
+        return found
+
+    def new_digest(self) -> Observation | None:
+        """The start of this pod as a landing, when the baseline knows the workload but not this image digest."""
+        baseline, digest = self.knowledge.baseline, self.who.image_digest
+        if baseline is None or not digest or not baseline.knows(self.workload):
+            return None
+        if baseline.knows_digest(self.workload, digest):
+            return None
+        artifact = Artifact("oci", self.who.image, digest)
+        return Observation(self.who, Action.NEW_DIGEST, "", self.born_ns, None, artifacts=(artifact,))
+
+    @property
+    def workload(self) -> str:
+        """The workload template's key in a baseline, empty when unknown."""
+        return workload_key(self.who.namespace, self.who.workload_kind, self.who.workload)
+
+    def doings(self, observation: Observation) -> tuple[tuple[str, str], ...]:
+        """What an observation does, by process and by container: what novelty is counted in."""
+        thing = self.thing(observation)
+        if not thing:
+            return ()
+        return ((observation.actor, thing), ("", thing))
+
+    @staticmethod
+    def thing(observation: Observation) -> str:
+        """The thing that an observation does, in words that novelty compares."""
+        if observation.domain is not None:
+            return f"domain:{observation.domain}"
+        event = observation.event
+        if observation.action is Action.API_CONNECT:
+            return "api-server"
+        if observation.action is Action.CONNECT:
+            return f"to:{event.dst_ip or event.dst_name}:{event.dst_port}"
+        return ""
+
+    def done_before(self, actor: str, thing: str, time_ns: int) -> bool:
+        """Whether `actor` (empty: anybody in the pod) did `thing` before `time_ns`."""
+        times = self._first_done.get((actor, thing))
+        return times is not None and times[0] < time_ns
+
+    def destination_class(self, observation: Observation) -> str:
+        """The class of a connection's destination; an index is known by who used it, never by a name that the pod told."""
+        event = observation.event
+        if observation.action is Action.API_CONNECT:
+            return "api-server"
+        if event.kind not in (Kind.CONNECT, Kind.HTTP):
+            return ""
+        if event.dst_ip in self.indexes:
+            return "index"
+        return classify(event.dst_ip, event.dst_port, event.dst_name, self.knowledge.api_servers)
+
+
+def distribution_name(entry: str) -> str:
+    """The distribution of a chain entry `name==version`, empty for application code."""
+    if entry.startswith(("app:", "<", "unowned:", "pth:")):
+        return ""
+    return entry.partition("==")[0]
+
+
+def _born(events: list[Event]) -> int:
+    """When the pod's container began, or the telemetry of it, where the former is unknown."""
+    starts = [event.container_started_ns for event in events if event.container_started_ns]
+    return min(starts) if starts else events[0].time_ns
+
+
+def _who(events: list[Event]) -> Event:
+    """The event that says most about who the pod is: the kernel's before the control plane's before the pod's own."""
+    rank = {Origin.KERNEL: 0, Origin.CONTROL_PLANE: 1, Origin.PROVIDER: 1, Origin.SUSPECT: 2}
+    return min(events, key=lambda e: (not e.pod_uid, not e.workload, rank[e.origin], e.time_ns, e.event_id))
+
+
+def _installers(observations: list[Observation]) -> frozenset[str]:
+    return frozenset(
+        o.actor for o in observations if o.action is Action.INSTALL and o.event.activity in ("install", "distribution")
+    )
+
+
+def _landings(observations: list[Observation], born: int) -> list[Observation]:
+    """What landed: one observation for each installer process and burst of writes, with the union of its artifacts,
+    and one for each distribution that only the sensor knows to be younger than the container."""
+    by_process: dict[str, list[Observation]] = {}
+    for observation in observations:
+        if observation.action is Action.INSTALL and observation.event.activity in ("install", "distribution"):
+            by_process.setdefault(observation.actor or observation.event.event_id, []).append(observation)
+    landings = [_joined(group) for group in by_process.values()]
+    known = {artifact.name for landing in landings for artifact in landing.artifacts}
+    landings += _by_age(observations, born, known)
+    landings.sort(key=lambda landing: (landing.time_ns, landing.event.event_id))
+    return landings
+
+
+def _joined(group: list[Observation]) -> Observation:
+    """One landing of all that one installer process did; it begins when the installer started."""
+    first = next((o for o in group if o.event.kind in (Kind.EXEC, Kind.START)), group[0])
+    versions = {a.name: a for o in group for a in o.artifacts if a.version}
+    named = {a.name: a for o in group for a in o.artifacts}
+    artifacts = tuple(sorted({**named, **versions}.values(), key=lambda a: (a.kind, a.name)))
+    others = tuple(event for o in group if o is not first for event in o.evidence)[:4]
+    return Observation(
+        first.event, Action.INSTALL, first.actor, first.time_ns, None, first.others + others, first.twin, artifacts
+    )
+
+
+def _by_age(observations: list[Observation], born: int, known: set[str]) -> list[Observation]:
+    """Landings that nobody saw: the sensor meets a distribution that was written after the container began."""
+    found: dict[str, Observation] = {}
+    for observation in observations:
+        teller = observation.provenance
+        for dist in teller.dists:
+            if dist.age_s is None or dist.name in known:
+                continue
+            landed = teller.time_ns - int(dist.age_s * 1e9)
+            if landed <= born + FRESH_MARGIN_NS or (dist.name in found and found[dist.name].time_ns <= landed):
+                continue
+            artifact = Artifact("pypi", dist.name, dist.version)
+            found[dist.name] = Observation(teller, Action.INSTALL, "", landed, None, artifacts=(artifact,))
+    return list(found.values())
+
+
+def _fresh(landings: list[Observation]) -> dict[str, int]:
+    """When each distribution landed first."""
+    fresh: dict[str, int] = {}
+    for landing in landings:
+        for artifact in landing.artifacts:
+            if artifact.kind == "pypi":
+                fresh.setdefault(artifact.name, landing.time_ns)
+    return fresh
+
+
+def _written(observations: list[Observation]) -> dict[str, int]:
+    """When each program file was first written in the pod."""
+    written: dict[str, int] = {}
+    for observation in observations:
+        event = observation.event
+        if observation.action is Action.WRITE and event.access is not Access.READ:
+            written.setdefault(event.file_path, observation.time_ns)
+    return written
+
+
+def _hooks(observations: list[Observation]) -> tuple[tuple[str, int], ...]:
+    """When the first startup hook of either kind was written: an interpreter that starts later runs it."""
+    first: dict[str, int] = {}
+    for observation in observations:
+        if observation.action is Action.STARTUP_FILE and observation.event.access is not Access.READ:
+            common = observation.event.activity == "startup-file-common"
+            first.setdefault("common-startup-hook" if common else "startup-hook", observation.time_ns)
+    return tuple(first.items())
+
+
+def _indexes(observations: list[Observation], installers: frozenset[str]) -> frozenset[str]:
+    """Addresses that an installer itself talked to."""
+    return frozenset(
+        o.event.dst_ip for o in observations if o.action is Action.CONNECT and o.event.dst_ip and o.actor in installers
+    )

@@ -1,0 +1,1 @@
+"""The nouns of the field as frozen values. Imports nothing of ours."""

@@ -1,0 +1,72 @@
+"""The one tree of errors: each says what happened and what to do next.
+
+    EightysixError
+    ├── UsageError          the command line asks for something that cannot be done (exit 2)
+    ├── NothingToReadError  no input could be opened (exit 3)
+    ├── RuleError           a rule, exception or baseline file is wrong: names file, line and column (exit 2)
+    ├── MissingExtraError   an optional dependency is not installed: names the install line (exit 2)
+    └── StateError          a stored state or baseline cannot be used (exit 1)
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "EightysixError",
+    "MissingExtraError",
+    "NothingToReadError",
+    "RuleError",
+    "StateError",
+    "UsageError",
+]
+
+
+class EightysixError(Exception):
+    """Root of every error that this package raises on purpose.
+
+    `what` is one sentence about what happened, `advice` one about what to do next; either may hold text
+    from hostile input, so whoever prints it must make it inert first.
+    """
+
+    exit_code: int = 1
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.advice = advice
+
+
+class UsageError(EightysixError):
+    """The request itself is wrong."""
+
+    exit_code = 2
+
+
+class NothingToReadError(EightysixError):
+    """None of the given inputs could be read."""
+
+    exit_code = 3
+
+
+class RuleError(EightysixError):
+    """A file that the operator wrote (rule, exception, baseline) is wrong.
+
+    `file`, `line` and `column` (both from 1, 0 where unknown) say where.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, advice: str = "", *, file: str = "", line: int = 0, column: int = 0) -> None:
+        super().__init__(what, advice)
+        self.file = file
+        self.line = line
+        self.column = column
+
+
+class MissingExtraError(EightysixError):
+    """An optional dependency is needed and absent."""
+
+    exit_code = 2
+
+
+class StateError(EightysixError):
+    """Stored state has another version or is damaged."""

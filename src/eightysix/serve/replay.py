@@ -1,0 +1,127 @@
+"""A run over files: inputs to events to incidents, with an account of everything that was read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from eightysix.context.baseline import Baseline
+from eightysix.context.pods import is_alias
+from eightysix.detect.actions import Action, action_of
+from eightysix.detect.engine import Engine
+from eightysix.detect.exceptions import ExceptionRule
+from eightysix.detect.needs import account, met_needs
+from eightysix.detect.profile import add_to_baseline
+from eightysix.detect.rule import Rule
+from eightysix.detect.story import rfc3339
+from eightysix.detect.view import Knowledge
+from eightysix.model.event import Event
+from eightysix.model.incident import Coverage, Report, SourceCoverage
+from eightysix.model.words import Source
+from eightysix.sources.interface import Decoder
+from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
+from eightysix.sources.reading import Limits, read_inputs
+from eightysix.sources.recognise import Recogniser
+#from eightysix.sources.sensor import SensorDecoder
+from eightysix.sources.tetragon import TetragonDecoder
+
+__all__ = ["Replay", "ReplayOptions"]
+
+TRIM_EVERY = 64
+"""Blocks between two looks at how many process facts are kept."""
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What a run is asked to do. `source` forces one format; `pod` says whose sensor records without a pod are;
+    `first_programs` asks for an event at the first start of each program, which only baselines need."""
+
+    source: str = "auto"
+    pod: str = ""
+    api_servers: frozenset[str] = frozenset()
+    baseline: Baseline | None = None
+    exceptions: tuple[ExceptionRule, ...] = ()
+
+
+class Replay:
+    """One run over some inputs."""
+
+    def __init__(self, rules: Sequence[Rule], options: ReplayOptions) -> None:
+        self._options = options
+        self.engine = Engine(rules, Knowledge(baseline=options.baseline, api_servers=options.api_servers))
+        self.engine.pod_hint = options.pod
+        decoders: list[Decoder] = [
+            TetragonDecoder(self.engine.trees, first_execs=options.baseline is not None),
+            KubernetesAuditDecoder(),
+            #SensorDecoder(),
+        ]
+        forced = None if options.source == "auto" else Source(options.source)
+        self.recogniser = Recogniser(decoders, forced=forced)
+        self.activity: Counter[str] = Counter()
+
+    def events(self, paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[list[Event]]:
+        """The events of all inputs, block by block; process facts go to the engine's trees on the way."""
+        recogniser = self.recogniser
+        for number, block in enumerate(read_inputs(paths, stdin, Limits(), recogniser.note)):
+            yield recogniser.read(block)
+            if number % TRIM_EVERY == TRIM_EVERY - 1:
+                self.engine.trim()
+
+    def read(self, paths: Sequence[str], stdin: BinaryIO | None) -> Report:
+        """Read everything and judge it; raises `NothingToReadError` when no input can be opened."""
+        for events in self.events(paths, stdin):
+            self.engine.feed(events)
+            self._count(events)
+        return self.report()
+
+    def report(self) -> Report:
+        """What the events so far amount to."""
+        engine = self.engine
+        engine.knowledge = replace(engine.knowledge, sources=frozenset(self.recogniser.sources))
+        incidents = engine.incidents(self._options.exceptions)
+        counts = self.recogniser.counts
+        counts.duplicate = engine.duplicates
+        return Report(tuple(incidents), self._coverage([i.suppressed_by for i in incidents if i.suppressed_by]), counts, self._activity())
+
+    def build_baseline(self) -> tuple[Baseline, int]:
+        """What the pods of this run did, and how many pods were left out because nothing names their workload."""
+        baseline, without = Baseline(), 0
+        for state in self.engine.resolved():
+            if not add_to_baseline(baseline, state):
+                without += not is_alias(state.key)
+        return baseline, without
+
+    def _count(self, events: Sequence[Event]) -> None:
+        for event in events:
+            action = action_of(event)
+            if action is Action.INSTALL and event.activity == "install":
+                self.activity["install"] += 1
+            elif action is Action.CREDENTIAL and event.dst_ip:
+                self.activity["metadata"] += 1
+
+    def _activity(self) -> dict[str, int]:
+        """Installs and metadata calls as the kernel or, without it, the sensor told them."""
+        return {"installs": self.activity["install"], "metadata calls": self.activity["metadata"]}
+
+    def _coverage(self, suppressed: list[str]) -> Coverage:
+        sources = self.recogniser.sources
+        kinds = {source: told.kinds for source, told in sources.items()}
+        engine = self.engine
+        return Coverage(
+            sources=tuple(
+                SourceCoverage(str(source), told.records, dict(sorted(told.kinds.items())), _time(told.first_ns), _time(told.last_ns))
+                for source, told in sorted(sources.items())
+            ),
+            rules=account(engine.rules, met_needs(kinds, baseline=self._options.baseline is not None)),
+            unattributed=engine.unattributed,
+            flooded=tuple(sorted({f"{state.key}: {what}" for state in engine.states.values() for what in state.flooded})),
+            suppressed=tuple(suppressed),
+            baseline="none" if self._options.baseline is None else f"{len(self._options.baseline.workloads)} workloads",
+            problems=self.recogniser.problems,
+        )
+
+
+def _time(time_ns: int) -> str:
+    return rfc3339(time_ns) if time_ns else ""

@@ -1,0 +1,1 @@
+"""Bytes of telemetry in, events out: one file a format."""

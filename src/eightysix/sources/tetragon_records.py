@@ -1,0 +1,166 @@
+"""Tetragon's JSON export as lean typed records: only the fields that events need.
+
+Shapes follow `api/v1/tetragon/tetragon.proto` and `events.proto` of github.com/cilium/tetragon (v1.x), written by
+protojson: zero values omitted, 64-bit integers as text, wrapped integers plain. `process_connect` and its kin are of
+older and enterprise builds.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = ["Argument", "Connect", "Container", "Exec", "Loader", "Parent", "Pod", "Probe", "ProcessInfo", "Record"]
+
+
+class Image(Struct, gc=False):
+    """`id` is `repository@sha256:...`, `name` is `repository:tag`."""
+
+    id: str = ""
+    name: str = ""
+
+
+class Container(Struct, gc=False):
+    """`id` is `containerd://<64 hex>`."""
+
+    id: str = ""
+    name: str = ""
+    image: Image | None = None
+    start_time: str = ""
+    maybe_exec_probe: bool = False
+
+
+class Pod(Struct, gc=False):
+    """`uid` is absent before Tetragon 1.0."""
+
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+    container: Container | None = None
+    workload: str = ""
+    workload_kind: str = ""
+
+
+class ProcessInfo(Struct, gc=False):
+    """The process that an event is about."""
+
+    exec_id: str = ""
+    parent_exec_id: str = ""
+    pid: int = 0
+    binary: str = ""
+    arguments: str = ""
+    start_time: str = ""
+    docker: str = ""
+    tid: int = 0
+    uid: int = 0
+    cwd: str = ""
+    pod: Pod | None = None
+    in_init_tree: bool | None = None
+
+
+class Parent(Struct, gc=False):
+    """The parent as it is told inside an event: enough to link lineage where its own exec was never exported."""
+
+    exec_id: str = ""
+    parent_exec_id: str = ""
+    pid: int = 0
+    binary: str = ""
+    start_time: str = ""
+    docker: str = ""
+
+
+class Exec(Struct, gc=False):
+    """`process_exec`."""
+
+    process: ProcessInfo
+    parent: Parent | None = None
+
+
+class Exit(Struct, gc=False):
+    """`process_exit`; nothing of it is needed: an exit may name the living parent (see `docs/limits.md`)."""
+
+
+class Socket(Struct, gc=False):
+    """`sock_arg`."""
+
+    daddr: str = ""
+    dport: int = 0
+    protocol: str = ""
+
+
+class SocketAddress(Struct, gc=False):
+    """`sockaddr_arg`."""
+
+    addr: str = ""
+    port: int = 0
+
+
+class File(Struct, gc=False):
+    """`file_arg`, `path_arg`, `linux_binprm_arg`."""
+
+    path: str = ""
+
+
+class Argument(Struct, gc=False):
+    """One argument of a probe; exactly one field is set."""
+
+    sock_arg: Socket | None = None
+    sockaddr_arg: SocketAddress | None = None
+    file_arg: File | None = None
+    path_arg: File | None = None
+    linux_binprm_arg: File | None = None
+    string_arg: str | None = None
+    int_arg: int | None = None
+
+
+class Probe(Struct, gc=False, rename={"return_value": "return"}):
+    """`process_kprobe`, `process_lsm`, `process_tracepoint` (then `event` names the tracepoint)."""
+
+    process: ProcessInfo
+    parent: Parent | None = None
+    function_name: str = ""
+    args: list[Argument] = []
+    return_value: Argument | None = None
+    action: str = ""
+    event: str = ""
+
+
+class Loader(Struct, gc=False):
+    """`process_loader`: a binary or library was mapped."""
+
+    process: ProcessInfo
+    path: str = ""
+
+
+class Connect(Struct, gc=False):
+    """`process_connect` of older and enterprise builds."""
+
+    process: ProcessInfo
+    parent: Parent | None = None
+    destination_ip: str = ""
+    destination_port: int = 0
+
+
+class RateLimit(Struct, gc=False):
+    """`rate_limit_info`: the exporter dropped events. The number is text (u64)."""
+
+    number_of_dropped_process_events: str | int = 0
+
+
+class Record(Struct, gc=False):
+    """One line of the export; one of the `process_*` fields is set."""
+
+    process_exec: Exec | None = None
+    process_kprobe: Probe | None = None
+    process_exit: Exit | None = None
+    process_lsm: Probe | None = None
+    process_tracepoint: Probe | None = None
+    process_loader: Loader | None = None
+    process_connect: Connect | None = None
+    process_close: Exit | None = None
+    process_listen: Exit | None = None
+    process_uprobe: Exit | None = None
+    process_throttle: Exit | None = None
+    rate_limit_info: RateLimit | None = None
+    node_name: str = ""
+    time: str = ""
+    cluster_name: str = ""

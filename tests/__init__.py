@@ -1,0 +1,1 @@
+"""The suite mirrors the tree of `src/eightysix`; `tests/repo` is about the repository itself."""

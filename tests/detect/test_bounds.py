@@ -1,0 +1,99 @@
+"""State stays bounded whatever the input does, and the true install is not lost between decoys."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from eightysix.detect import Engine, Knowledge, PodState, encode_state, expire, step
+from eightysix.detect.state import KEEP_FIRST, KEEP_LAST, MAX_BUCKETS, MAX_TAINTS
+from eightysix.model.words import Source, Verdict
+from eightysix.rules.catalog import load_packaged
+from tests.detect.events import BASE_NS, SECOND, api_server, breach, connect, install, metadata, token
+
+RULES = load_packaged()
+KNOWLEDGE = Knowledge(sources=frozenset({Source.TETRAGON}))
+MOST_EVENTS = sum(MAX_BUCKETS.values()) * (KEEP_FIRST + KEEP_LAST) + 24 * MAX_TAINTS
+
+
+class Decoys(RuleBasedStateMachine):
+    """An adversary that hides one true chain in any flood that it can think of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine = Engine(RULES, KNOWLEDGE)
+        self.clock = 10.0
+        self.done = False
+
+    @initialize()
+    def server_runs(self) -> None:
+        self.engine.feed([metadata(1.0)])
+
+    def _tick(self) -> float:
+        self.clock += 0.01
+        return round(self.clock, 3)
+
+    @rule(count=st.integers(1, 150))
+    def decoy_installs(self, count: int) -> None:
+        self.engine.feed([install(self._tick(), f"decoy-{self.clock:.2f}") for _ in range(count)])
+
+    @rule(count=st.integers(1, 1200))
+    def decoy_connections(self, count: int) -> None:
+        self.engine.feed([connect(self._tick(), f"198.51.{i % 250}.{i // 250}", exec_id="noise") for i in range(count)])
+
+    @rule(count=st.integers(1, 150))
+    def decoy_takers(self, count: int) -> None:
+        self.engine.feed([metadata(self._tick(), exec_id=f"decoy-{self.clock:.2f}") for _ in range(count)])
+
+    @rule(count=st.integers(1, 400))
+    def polling(self, count: int) -> None:
+        self.engine.feed([metadata(self._tick()) for _ in range(count)])
+
+    @precondition(lambda self: not self.done)
+    @rule()
+    def true_chain(self) -> None:
+        at = self._tick()
+        self.engine.feed([install(at, "torch-perf-utils", exec_id="true-pip")])
+        self.engine.feed([metadata(self._tick()), token(self._tick()), api_server(self._tick())])
+        self.done = True
+
+    @invariant()
+    def bounded(self) -> None:
+        for state in self.engine.states.values():
+            assert len(state.events()) <= MOST_EVENTS
+            assert len(state.buckets) <= sum(MAX_BUCKETS.values())
+
+    def teardown(self) -> None:
+        if not self.done:
+            return
+        incidents = self.engine.incidents()
+        assert any(incident.verdict is Verdict.CONTAIN for incident in incidents)
+        state = self.engine.states["uid-0"]
+        kept = {artifact.name for event in state.events() for artifact in event.artifacts}
+        assert "torch-perf-utils" in kept
+        if any("too many" in reason for reason in state.flooded):
+            assert any("flooded" in gap for incident in incidents for gap in incident.gaps)
+
+
+Decoys.TestCase.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestDecoys = Decoys.TestCase
+
+
+def test_a_poll_every_second_for_a_day_costs_what_a_minute_costs() -> None:
+    state = PodState(key="uid-0")
+    for second in range(86_400):
+        step(state, metadata(float(second)))
+    assert len(encode_state(state)) < 40_000
+
+
+def test_what_landed_lasts_as_long_as_the_container_is_heard_of() -> None:
+    state = PodState(key="uid-0")
+    for event in breach():
+        step(state, event)
+    step(state, connect(7200.0))
+    expire(state, BASE_NS + 7201 * SECOND, 3600 * SECOND)
+    kept = [event.activity for event in state.events()]
+    assert "install" in kept
+    expire(state, BASE_NS + 20_000 * SECOND, 3600 * SECOND)
+    assert state.events() == []

@@ -1,0 +1,165 @@
+"""What README.md and docs/ show is what happens: their commands are run, and their output is compared.
+
+In a block marked `console` or `sh`, a line that begins with `$ ` is a command (a `\\` at its end continues it), and the
+lines up to the next command are what it prints, standard error included. A command without such lines need only
+succeed. `...` alone on a line stands for any lines. Codes 10 to 14 are results of the tool and count as success;
+`$ echo $?` shows the code of the command before it. Blocks without a `$ ` are illustration and are not run.
+
+`make` is never run, as these tests run under it: see MAKE for what stands in for each target.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RESULTS = frozenset({0, 10, 11, 12, 13, 14})
+MAKE = {
+    "make run": f"{shlex.quote(sys.executable)} -P tools/replay.py",  # what it does after the set-up
+    "make test": "",  # this suite
+    "make dev": "",  # what runs this suite
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a block and what the page says that it prints."""
+
+    line: str
+    shown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a page with at least one command; `number` is its line."""
+
+    page: Path
+    number: int
+    commands: tuple[Command, ...]
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """Blocks of `page` that are to be run."""
+    lines = page.read_text(encoding="utf-8").splitlines() if page.exists() else []
+    inside: list[str] = []
+    start = 0
+    for number, line in enumerate(lines, 1):
+        if not start and line.strip() in ("```console", "```sh"):
+            start, inside = number, []
+        elif start and line.strip() == "```":
+            found = tuple(commands(inside))
+            if found:
+                yield Block(page, start, found)
+            start = 0
+        elif start:
+            inside.append(line)
+
+
+def commands(lines: list[str]) -> Iterator[Command]:
+    """The commands among the `lines` of a block, each with the lines below it."""
+    line = ""
+    shown: list[str] = []
+    for each in lines:
+        if line.endswith("\\"):
+            line = line[:-1] + each.strip()
+        elif each.startswith("$ "):
+            if line:
+                yield Command(line, tuple(shown))
+            line, shown = each[2:], []
+        elif line:
+            shown.append(each.rstrip())
+    if line:
+        yield Command(line, tuple(shown))
+
+
+def matches(shown: tuple[str, ...], printed: tuple[str, ...]) -> bool:
+    """Compare line by line, where `...` stands for any lines, also none."""
+    if not shown:
+        return not printed
+    if shown[0] == "...":
+        return any(matches(shown[1:], printed[skip:]) for skip in range(len(printed) + 1))
+    return bool(printed) and shown[0] == printed[0] and matches(shown[1:], printed[1:])
+
+
+def trimmed(lines: list[str]) -> tuple[str, ...]:
+    """Without white space at line ends and without empty lines at the end."""
+    return tuple("\n".join(line.rstrip() for line in lines).rstrip("\n").split("\n")) if any(lines) else ()
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+
+@pytest.fixture(scope="module")
+def places(copy_of_repository: Callable[[str], Path]) -> Callable[[Path], Path]:
+    """A copy of the repository for each page: its blocks may build on one another, pages may not."""
+    copies: dict[Path, Path] = {}
+
+    def place(page: Path) -> Path:
+        if page not in copies:
+            copies[page] = copy_of_repository(page.stem)
+        return copies[page]
+
+    return place
+
+
+@pytest.mark.parametrize(
+    "block", BLOCKS, ids=[f"{block.page.relative_to(ROOT)}:{block.number}" for block in BLOCKS]
+)
+def test_block_does_what_it_shows(
+    block: Block, places: Callable[[Path], Path], checkout_env: dict[str, str]
+) -> None:
+    cwd = places(block.page)
+    status = 0
+    for command in block.commands:
+        line = MAKE.get(command.line, command.line)
+        if command.line.startswith("make "):
+            assert command.line in MAKE, f"say in MAKE what stands in for `{command.line}`"
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"(exit {status}); {line}"],
+            cwd=cwd, env=checkout_env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            check=False, timeout=300,
+        )  # fmt: skip
+        status = done.returncode
+        printed = done.stdout.decode()
+        assert status in RESULTS, f"$ {command.line}\n{printed}\nended with {status}"
+        shown = trimmed(list(command.shown))
+        if shown and line:
+            got = trimmed(printed.splitlines())
+            # The assertion compares equal texts, for the difference that pytest prints.
+            assert matches(shown, got) or "\n".join(got) == "\n".join(shown)
+
+
+def test_readme_has_a_first_command() -> None:
+    first = next((block for block in BLOCKS if block.page.name == "README.md"), None)
+    assert first is not None
+    assert first.commands[0].line == "make run"
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        ("a b", "a b", True),
+        ("a b", "a c", False),
+        ("a", "a b", False),
+        ("a ...", "a b c", True),
+        ("... c", "a b c", True),
+        ("a ... c", "a c", True),
+        ("a ... c", "a b", False),
+        ("", "", True),
+    ],
+)
+def test_dots_stand_for_lines(shown: str, printed: str, same: bool) -> None:
+    assert matches(tuple(shown.split()), tuple(printed.split())) is same
+
+
+def test_commands_are_found_with_their_output() -> None:
+    found = list(commands(["$ one \\", "    two", "out", "", "$ three"]))
+    assert found == [Command("one two", ("out", "")), Command("three", ())]

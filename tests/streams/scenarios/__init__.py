@@ -1,0 +1,23 @@
+"""Every scenario, registered by name when its module is imported."""
+
+from __future__ import annotations
+
+from tests.streams.scenarios import (
+    attack_dropper,
+    attack_hook,
+    attack_install,
+    benign_operations,
+    benign_platforms,
+    benign_serving,
+    releases,
+)
+
+__all__ = [
+    "attack_dropper",
+    "attack_hook",
+    "attack_install",
+    "benign_operations",
+    "benign_platforms",
+    "benign_serving",
+    "releases",
+]

@@ -1,0 +1,137 @@
+"""The cast of the scenarios: an inference server, and the theft that the attacks have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.streams.audit import Request
+from tests.streams.cluster import Container, Image
+from tests.streams.programs import (
+    AZURE_SDK,
+    COLLECTOR,
+    DROP,
+    METADATA,
+    REDIS,
+    STORAGE,
+    Endpoint,
+    api_request,
+    boot_python,
+    call,
+    import_azure,
+    managed_identity,
+    read_service_account,
+    storage,
+)
+from tests.streams.scene import Process, Scene
+from tests.streams.sensor import Stack
+from tests.streams.settings import SensorForm, Setting
+
+__all__ = [
+    "FAST",
+    "MANAGED_IDENTITY",
+    "SERVER",
+    "SERVER_IMAGE",
+    "SERVICE_ACCOUNT",
+    "STOLEN_SECRET",
+    "STORY",
+    "Pace",
+    "floor",
+    "inference",
+    "probe",
+    "stages",
+    "start_server",
+    "steal",
+]
+
+SERVER_IMAGE = Image("registry.example/ml/inference:prod", "5")
+SERVER = Stack(("app:/app/server.py",), thread=7)
+"""The server's request handler, in a thread of its own."""
+
+MANAGED_IDENTITY = "managed identity by metadata service"
+SERVICE_ACCOUNT = "service account ml/inference-sa"
+STOLEN_SECRET = "registry push service principal in secret ml/acr-push-sp"
+
+_TOKEN_PATH = (
+    "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com%2F"
+)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds from the landing to each step of the theft."""
+
+    metadata: float
+    token: float
+    secret: float
+    leave: float
+
+
+STORY = Pace(38.0, 58.6, 67.9, 86.0)
+FAST = Pace(3.4, 4.0, 4.35, 4.9)
+
+
+def inference(
+    scene: Scene, *, started: float = 0.0, attempt: int = 0, node: int = 0, replica: int = 0
+) -> Container:
+    """A container of the StatefulSet `inference` in namespace `ml`."""
+    pod = scene.pod("inference", kind="StatefulSet", node=node, replica=replica)
+    return scene.container(pod, SERVER_IMAGE, started=started, attempt=attempt)
+
+
+def start_server(server: Process, at: float) -> None:
+    """What the server does when it starts, `server` having been started at `at`: a managed identity token and its model."""
+    boot_python(server, at, ["python", "/app/server.py"])
+    main = Stack(SERVER.frames)
+    import_azure(server, at + 0.35, main)
+    call(server, at + 1.6, REDIS, main.under())
+    call(server, at + 1.7, COLLECTOR, main.under())
+    managed_identity(server, at + 2.4, SERVER)
+    storage(server, at + 2.5, STORAGE, SERVER)
+
+
+def probe(scene: Scene, container: Container, at: float) -> None:
+    """The kubelet's exec probe."""
+    process = scene.session(at, container, "/opt/venv/bin/python", "-S /app/call.py /infer", probe=True)
+    process.exit(at + 0.21)
+
+
+def steal(
+    process: Process,
+    at: float,
+    by: Stack | None,
+    pace: Pace,
+    *,
+    sdk: bool = False,
+    agent: str = "Python-urllib/3.11",
+    namespace: str = "ml",
+    drop: Endpoint = DROP,
+) -> None:
+    """Managed identity, service account, the registry's push credential from a secret, and out; `at` is the landing.
+
+    `sdk` tells that the code asks through azure-identity and not by itself.
+    """
+    urllib = agent.startswith("Python-urllib")
+    if sdk and by is not None:
+        call(process, at + pace.metadata, METADATA, Stack(AZURE_SDK + by.frames, thread=by.thread))
+    else:
+        call(process, at + pace.metadata, METADATA, by, path=_TOKEN_PATH if urllib else "")
+    read_service_account(process, at + pace.token, by)
+    listing = Request("list", "secrets", namespace, user_agent=agent)
+    api_request(process, at + pace.token + 0.0032, listing, by, urllib=urllib)
+    secret = Request("get", "secrets", namespace, "acr-push-sp", user_agent=agent)
+    api_request(process, at + pace.secret, secret, by, urllib=urllib)
+    call(process, at + pace.leave, drop, by, path="/v1/collect" if urllib else "", method="POST")
+
+
+def stages(setting: Setting, *, kernel_sees_run: bool = False) -> tuple[str, ...]:
+    """The stages of the theft that a setting shows: code imported by a running process is not seen by the kernel."""
+    run = setting.sensor is not None or (kernel_sees_run and setting.kernel is not None)
+    return ("land", "run", "reach", "pivot", "leave") if run else ("land", "reach", "pivot", "leave")
+
+
+def floor(setting: Setting) -> str:
+    """The least verdict about the theft: without the kernel only the suspect speaks, from the kernel alone who asked is open."""
+    if setting.kernel is None or (setting.sensor is None and not setting.audit):
+        return "suspect"
+    # NOTE: a prototype record names no pod; joining it is possible only where one pod runs at that time.
+    return "contain" if setting.sensor is not SensorForm.PROTOTYPE or setting.audit else "suspect"

@@ -1,0 +1,161 @@
+"""Writes the streams that ship with the project: `python -m tests.streams.write` (examples and rule folders).
+
+With `--check` nothing is written; it exits with 1 and names the files that are not as they would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, LOOK_ALIKES, SENSOR_AND_AUDIT
+from tests.streams.label import Recording
+from tests.streams.scene import Streams
+from tests.streams.settings import LEAN, Setting
+
+__all__ = ["EXAMPLES", "RULES", "committed", "shipped"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_FULL = replace(FULL, kernel=LEAN)
+_KERNEL_AND_AUDIT = replace(KERNEL_AND_AUDIT, kernel=LEAN)
+_KERNEL_ONLY = replace(KERNEL_ONLY, kernel=LEAN)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One folder that ships: a scenario in a setting."""
+
+    folder: str
+    scenario: str
+    setting: Setting
+
+
+RULES: Mapping[str, tuple[Cut, ...]] = {
+    "poisoned-install": (
+        Cut("fires/breach", "breach-86s", _FULL),
+        Cut("fires/breach-without-sensor", "breach-86s", _KERNEL_AND_AUDIT),
+        Cut("fires/breach-without-kernel", "breach-86s", SENSOR_AND_AUDIT),
+        Cut("fires/build-backend", "build-backend", _KERNEL_AND_AUDIT),
+        Cut("quiet/self-patching-server", "self-patching-server", _FULL),
+        Cut("quiet/dependencies-at-start", "dependencies-at-start", _KERNEL_AND_AUDIT),
+        Cut("quiet/sdk-at-start", "sdk-at-start", _FULL),
+        Cut("quiet/kserve-initializer", "kserve-initializer", _KERNEL_AND_AUDIT),
+    ),
+    "startup-hook": (
+        Cut("fires/pth", "hook-pth", _FULL),
+        Cut("fires/pth-in-session", "hook-pth-session", _KERNEL_AND_AUDIT),
+        Cut("quiet/editable-install", "editable-install", _FULL),
+        Cut("quiet/setuptools-upgrade", "setuptools-upgrade", _KERNEL_AND_AUDIT),
+    ),
+    "credential-sweep": (
+        Cut("fires/dropper", "dropper", _KERNEL_AND_AUDIT),
+        Cut("fires/dropped-script", "dropped-script", _FULL),
+        Cut("quiet/two-domains-daily", "two-domains-daily", _FULL),
+        Cut("quiet/exec-debugging", "exec-debugging", _KERNEL_AND_AUDIT),
+    ),
+    "release-drift": (
+        Cut("fires/takes-credential", "release-takes-credential", _KERNEL_AND_AUDIT),
+        Cut("fires/starts-binary", "release-starts-binary", _KERNEL_ONLY),
+        Cut("quiet/rollout", "rollout-3", _KERNEL_ONLY),
+        Cut("quiet/rollback", "rollback", _FULL),
+    ),
+}
+"""The streams beside each rule. Where a recording has a time before, its streams lie in the subfolder `baseline`."""
+
+NEIGHBOURS: tuple[tuple[str, float], ...] = (
+    ("notebook-rebuild", 560.0),
+    ("ray-head", 1_488.0),
+    ("kserve-initializer", 1_530.0),
+    ("mlflow-server", 1_440.0),
+    ("ci-runner", 1_480.0),
+    ("node-agent-polling", 1_260.0),
+)
+"""What else goes on in the cluster of the shipped breach, each on a node of its own, and when it begins."""
+
+EXAMPLES: tuple[str, ...] = ("examples/breach-86s", "examples/look-alike")
+
+
+def write(name: str, setting: Setting) -> Recording:
+    """The recording of a scenario of either group."""
+    return (ATTACKS.get(name) or LOOK_ALIKES[name])(setting)
+
+
+def breach() -> Streams:
+    """The breach, in the middle of a cluster's everyday installs and metadata calls."""
+    recordings = [write("breach-86s", _FULL)]
+    for number, (name, begins) in enumerate(NEIGHBOURS, 1):
+        recordings.append(write(name, replace(_FULL, first_node=number * 10, shift_s=begins)))
+    return merge([recording.streams for recording in recordings])
+
+
+def merge(streams: list[Streams]) -> Streams:
+    """One file a name, its lines sorted by time; of two lines that are the same one stays."""
+    merged: Streams = {}
+    for name in sorted({name for one in streams for name in one}):
+        lines = dict.fromkeys(line for one in streams for line in one.get(name, []))
+        merged[name] = sorted(lines, key=lambda line: (_time(json.loads(line)), line))
+    return merged
+
+
+def shipped() -> Iterator[tuple[str, str]]:
+    """Path and text of every file that ships."""
+    yield from _files(EXAMPLES[0], breach())
+    yield from _files(EXAMPLES[1], write("self-patching-operator", _FULL).streams)
+    for rule, cuts in RULES.items():
+        for cut in cuts:
+            recording = write(cut.scenario, cut.setting)
+            folder = f"src/eightysix/rules/{rule}/{cut.folder}"
+            yield from _files(folder, recording.streams)
+            yield from _files(f"{folder}/baseline", recording.baseline)
+
+
+def committed() -> set[str]:
+    """Paths of the stream files that are there, in the folders that are written here."""
+    folders = [ROOT / folder for folder in EXAMPLES]
+    folders += [ROOT / "src/eightysix/rules" / rule / group for rule in RULES for group in ("fires", "quiet")]
+    return {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*.jsonl")}
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, exit with 1 where files differ")
+    check = parser.parse_args(arguments).check
+    wanted = dict(shipped())
+    differing = sorted(committed() - wanted.keys())
+    for name, text in wanted.items():
+        path = ROOT / name
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        differing.append(name)
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if not check:
+        for name in committed() - wanted.keys():
+            (ROOT / name).unlink()
+    for name in differing:
+        print(name, file=sys.stderr)
+    return 1 if check and differing else 0
+
+
+def _files(folder: str, streams: Streams) -> Iterator[tuple[str, str]]:
+    for name, lines in streams.items():
+        yield f"{folder}/{name}", "".join(f"{line}\n" for line in lines)
+
+
+def _time(record: dict[str, object]) -> str:
+    """What lines of one form sort by: times of one form compare as text."""
+    for key in ("time", "requestReceivedTimestamp", "t_ns"):
+        if key in record:
+            return str(record[key])
+    raise ValueError(f"no time in {sorted(record)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
