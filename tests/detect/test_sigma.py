@@ -365,7 +365,7 @@ def test_words_tell_the_detection() -> None:
         "condition": "taken and not known",
     }
     assert compile_detection(detection).source == (
-        "(action is credential and novelty.process is one of new, first) and "
+        "(action is credential and novelty.process is one of (new, first)) and "
         "not (dst.ip is inside 10.0.0.0/8 or (dst.name ends with .example.org and startup is true))"
     )
 

@@ -1,3 +1,5 @@
+"""Times equal those of `datetime`, at every precision and in every zone."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
@@ -48,9 +50,13 @@ def test_equals_datetime_in_any_zone(naive: datetime, minutes: int, colon: bool)
 @given(st.text(max_size=70) | st.text("0123456789-:. TZ+٣", min_size=18, max_size=36))
 def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
     try:
-        assert 0 <= to_ns(text) < 2**63
+        result = to_ns(text)
     except ValueError as error:
-        assert text not in str(error) or len(text) < 5
+        message = str(error)
+    else:
+        message, text = "", str(result)
+        assert 0 <= result < 2**63
+    assert len(text) < 5 or text not in message
 
 
 @pytest.mark.parametrize(
@@ -79,7 +85,7 @@ def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
 )
 def test_refuses_what_is_no_time(text: str) -> None:
     for _ in range(2):
-        with pytest.raises(ValueError, match="not a time"):
+        with pytest.raises(ValueError, match=r"not a time|must be in|out of range"):
             to_ns(text)
 
 

@@ -162,13 +162,15 @@ def envelopes(form: AuditForm, cluster: Cluster, events: Iterable[Record]) -> li
         return [{"records": wrapped[start : start + _BATCH]} for start in range(0, len(wrapped), _BATCH)]
     if form is AuditForm.AKS_AUDIT:
         return [_aks_audit(cluster, event) for event in events]
+    if form is AuditForm.AKS_AUDIT_TEXT:
+        return [_aks_audit_text(cluster, event) for event in events]
     if form is AuditForm.AZURE_DIAGNOSTICS:
         return [_azure_diagnostics(cluster, event) for event in events]
     return list(events)
 
 
-def _text(event: Record) -> str:
-    return json.dumps(event, separators=(",", ":"))
+def _text(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _container_id(cluster: Cluster) -> str:
@@ -215,6 +217,11 @@ def _aks_audit(cluster: Cluster, event: Record) -> Record:
         "Type": "AKSAudit",
         "_ResourceId": cluster.resource_id.lower(),
     }
+
+
+def _aks_audit_text(cluster: Cluster, event: Record) -> Record:
+    row = _aks_audit(cluster, event)
+    return {name: _text(value) if isinstance(value, dict | list) else value for name, value in row.items()}
 
 
 def _azure_diagnostics(cluster: Cluster, event: Record) -> Record:

@@ -13,6 +13,8 @@ __all__ = ["SITE_PACKAGES", "Cluster", "Container", "Image", "Node", "Pod"]
 
 SITE_PACKAGES = "/opt/venv/lib/python3.11/site-packages"
 
+_IMAGE_AGE_S = 1_209_600.0
+
 _IMAGE_DISTRIBUTIONS = {
     "azure-core": "1.41.0",
     "azure-identity": "1.27.0",
@@ -130,8 +132,6 @@ class Container:
     started_ns: int
     attempt: int = 0
     instrumented: bool = True
-    privileged: bool = False
-    image_age_s: float = 1_209_600.0
     _installed: dict[str, tuple[str, int]] = field(default_factory=dict)
     _ns_pids: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -154,6 +154,6 @@ class Container:
             version, since = self._installed[name]
             return version, round((time_ns - since) / SECOND, 1)
         if name in _IMAGE_DISTRIBUTIONS:
-            age = self.image_age_s + (time_ns - self.started_ns) / SECOND + number(0, 90, "build order", name)
+            age = _IMAGE_AGE_S + (time_ns - self.started_ns) / SECOND + number(0, 90, "build order", name)
             return _IMAGE_DISTRIBUTIONS[name], round(age, 1)
         return "", None

@@ -36,6 +36,7 @@ _FILES = {
     AuditForm.PLAIN: "kubernetes-audit.jsonl",
     AuditForm.EVENT_HUB: "aks-diagnostics.jsonl",
     AuditForm.AKS_AUDIT: "aks-audit.jsonl",
+    AuditForm.AKS_AUDIT_TEXT: "aks-audit-text.jsonl",
     AuditForm.AZURE_DIAGNOSTICS: "azure-diagnostics.jsonl",
 }
 _SENSOR_SEES_OPEN = (
@@ -227,7 +228,8 @@ class Process:
             "ppid": parent.ns_pid if parent is not None and parent.container is self.container else 0,
             "env": ["AZURE_CLIENT_ID", "KUBERNETES_SERVICE_HOST"],
         }
-        self._sense(self.scene.ns(at), "sensor_start", fields, {"path": words[0]}, Stack(dynamic=True))
+        told: Record = {"path": words[0], "argv": words, "env": fields["env"]}
+        self._sense(self.scene.ns(at), "sensor_start", fields, told, Stack(dynamic=True))
 
     def sense_import(self, at: float, module: str, by: Stack) -> None:
         """The first import of a module that is not of the standard library."""
@@ -247,7 +249,7 @@ class Process:
         """A child process is asked for."""
         words = list(argv)
         fields: Record = {"api": "subprocess.Popen", "argv": words, "exe": words[0]}
-        self._sense(self.scene.ns(at), "exec_child", fields, {"path": words[0]}, by)
+        self._sense(self.scene.ns(at), "exec_child", fields, {"path": words[0], "argv": words}, by)
 
     def sense_environment(self, at: float, name: str, value: str, by: Stack) -> None:
         """An environment variable is set."""
@@ -359,18 +361,9 @@ class Scene:
         name: str = "server",
         attempt: int = 0,
         instrumented: bool = True,
-        image_age_s: float = 1_209_600.0,
     ) -> Container:
         """A container that started at offset `started`."""
-        return Container(
-            pod,
-            name,
-            image,
-            self.ns(started),
-            attempt=attempt,
-            instrumented=instrumented,
-            image_age_s=image_age_s,
-        )
+        return Container(pod, name, image, self.ns(started), attempt=attempt, instrumented=instrumented)
 
     def entrypoint(
         self,

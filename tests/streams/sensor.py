@@ -45,10 +45,6 @@ class Stack:
     thread: int = 0
     dynamic: bool = False
 
-    def under(self, *outer: str) -> Stack:
-        """The same code called from `outer`."""
-        return Stack(self.frames + outer, self.at_import, self.thread, self.dynamic)
-
 
 @dataclass(frozen=True)
 class Sender:
@@ -123,6 +119,9 @@ def v1_record(sender: Sender, time_ns: int, event: str, fields: Record, stack: S
             "container_id": container.id,
             "container": container.name,
             "image": container.image.id,
+            "service_account": pod.service_account,
+            "workload": pod.workload,
+            "workload_kind": pod.kind,
         },
     }
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 __all__ = [
     "AS_RECORDED",
     "CURRENT",
+    "EVERY_EXPORT",
     "FULL",
     "KERNEL_AND_AUDIT",
     "KERNEL_AND_SENSOR",
@@ -91,6 +92,8 @@ class AuditForm(StrEnum):
     """AKS diagnostic settings: batches of envelopes with the event as text."""
     AKS_AUDIT = "aks-audit"
     """Rows of the Log Analytics table AKSAudit."""
+    AKS_AUDIT_TEXT = "aks-audit-text"
+    """The same as queries give them: dynamic columns as text."""
     AZURE_DIAGNOSTICS = "azure-diagnostics"
     """Rows of the Log Analytics table AzureDiagnostics, with the event as text in `log_s`."""
 
@@ -116,6 +119,9 @@ SENSOR_AND_AUDIT = Setting("sensor-audit", None, SensorForm.V1, (AuditForm.AKS_A
 KERNEL_ONLY = Setting("kernel", WITHOUT_INIT_TREE)
 AS_RECORDED = Setting("as-recorded", LAB, SensorForm.PROTOTYPE, (AuditForm.PLAIN, AuditForm.EVENT_HUB))
 """Everything as the lab writes it; each audit event is there twice, in two exports."""
+
+EVERY_EXPORT = Setting("every-export", CURRENT, SensorForm.V1, tuple(AuditForm))
+"""One audit log read from every place that it was sent to."""
 
 SETTINGS: tuple[Setting, ...] = (
     FULL,

@@ -360,6 +360,8 @@ def test_every_audit_form_holds_the_same_event(form: AuditForm) -> None:
         assert part in text
     if form in (AuditForm.EVENT_HUB, AuditForm.AZURE_DIAGNOSTICS):
         assert r"\"auditID\"" in text, "the event is text inside of the envelope"
+    if form is AuditForm.AKS_AUDIT_TEXT:
+        assert r"{\"username\":" in text, "a dynamic column is text"
 
 
 def test_the_code_on_the_stack_survives_in_both_forms_of_the_sensor() -> None:

@@ -242,8 +242,6 @@ def _pod(dialect: Dialect, facts: ProcessFacts, container: Container) -> Record:
     }
     if facts.maybe_exec_probe:
         body["maybe_exec_probe"] = True
-    if container.privileged and not dialect.legacy:
-        body["security_context"] = {"privileged": True}
     record: Record = {"namespace": pod.namespace, "name": pod.name}
     if not dialect.legacy:
         record["uid"] = pod.uid

@@ -101,6 +101,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
 
 def _list(catalog: Catalog, form: str, out: TextIO) -> int:
+    from eightysix.report.notes import count
     from eightysix.rules.describe import rule_as_json
 
     if form == "json":
@@ -122,7 +123,7 @@ def _list(catalog: Catalog, form: str, out: TextIO) -> int:
     out.writelines(f"{line}\n" for line in _table([header, *rows]))
     origins = sum(rule.origin != "packaged" for rule in catalog.rules)
     own = f", {origins} of them yours" if origins else ""
-    out.write(f"{len(rows)} rules{own}; {len(catalog.exceptions)} exceptions\n")
+    out.write(f"{count(len(rows), 'rules')}{own}, {count(len(catalog.exceptions), 'exceptions')}\n")
     return 0
 
 
@@ -159,7 +160,7 @@ def _page(rule: Rule, width: int) -> Iterator[str]:
     if rule.benign:
         yield from ("", "less alarming when")
         for one in rule.benign:
-            yield from _wrapped(f"{one.points:+4}  {one.why}", width, "  ", " " * 8)
+            yield from _wrapped(one.why, width, f"  {one.points:+4}  ", " " * 8)
             yield from _wrapped(f"when {one.detection.source}", width, " " * 8, " " * 10)
     yield from _needs(rule, width)
     yield from _section("cannot see", [rule.blind_spots], width, mark="")
@@ -182,7 +183,7 @@ def _signals(rule: Rule, width: int) -> Iterator[str]:
 
     yield from ("", "points")
     for signal in rule.signals.values():
-        yield from _wrapped(f"{signal.points:+4}  {signal.title}", width, "  ", " " * 8)
+        yield from _wrapped(signal.title, width, f"  {signal.points:+4}  ", " " * 8)
         yield from _wrapped(
             f"({signal.name}, {signal.stage}, {signal.basis}) {when(signal)}", width, " " * 8, " " * 10
         )
@@ -209,10 +210,8 @@ def _wrapped(text: str, width: int, first: str, following: str) -> Iterator[str]
     """`text` made harmless, in lines of at most `width` columns."""
     from eightysix.report.inert import inert, wrap
 
-    lead = text[: len(text) - len(text.lstrip(" "))]  # spaces that align points are ours
-    harmless = inert(text.lstrip(" "), 4000)
-    for number, line in enumerate(wrap(harmless, width - max(len(first) + len(lead), len(following)))):
-        yield (first + lead if number == 0 else following) + line
+    for number, line in enumerate(wrap(inert(text, 4000), width - max(len(first), len(following)))):
+        yield (following if number else first) + line
 
 
 def _write_json(document: dict[str, object], out: TextIO) -> None:
@@ -248,6 +247,8 @@ def _rules_under(path: str) -> tuple[tuple[Rule, ...], Path]:
 
 def report_tests(results: Sequence[RuleTestResult], verbose: bool, out: TextIO) -> int:
     """Tell what the tests found; returns the exit code."""
+    from eightysix.report.notes import count
+
     failed = [result for result in results if not result.passed]
     for result in results if verbose else failed:
         verdict = "ok  " if result.passed else "FAIL"
@@ -293,7 +294,6 @@ def _new(rule_id: str, folder: str, out: TextIO, err: TextIO) -> int:
             f"{target} cannot be written: {error.strerror}", "check the folder and its rights"
         ) from error
     out.write(f"{inert_line(str(target))}\n")
-    err.write(
-        f"edit {inert_line(str(target / 'rule.yml'))}, add recordings to fires/ and quiet/, then: eightysix rules test {inert_line(folder)}\n"
-    )
+    err.write(f"edit {inert_line(str(target / 'rule.yml'))}, add recordings to fires/ and quiet/,\n")
+    err.write(f"then run: eightysix rules test {inert_line(str(target))}\n")
     return 0

@@ -33,14 +33,16 @@ class Command(Struct, frozen=True, gc=False):
 
 
 class Words(Struct, frozen=True, gc=False):
-    """Arguments as words. Words from `trusted` on are cut or wrongly quoted: they may be compared, never repeated."""
+    """Arguments as words. Words from `trusted` on are cut or wrongly quoted: they may be compared, never repeated.
+    `cut` tells that there were more."""
 
     words: list[str]
     trusted: int
+    cut: bool = False
 
     def after(self, count: int) -> Words:
         """The words behind the first `count`."""
-        return Words(self.words[count:], self.trusted - count)
+        return Words(self.words[count:], self.trusted - count, self.cut)
 
 
 def split(text: str) -> Words:
@@ -56,7 +58,7 @@ def split(text: str) -> Words:
     if '"' in text:
         return _split_quoted(text, cut=cut)
     words = text.split(" ") if text else []
-    return Words(words, len(words) - cut)
+    return Words(words, len(words) - cut, cut)
 
 
 def _split_quoted(text: str, *, cut: bool) -> Words:
@@ -82,7 +84,7 @@ def _split_quoted(text: str, *, cut: bool) -> Words:
         if '"' in words[-1]:
             broken = True
             first = len(words) - 1 if first < 0 else first
-    return Words(words, first if broken else len(words) - cut)
+    return Words(words, first if broken else len(words) - cut, cut)
 
 
 def take(arguments: Sequence[str]) -> Words:
@@ -92,7 +94,7 @@ def take(arguments: Sequence[str]) -> Words:
     for word in arguments:
         if len(word) >= left:
             words.append(word[:left])
-            return Words(words, len(words) - 1)
+            return Words(words, len(words) - 1, cut=True)
         words.append(word)
         left -= len(word) + 1
     return Words(words, len(words))

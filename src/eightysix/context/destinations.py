@@ -136,8 +136,9 @@ def _readings(text: str) -> tuple[str, ...]:
     if ":" in text:
         return _readings_v6(text)
     strict = _dotted(text)
-    loose = _as_inet_aton(text)
-    return tuple(dict.fromkeys(reading for reading in (strict, loose) if reading))
+    if strict == text and text:
+        return (text,)
+    return tuple(dict.fromkeys(reading for reading in (strict, _as_inet_aton(text)) if reading))
 
 
 def _dotted(text: str) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "Landing",
     "Reader",
     "basename",
+    "host_name",
     "is_version",
     "looks_secret",
     "normalise_name",
@@ -175,15 +176,16 @@ def url_host(url: str) -> str:
         return ""
     if "." not in host and "@" in tail:
         return ""
-    return _host(host)
+    return host_name(host)
 
 
-def _host(host: str) -> str:
-    """`host` itself where it is a valid name that holds no secret, else empty."""
-    host = host.rstrip(".")
-    if not 0 < len(host) <= MAX_HOST or not _made_of(host, ".-_") or any(map(looks_secret, host.split("."))):
+def host_name(host: str) -> str:
+    """`host` in lower case where it is a valid name or IPv4 address, else empty. Labels that look like secrets are
+    withheld, not told: data leaves in them (`<token>.evil.example`)."""
+    host = host.rstrip(".").lower()
+    if not 0 < len(host) <= MAX_HOST or not _made_of(host, ".-_"):
         return ""
-    return host
+    return ".".join(WITHHELD if looks_secret(label) else label for label in host.split("."))
 
 
 def _until(text: str, stops: str) -> tuple[str, str]:
@@ -203,34 +205,23 @@ def read_url(word: str, cwd: str = "") -> Landing | None:  # noqa: ARG001 - one 
         )
     before, colon, _ = word.partition(":")
     user, at, host = before.partition("@")
-    host = _host(host.lower())
+    host = host_name(host)
     if colon and at and user.isalnum() and len(user) < 16 and "." in host:
         return Landing((Artifact("url", host),), host)
     return None
 
 
 def read_location(word: str, cwd: str) -> Landing | None:
-    """A URL, a `git@host:path` or a local file or folder; of it only scheme and host, or the last part of the path."""
-    if "://" in word:
-        scheme, host = url_scheme(word), url_host(word)
-        if not scheme:
-            return None
-        if scheme in ("file", "git+file"):
-            return read_location(word.partition("://")[2].partition("#")[0], cwd)
-        return (
-            Landing((Artifact("url", host),), f"{scheme}://{host}") if host else Landing((), f"{scheme}://")
-        )
-    before, colon, _ = word.partition(":")
-    user, at, host = before.partition("@")
-    if colon and at and user.isalnum() and len(user) < 16 and "." in host and _host(host.lower()):
-        return Landing((Artifact("url", host.lower()),), host.lower())
+    """A URL, a `git@host:path`, or a local file or folder: of it only scheme and host, or the last part of the path."""
+    if "://" in word and url_scheme(word) in ("file", "git+file"):
+        word = word.partition("://")[2].partition("#")[0]
+    if "://" in word or "@" in word:
+        return read_url(word, cwd)
     path = word.partition("[")[0]
     if path in (".", "./", ".."):
         name = basename(cwd) if path != ".." else ""
         return Landing((Artifact("file", name or path.rstrip("/")),), path)
     anchored = path.startswith(("/", "./", "../", "~/"))
-    if not anchored and not path.lower().endswith(_ARCHIVES):
-        return None
     name = basename(path, () if anchored else _ARCHIVES)
     return Landing((Artifact("file", name),), name) if name else None
 
@@ -346,7 +337,7 @@ def read_go(word: str, cwd: str) -> Landing | None:
     """A module path, whose first part is a host, with `@version`."""
     path, _, version = word.partition("@")
     host = path.partition("/")[0]
-    if "://" in word or "." not in host or not _host(host.lower()):
+    if "://" in word or "." not in host or not host_name(host):
         return None if "://" in word else read_location(word, cwd)
     if len(path) > MAX_NAME or looks_secret(path) or not _made_of(path, "-._~/"):
         return None

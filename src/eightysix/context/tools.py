@@ -17,12 +17,14 @@ _NOWHERE = frozenset({"loopback", "metadata", "wire-server", "api-server"})
 """Destinations that nothing lands from."""
 
 _LONGEST_VERB = 24
+_MAX_GUESSES = 32
+"""Shortened flags that are looked up in one command line; each costs a look at all of the tool's flags."""
 _MAX_CLUSTER = 8
 
 
 def read_tool(shown: str, grammar: Grammar, words: Words, cwd: str) -> Command:
     """A tool that `grammar` describes, called `shown`: its verb, the flags that are known, and what the reader accepts."""
-    reading = _Reading(shown, grammar, cwd)
+    reading = _Reading(shown, grammar, cwd, cut=words.cut)
     for index, word in enumerate(words.words):
         reading.word(word, trusted=index < words.trusted)
         if reading.done:
@@ -33,8 +35,10 @@ def read_tool(shown: str, grammar: Grammar, words: Words, cwd: str) -> Command:
 class _Reading:
     """One pass over the words of a tool."""
 
-    def __init__(self, shown: str, grammar: Grammar, cwd: str) -> None:
+    def __init__(self, shown: str, grammar: Grammar, cwd: str, *, cut: bool) -> None:
         self.done = False
+        self._cut = cut
+        self._guesses = _MAX_GUESSES
         self._grammar = grammar
         self._summary = Summary(shown)
         self._cwd = cwd
@@ -51,6 +55,10 @@ class _Reading:
     def command(self) -> Command:
         """What the words amount to."""
         grammar, activity = self._grammar, self._activity
+        if self._cut and self._growing and "install" in grammar.verbs.values():
+            activity = (
+                "install"  # arguments so long that the verb was not seen: nobody but an evader writes that
+            )
         if self._verb in grammar.conditional and self._flags & grammar.wanted:
             activity = "install"
         if self._verb in grammar.copies and not self._remote:
@@ -161,8 +169,9 @@ class _Reading:
 
     def _full(self, name: str) -> str:
         """A long flag in full, where `name` is an unambiguous beginning of one (optparse and argparse allow that)."""
-        if len(name) < 5 or not name.startswith("--") or self._known(name):
+        if len(name) < 5 or not name.startswith("--") or self._known(name) or not self._guesses:
             return name
+        self._guesses -= 1
         grammar = self._grammar
         flags = (
             flag for kind in (grammar.switches, grammar.values, grammar.files, grammar.urls) for flag in kind

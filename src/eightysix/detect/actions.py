@@ -25,6 +25,7 @@ class Action(StrEnum):
     EXEC = "exec"
     RUN = "run"  # imports, unpickling, libraries
     RESOLVE = "resolve"
+    STARTED = "started"  # never an event: the start of a tainted process, told by its first act
     NEW_DIGEST = "new-digest"  # never an event: the first start of a digest that the baseline has not
     OTHER = "other"
 

@@ -12,14 +12,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from eightysix.detect.actions import Action
-from eightysix.detect.facts import UNANCHORED, anchored_facts, grade_of, static_facts
+from eightysix.detect.facts import (
+    UNANCHORED,
+    anchored_facts,
+    grade_of,
+    is_landed_program,
+    runs_hook,
+    static_facts,
+)
 from eightysix.detect.gate import SKEW_NS, Gate, contain_gate
 from eightysix.detect.observe import Observation
 from eightysix.detect.rule import Join, Rule, Signal, Step, StepMode
 from eightysix.detect.view import PodView
 from eightysix.model.words import Origin, Source, Stage, Verdict
 
-__all__ = ["MAX_ANCHORS", "MAX_TAKERS", "Chain", "Told", "find_chain", "tell"]
+__all__ = ["MAX_ANCHORS", "MAX_TAKERS", "Chain", "Told", "find_chain", "taint_root", "tell"]
 
 MAX_ANCHORS = 64
 MAX_TAKERS = 32
@@ -54,10 +61,12 @@ class Chain:
     verdict: Verdict = Verdict.WATCH
     benign: list[int] = field(default_factory=list)
     gate: Gate | None = None
+    landing: Observation | None = None
 
     @property
     def t0_ns(self) -> int:
-        return self.anchor.time_ns
+        """T0: the landing that the chain starts from or that tainted its taker, else the first signal."""
+        return self.landing.time_ns if self.landing is not None else self.anchor.time_ns
 
     @property
     def preference(self) -> tuple[int, int, int, str]:
@@ -68,15 +77,51 @@ class Chain:
 def tell(view: PodView) -> list[Told]:
     """All that rules are asked about, with their static fields."""
     told: list[Told] = []
+    starts: dict[str, Told] = {}
     for observation in view.told():
         facts = static_facts(view, observation)
-        if facts["action"]:
-            told.append(Told(observation, facts, str(facts["action"]), grade_of(observation)))
+        if not facts["action"]:
+            continue
+        told.append(Told(observation, facts, str(facts["action"]), grade_of(observation)))
+        if observation.action is Action.CREDENTIAL:
+            start = _start_of(view, observation)
+            if start is not None and observation.actor not in starts:
+                facts = static_facts(view, start)
+                starts[observation.actor] = Told(start, facts, str(facts["action"]), grade_of(start))
+    told += starts.values()
+    told.sort(key=lambda t: (t.observation.time_ns, t.observation.event.event_id, t.action))
     return told
 
 
+def _start_of(view: PodView, observation: Observation) -> Observation | None:
+    """When the code that landed began to run, where the kernel can tell: the start of the tainted process that took a
+    credential, or of its nearest tainted ancestor."""
+    root = taint_root(view, observation.actor)
+    started = view.lineage.started_ns(root) if root else 0
+    if not started:
+        return None
+    return Observation(observation.event, Action.STARTED, root, started, None)
+
+
+def taint_root(view: PodView, actor: str) -> str:
+    """The oldest process of `actor`'s ancestry (itself included) that taint explains: started by an installer, from a
+    file that landed, or as an interpreter after a startup hook was written; empty where there is none."""
+    path = view.lineage.ancestors(actor)
+    found = ""
+    for place, ancestor in enumerate(path):
+        below_installer = place + 1 < len(path) and path[place + 1] in view.installers
+        if ancestor in view.installers:
+            break
+        if below_installer or is_landed_program(view, ancestor):
+            found = ancestor
+    if not found and runs_hook(view, actor):
+        found = actor
+    return found
+
+
 def find_chain(rule: Rule, view: PodView, told: Sequence[Told]) -> Chain | None:
-    """The best chain of `rule`, or None where its steps are not there."""
+    """The best chain of `rule`; None where its steps are not there, or have less than half of what makes a suspect:
+    below that there is nothing that a person could look at."""
     wanted = _candidates(rule, told)
     if any(not any(wanted[name] for name in step.names) for step in rule.chain if step.mode is not StepMode.ABSENT):
         return None
@@ -86,7 +131,7 @@ def find_chain(rule: Rule, view: PodView, told: Sequence[Told]) -> Chain | None:
             chain = _try(rule, view, told, wanted, anchor, taker)
             if chain is not None and (best is None or chain.preference > best.preference):
                 best = chain
-    return best
+    return best if best is not None and 2 * best.score >= rule.suspect_at else None
 
 
 def _candidates(rule: Rule, told: Sequence[Told]) -> dict[str, list[Told]]:
@@ -139,7 +184,15 @@ def _takers(rule: Rule, view: PodView, told: Sequence[Told], anchor: Observation
         observation = t.observation
         if observation.actor and observation.time_ns >= anchor.time_ns and observation.domain is not None:
             takers.setdefault(observation.actor, observation.time_ns)
-    return list(takers)[:MAX_TAKERS]
+            root = taint_root(view, observation.actor)
+            if root:
+                takers.setdefault(root, observation.time_ns)
+    return _spread(list(takers), MAX_TAKERS)
+
+
+def _spread(items: list[str], most: int) -> list[str]:
+    """The first and the last of `items`: a flood in the middle hides neither."""
+    return items if len(items) <= most else items[: most // 2] + items[-(most - most // 2) :]
 
 
 def _try(
@@ -173,8 +226,10 @@ def _try(
         if times is None:
             return None
         reached = max(reached, times)
+    landing = anchor if _starts_with_landing(rule) else tainting_landing(view, taker, anchor.time_ns)
     _supporting(rule, matching, matches)
-    chain = Chain(rule, view, anchor, taker, matches, reached)
+    _landed(rule, told, landing, matches)
+    chain = Chain(rule, view, anchor, taker, matches, reached, landing=landing)
     _judge(chain, cache, told)
     return chain
 
@@ -204,10 +259,40 @@ def _supporting(rule: Rule, matching: _Matching, matches: _Matches) -> None:
     """Signals outside the chain add points where they are there, joined to the taker."""
     named = {name for step in rule.chain for name in step.names}
     for name, signal in rule.signals.items():
-        if name not in named:
-            found = matching(signal, Join.PROCESS if signal.stage is not Stage.LAND else Join.POD)
+        if name not in named and signal.stage is not Stage.LAND:
+            found = matching(signal, Join.PROCESS)
             if found:
                 matches[name] = found
+
+
+def _landed(rule: Rule, told: Sequence[Told], landing: Observation | None, matches: _Matches) -> None:
+    """Signals of stage land that are in no step tell of the landing that tainted the taker, and of no other."""
+    named = {name for step in rule.chain for name in step.names}
+    for t in told:
+        if landing is None or t.observation is not landing:
+            continue
+        for name, signal in rule.signals.items():
+            if name not in named and signal.stage is Stage.LAND and signal.detection.matches({**t.facts, **UNANCHORED}):
+                matches[name] = [landing]
+
+
+def tainting_landing(view: PodView, taker: str, before_ns: int) -> Observation | None:
+    """What landed and made the taker: the file that it or an ancestor runs, the install that started it, or the hook
+    that its interpreter ran; the latest of them before `before_ns`."""
+    path = view.lineage.ancestors(taker) if taker else ()
+    programs = {program for ancestor in path for program in view.lineage.programs(ancestor)}
+    hooked = bool(taker) and bool(runs_hook(view, taker))
+    found = [
+        o
+        for o in view.told()
+        if o.time_ns <= before_ns
+        and (
+            (o.action is Action.WRITE and o.event.file_path in programs)
+            or (o.action is Action.INSTALL and o.actor in path and o.actor in view.installers)
+            or (o.action is Action.STARTUP_FILE and hooked)
+        )
+    ]
+    return found[-1] if found else None
 
 
 def _may_follow(view: PodView, observation: Observation, anchor: Observation, taker: str, join: Join) -> bool:
@@ -266,7 +351,7 @@ def _judge(chain: Chain, cache: dict[int, dict[str, object]], told: Sequence[Tol
                 chain.score += benign.points
                 chain.benign.append(place)
                 break
-    chain.gate = contain_gate(chain.view, chain.anchor, chain.taker, _credentials(chain, told), told)
+    chain.gate = contain_gate(chain.view, chain.landing, chain.taker, _credentials(chain, told), told)
     if rule.contain_at is not None and chain.score >= rule.contain_at and chain.gate.open:
         chain.verdict = Verdict.CONTAIN
     elif chain.score >= rule.suspect_at:
@@ -279,6 +364,6 @@ def _credentials(chain: Chain, told: Sequence[Told]) -> list[Told]:
         t
         for t in told
         if t.observation.action is Action.CREDENTIAL
-        and t.observation.time_ns >= chain.t0_ns
+        and t.observation.time_ns >= chain.anchor.time_ns
         and _in_tree(chain.view, t.observation, chain.taker)
     ]

@@ -7,7 +7,7 @@ from eightysix.detect.observe import Observation
 from eightysix.detect.view import PodView, distribution_name
 from eightysix.model.words import Kind
 
-__all__ = ["UNANCHORED", "anchored_facts", "static_facts"]
+__all__ = ["UNANCHORED", "anchored_facts", "grade_of", "is_landed_program", "runs_hook", "static_facts"]
 
 _TEMPORARY = ("/tmp/", "/dev/shm/", "/var/tmp/", "/run/shm/")  # noqa: S108 - compared, never opened
 
@@ -83,6 +83,8 @@ def grade_of(observation: Observation) -> str:
 def rule_action(view: PodView, observation: Observation, lineage: tuple[str, ...]) -> str:
     """The `action` that rules see."""
     action, event = observation.action, observation.event
+    if action is Action.STARTED:
+        return "landed-run"
     if action is Action.INSTALL:
         return "install" if event.activity in ("install", "distribution") or observation.artifacts else "exec"
     if action is Action.RUN:
@@ -107,11 +109,9 @@ def lineage_of(view: PodView, observation: Observation) -> tuple[str, ...]:
     found: list[str] = []
     if any(ancestor in view.installers for ancestor in path[1:]):
         found.append("installer")
-    if any(_is_landed_file(view, tree.binary(ancestor), tree.started_ns(ancestor)) for ancestor in path):
+    if any(is_landed_program(view, ancestor) for ancestor in path):
         found.append("landed-file")
-    started = tree.started_ns(actor)
-    if started and _runs_python(tree.binary(actor) or observation.event.binary) and actor not in view.installers:
-        found += [name for name, written in view.hooks if written <= started]
+    found += runs_hook(view, actor)
     if observation.event.exec_probe:
         found.append("exec-probe")
     if tree.is_exec_session(actor):
@@ -130,15 +130,27 @@ def _hook_novelty(view: PodView, observation: Observation) -> str:
     return baseline.novelty(view.workload, "startup_files", entry[4:])
 
 
+def runs_hook(view: PodView, actor: str) -> list[str]:
+    """The kinds of startup hook that had been written when a Python interpreter, no installer, started."""
+    started = view.lineage.started_ns(actor)
+    if not started or actor in view.installers or not _runs_python(view.lineage.binary(actor)):
+        return []
+    return [name for name, written in view.hooks if written <= started]
+
+
 def _runs_python(binary: str) -> bool:
     return binary.rpartition("/")[2].startswith(("python", "pypy"))
 
 
-def _is_landed_file(view: PodView, binary: str, started_ns: int) -> bool:
-    if not binary:
-        return False
-    written = view.written.get(binary)
-    return binary.startswith(_TEMPORARY) or (written is not None and (not started_ns or written <= started_ns))
+def is_landed_program(view: PodView, exec_id: str) -> bool:
+    """Whether a process runs a program or script that was written in this pod before, or that lies where only such lie."""
+    tree = view.lineage
+    started = tree.started_ns(exec_id)
+    for path in tree.programs(exec_id):
+        written = view.written.get(path)
+        if path.startswith(_TEMPORARY) or (written is not None and (not started or written <= started)):
+            return True
+    return False
 
 
 def root_of(view: PodView, observation: Observation) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from eightysix.context.packages import READERS
 from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, Source
 
 __all__ = ["ACTIONS", "FIELDS", "FIELD_BY_NAME", "Field", "FieldType", "nearest"]
@@ -64,9 +65,17 @@ ACTIONS: Final = frozenset(value for value, _ in _ACTION_VALUES)
 """Every value that the field `action` can have."""
 
 _LINEAGE: Final = _plain(
-    "installer", "landed-file", "startup-hook", "common-startup-hook", "exec-session", "exec-probe", "entrypoint"
+    "installer",
+    "landed-file",
+    "startup-hook",
+    "common-startup-hook",
+    "exec-session",
+    "exec-probe",
+    "entrypoint",
 )
-_CLASSES: Final = _plain("metadata", "wire-server", "api-server", "index", "loopback", "cluster", "public")
+_CLASSES: Final = _plain(
+    "metadata", "wire-server", "api-server", "index", "loopback", "link-local", "cluster", "public", "unknown"
+)
 
 FIELDS: Final[tuple[Field, ...]] = (
     Field("action", "what the event means", values=_ACTION_VALUES),
@@ -79,9 +88,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("parent.name", "last path component of the parent's program"),
     Field("command", "the harmless summary of the command line"),
     Field("uid", "user id of the process", FieldType.NUMBER),
-    Field(
-        "artifact.kind", "what landed: `pypi`, `npm`, `deb`, `oci`, `model`, `file`, `url`", FieldType.TEXTS
-    ),
+    Field("artifact.kind", "what landed, by its package URL type", FieldType.TEXTS, _plain(*sorted(READERS))),
     Field("artifact.name", "the name of what landed", FieldType.TEXTS),
     Field("file.path", "path of the file that was touched"),
     Field("file.access", "how", values=_plain(*Access)),

@@ -31,19 +31,19 @@ class Gate(Struct, frozen=True):
 
 
 def contain_gate(
-    view: PodView, anchor: Observation, taker: str, takes: list[Told], told: Sequence[Told]
+    view: PodView, landing: Observation | None, taker: str, takes: list[Told], told: Sequence[Told]
 ) -> Gate:
-    """Check the conditions of `contain` for the chain of `taker` after `anchor`.
+    """Check the conditions of `contain` for the chain of `taker` after `landing`.
 
     A landing in this container; after it, credentials of two domains taken (not merely asked for and denied) by one
     process or its descendants at grade A or B; then use of the Kubernetes API after its token was taken, or a
     destination new to the workload after the second credential; and not on the word of the pod alone.
     """
     missing: list[str] = []
-    if anchor.action not in _LANDING:
+    if landing is None or landing.action not in _LANDING:
         missing.append("nothing landed in this container")
     sure = [t for t in takes if t.grade <= "B" and not t.observation.denied]
-    here = [t for t in sure if _same_container(anchor, t.observation)]
+    here = [t for t in sure if _same_container(landing, t.observation)]
     first: dict[Domain, int] = {}
     for t in here:
         if t.observation.domain is not None:
@@ -58,8 +58,10 @@ def contain_gate(
     return Gate(not missing, tuple(missing))
 
 
-def _same_container(anchor: Observation, other: Observation) -> bool:
-    mine, theirs = anchor.event.container_id[:12], other.event.container_id[:12]
+def _same_container(landing: Observation | None, other: Observation) -> bool:
+    if landing is None:
+        return False
+    mine, theirs = landing.event.container_id[:12], other.event.container_id[:12]
     return not mine or not theirs or mine == theirs
 
 

@@ -79,6 +79,12 @@ class Lineage:
         told = self._told.get(exec_id)
         return told.binary if told is not None else ""
 
+    def programs(self, exec_id: str) -> tuple[str, ...]:
+        """The files that a process runs: its program, and the script that its command names."""
+        told = self._told.get(exec_id)
+        words = told.command.split(" ")[1:3] if told is not None else []
+        return tuple(path for path in (self.binary(exec_id), *words) if path.startswith("/"))
+
     def parent(self, exec_id: str) -> str:
         """The parent's exec id; of a process that replaced its image, the exec id that it had before."""
         fact = self._facts.get(exec_id)

@@ -51,6 +51,7 @@ class PodView:
     installers: frozenset[str]
     hooks: tuple[tuple[str, int], ...]
     _first_done: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    _told: list[Observation] | None = None
 
     @classmethod
     def of(cls, state: PodState, knowledge: Knowledge) -> PodView | None:
@@ -76,6 +77,11 @@ class PodView:
 
     def told(self) -> list[Observation]:
         """All that rules are asked about: installs joined to landings, and the first start of a new digest."""
+        if self._told is None:
+            self._told = self._tell()
+        return self._told
+
+    def _tell(self) -> list[Observation]:
         found = [o for o in self.observations if o.action is not Action.INSTALL or o.event.activity == "build-hook"]
         found += self.landings
         release = self.new_digest()

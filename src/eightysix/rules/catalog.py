@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -181,7 +181,7 @@ class _RuleReader:
         if root is None:
             return None
         signals = self._signals(root.get("signals"))
-        chain = self._chain(root.get("chain"), signals)
+        chain = self._chain(root.get("chain"), _names(root.get("signals")))
         rule = Rule(
             id=self._id(root.get("id")),
             title=form.text(root.get("title"), "title", line=True) or "",
@@ -304,14 +304,14 @@ class _RuleReader:
             basis=basis or Basis.JUDGED,
         )
 
-    def _chain(self, node: Node | None, signals: Mapping[str, Signal]) -> tuple[Step, ...]:
+    def _chain(self, node: Node | None, names: Collection[str]) -> tuple[Step, ...]:
         steps = [
-            self._step(item, index, signals)
+            self._step(item, index, names)
             for index, item in enumerate(self.form.items(node, "chain", MAX_STEPS))
         ]
         return tuple(step for step in steps if step is not None)
 
-    def _step(self, node: Node, index: int, signals: Mapping[str, Signal]) -> Step | None:
+    def _step(self, node: Node, index: int, known: Collection[str]) -> Step | None:
         table = self.form.table(node, "a step", (), (*_MODES, "join"))
         if table is None:
             return None
@@ -328,12 +328,11 @@ class _RuleReader:
             name = self.form.text(item, "the name of a signal", line=True)
             if name is None:
                 continue
-            if name not in signals:
-                guess = nearest(name, signals)
-                known = f"there is {', '.join(list(signals)[:8])}" if signals else "define it under 'signals'"
-                self.form.fault(
-                    item, f"unknown signal {name!r}", f"did you mean {guess!r}?" if guess else known
-                )
+            if name not in known:
+                guess = nearest(name, known)
+                others = f"there is {', '.join(list(known)[:8])}" if known else "define it under 'signals'"
+                advice = f"did you mean {guess!r}?" if guess else others
+                self.form.fault(item, f"unknown signal {name!r}", advice)
             elif name in names:
                 self.form.fault(item, f"signal {name!r} stands twice in a step", "remove one")
             names.append(name)
@@ -379,8 +378,9 @@ class _RuleReader:
             self.form.fault(
                 root.get("contain_at") or root, f"contain_at is below suspect_at ({rule.suspect_at})"
             )
-        if Stage.LAND not in stages or not stages & {Stage.REACH, Stage.PIVOT}:
-            advice = "add steps of stage land and of reach or pivot, or remove contain_at"
+        every = {signal.stage for signal in rule.signals.values()}
+        if Stage.LAND not in every or not stages & {Stage.REACH, Stage.PIVOT}:
+            advice = "add a signal of stage land and a step of reach or pivot, or remove contain_at"
             self.form.fault(
                 root.get("contain_at") or root, "contain needs a landing and credentials in the chain", advice
             )
@@ -389,6 +389,11 @@ class _RuleReader:
         if value > reachable:
             node = root.get(name) or root
             self.form.fault(node, f"{name} is {value}, but all signals together give {reachable} points")
+
+
+def _names(node: Node | None) -> tuple[str, ...]:
+    """The names of the signals, whatever else is wrong with them."""
+    return tuple(key.text for key, _ in node.entries) if isinstance(node, Table) else ()
 
 
 def _is_technique(text: str) -> bool:

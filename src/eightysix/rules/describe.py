@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eightysix.detect.rule import Join, Rule, Signal, Step, StepMode
+from eightysix.model.words import Grade
 
 __all__ = [
     "Told",
@@ -59,9 +60,9 @@ def verdict_in_words(rule: Rule) -> str:
 
 
 def when(signal: Signal) -> str:
-    """What the signal asks of an event."""
-    text = f"when {signal.detection.source}"
-    return text if signal.grade_min == "F" else f"{text}; grade {signal.grade_min} or better"
+    """What the signal asks of an event. Grade E is the default and goes without saying."""
+    grade = "" if signal.grade_min is Grade.E else f"; grade {signal.grade_min} or better"
+    return f"when {signal.detection.source}{grade}"
 
 
 def needs_in_words(rule: Rule) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from eightysix.sources.interface import Decoder
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.reading import Limits, read_inputs
 from eightysix.sources.recognise import Recogniser
-#from eightysix.sources.sensor import SensorDecoder
+from eightysix.sources.sensor import SensorDecoder
 from eightysix.sources.tetragon import TetragonDecoder
 
 __all__ = ["Replay", "ReplayOptions"]
@@ -55,7 +55,7 @@ class Replay:
         decoders: list[Decoder] = [
             TetragonDecoder(self.engine.trees, first_execs=options.baseline is not None),
             KubernetesAuditDecoder(),
-            #SensorDecoder(),
+            SensorDecoder(),
         ]
         forced = None if options.source == "auto" else Source(options.source)
         self.recogniser = Recogniser(decoders, forced=forced)

@@ -180,11 +180,11 @@ class Recogniser:
     def _account(self, decoder: Decoder, batch: Batch) -> None:
         """Everything of `batch` but its records, which count for the block they came in."""
         self.counts.events += batch.recognised
+        self._problems.recognised |= batch.recognised > 0
         for problem in batch.problems:
             self._add(problem)
         if not batch.recognised:
             return
-        self._problems.recognised = True
         account = self.sources.setdefault(decoder.source, SourceAccount())
         account.records += batch.recognised
         for kind, number in batch.kinds.items():

@@ -20,7 +20,7 @@ from eightysix.model.event import Artifact, Event, EventId
 from eightysix.model.incident import Problem
 from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, Source
 from eightysix.sources.interface import Batch
-from eightysix.sources.tetragon_records import Argument, Pod, Probe, ProcessInfo, Record
+from eightysix.sources.tetragon_records import Argument, Parent, Pod, Probe, ProcessInfo, Record
 from eightysix.sources.timestamps import to_ns
 
 __all__ = ["TetragonDecoder", "Tree", "Trees"]
@@ -93,8 +93,8 @@ def _program_class(binary: str) -> int:
     if binary.startswith(_TEMPORARY):
         return 1
     kind = program_kind(binary)
-    # A shell or a wrapper (env, timeout) starts the installer as a process of its own.
-    return {"tool": 1, "interpreter": 2}.get(kind, 0)
+    # A wrapper (env, timeout) starts the installer as a process of its own.
+    return {"tool": 1, "interpreter": 2, "shell": 2}.get(kind, 0)
 
 
 class TetragonDecoder:
@@ -248,14 +248,14 @@ class TetragonDecoder:
         pod = process.pod
         if pod is not None and pod.uid:
             return pod_key(pod.uid)
-        container = process.docker or (_container_id(pod) if pod is not None else "")
+        container = process.docker or (_container_id(pod) if pod is not None else "") or _parent(record).docker
         return container_key(record.node_name, container) if container else node_key(record.node_name)
 
     def _note(self, process: ProcessInfo, record: Record) -> None:
         """Note a process fact outside the fast loop (forked workers have no exec record of their own)."""
         tree = self._trees.setdefault(self._key(process, record), {})
         if process.exec_id and process.exec_id not in tree:
-            tree[process.exec_id] = _fact(process, self._programs)
+            tree[process.exec_id] = _fact(process, _parent(record), self._programs)
 
     def _exec(self, record: Record, file: str, line: int) -> Event | None:
         assert record.process_exec is not None
@@ -263,7 +263,10 @@ class TetragonDecoder:
         self._note(process, record)
         command = _summarise(process.binary, process.arguments, process.cwd)
         start = self._key(process, record)
-        if not (command.activity in ("install", "download", "build-hook") or process.binary.startswith(_TEMPORARY)):
+        landed = process.binary.startswith(_TEMPORARY) or any(
+            word.startswith(_TEMPORARY) for word in command.summary.split(" ")[1:3]
+        )
+        if not landed and command.activity not in ("install", "download", "build-hook"):
             if (start, "") in self._started and not self._first_execs:
                 return None
             if self._first_execs and (start, process.binary) in self._started:
@@ -329,7 +332,7 @@ class TetragonDecoder:
             time_ns=to_ns(time),
             source=Source.TETRAGON,
             origin=Origin.KERNEL,
-            grade=Grade.B if pod is not None or process.docker else Grade.E,
+            grade=Grade.B if pod is not None or process.docker or parent.exec_id else Grade.E,
             kind=kind,
             file=file,
             line=line,
@@ -338,7 +341,7 @@ class TetragonDecoder:
             namespace=pod.namespace if pod is not None else "",
             pod=pod.name if pod is not None else "",
             pod_uid=pod.uid if pod is not None else "",
-            container_id=(_container_id(pod) if pod is not None else "") or process.docker,
+            container_id=(_container_id(pod) if pod is not None else "") or process.docker or parent.docker,
             container=container.name if container is not None else "",
             container_started_ns=_ns_or_zero(container.start_time) if container is not None else 0,
             workload=(pod.workload if pod is not None else ""),
@@ -346,13 +349,13 @@ class TetragonDecoder:
             image=image.name if image is not None else "",
             image_digest=_digest(image.id) if image is not None else "",
             exec_id=process.exec_id,
-            parent_exec_id=process.parent_exec_id,
+            parent_exec_id=process.parent_exec_id or parent.exec_id,
             pid=process.pid,
             tid=process.tid,
             uid=process.uid,
             binary=process.binary,
             command=command.summary,
-            parent_binary=parent,
+            parent_binary=parent.binary,
             process_started_ns=_ns_or_zero(process.start_time),
             entrypoint=process.in_init_tree,
             exec_probe=container.maybe_exec_probe if container is not None else False,
@@ -434,9 +437,12 @@ def merge_batches(into: Batch, other: Batch) -> None:
 
 
 def _says_install(arguments: str) -> bool:
-    """A first look at an interpreter's arguments, written out because it runs for every start of Python."""
+    """A first look at the arguments of an interpreter or shell, written out because it runs for every start of one:
+    could it install something, or run a script that may have landed?"""
     return (
         "install" in arguments
+        or "/tmp/" in arguments
+        or "/dev/shm/" in arguments
         or "download" in arguments
         or "setup.py" in arguments
         or "_in_process" in arguments
@@ -479,15 +485,25 @@ def _reason(error: Exception) -> str:
     return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:200]
 
 
-def _fact(process: ProcessInfo, programs: dict[str, tuple[str, int]]) -> Fact:
+def _fact(process: ProcessInfo, parent: Parent, programs: dict[str, tuple[str, int]]) -> Fact:
     known = programs.get(process.binary)
     binary = known[0] if known is not None else process.binary
-    return (process.parent_exec_id, process.pid, process.start_time, binary, process.docker, process.in_init_tree)
+    return (
+        process.parent_exec_id or parent.exec_id, process.pid, process.start_time, binary,
+        process.docker or parent.docker, process.in_init_tree,
+    )
 
 
-def _parent(record: Record) -> str:
-    holder = record.process_exec or record.process_kprobe or record.process_lsm or record.process_connect
-    return holder.parent.binary if holder is not None and holder.parent is not None else ""
+_NO_PARENT = Parent()
+
+
+def _parent(record: Record) -> Parent:
+    """The parent as the event tells it: forked workers that the agent lost track of have nothing else."""
+    holder = (
+        record.process_exec or record.process_kprobe or record.process_lsm or record.process_connect
+        or record.process_tracepoint
+    )
+    return holder.parent if holder is not None and holder.parent is not None else _NO_PARENT
 
 
 def _container_id(pod: Pod) -> str:

@@ -24,6 +24,7 @@ from tests.streams.scene import Process, Scene, Streams
 from tests.streams.sensor import Stack
 from tests.streams.settings import (
     AS_RECORDED,
+    EVERY_EXPORT,
     FULL,
     KERNEL_AND_AUDIT,
     KERNEL_AND_SENSOR,
@@ -86,7 +87,7 @@ def _poisoned_update(setting: Setting, pace: Pace) -> tuple[Streams, Label]:
     return scene.streams(), _theft(setting, server, pace)
 
 
-@attack("breach-86s", *SETTINGS)
+@attack("breach-86s", *SETTINGS, EVERY_EXPORT)
 def breach_86s(setting: Setting) -> tuple[Streams, Label]:
     """A running server updates a plug-in, imports it, and 86.0 s later the registry's push credential is out."""
     return _poisoned_update(setting, STORY)
@@ -179,7 +180,7 @@ def _denied(setting: Setting, hook: str) -> tuple[Streams, Label]:
     )
     label = Label(
         malicious=True,
-        at_least="watch",
+        at_least="watch" if setting.sensor else "none",
         at_most="suspect",
         telling="the hook returned EPERM and nothing follows",
         twin="self-patching-server",

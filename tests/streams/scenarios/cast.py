@@ -83,8 +83,8 @@ def start_server(server: Process, at: float) -> None:
     boot_python(server, at, ["python", "/app/server.py"])
     main = Stack(SERVER.frames)
     import_azure(server, at + 0.35, main)
-    call(server, at + 1.6, REDIS, main.under())
-    call(server, at + 1.7, COLLECTOR, main.under())
+    call(server, at + 1.6, REDIS, main)
+    call(server, at + 1.7, COLLECTOR, main)
     managed_identity(server, at + 2.4, SERVER)
     storage(server, at + 2.5, STORAGE, SERVER)
 

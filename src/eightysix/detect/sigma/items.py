@@ -204,7 +204,7 @@ class _Line:
         verb = _PLACES.get(self.operator, "is")
         if "all" in self.modifiers:
             each = [matchers.text(field, [pattern], cased=cased) for pattern in patterns]
-            return matchers.every(each), f"{field.name} {verb} all of {', '.join(map(_shown, self.values))}"
+            return matchers.every(each), f"{field.name} {verb} all of ({', '.join(map(_shown, self.values))})"
         return matchers.text(field, patterns, cased=cased), f"{field.name} {verb} {_listed(self.values)}"
 
     def _pattern(self, index: int, value: object) -> glob.Pattern | None:
@@ -230,7 +230,7 @@ class _Line:
 
 
 def _listed(values: list[object]) -> str:
-    return _shown(values[0]) if len(values) == 1 else f"one of {', '.join(map(_shown, values))}"
+    return _shown(values[0]) if len(values) == 1 else f"one of ({', '.join(map(_shown, values))})"
 
 
 def _shown(value: object) -> str:

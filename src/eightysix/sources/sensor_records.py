@@ -1,0 +1,81 @@
+"""Records of the in-process sensor, as far as events need them: version 1 and the prototype's in one shape.
+
+Values of variables, code, method names and call sites are not declared, so they are never decoded.
+"""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct
+
+__all__ = ["Dist", "Pod", "Record"]
+
+
+class Dist(Struct, gc=False):
+    """A distribution on the stack (v1)."""
+
+    name: str | None = None
+    version: str | None = None
+    age_s: float | None = None
+    record_ok: bool | None = None
+
+
+class Pod(Struct, gc=False):
+    """Who sent the record: added by the receiver."""
+
+    cluster: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    uid: str | None = None
+    container_id: str | None = None
+    container: str | None = None
+    image: str | None = None
+    service_account: str | None = None
+    workload: str | None = None
+    workload_kind: str | None = None
+
+
+class Record(Struct, gc=False):
+    """Any record. `time` (prototype) stays text, because a float does not hold nanoseconds."""
+
+    event: str | None = None
+    v: int | None = None
+    sensor: str | None = None
+    t_ns: int | None = None
+    time: Raw = Raw(b"")
+    # process
+    boot_id: str | None = None
+    pid: int | None = None
+    ns_pid: int | None = None
+    host_pid: int | None = None
+    tid: int | None = None
+    ppid: int | None = None
+    start_ticks: int | None = None
+    # provenance
+    chain: list[str | None] | None = None
+    root: str | None = None
+    at_import: str | None = None
+    dists: list[Dist] | None = None
+    actor: str | None = None
+    actor_age_s: float | None = None
+    # what it did
+    argv: list[str] | None = None
+    exe: str | None = None
+    api: str | None = None
+    env: list[str] | None = None
+    dst: str | int | None = None
+    port: int | str | None = None
+    dport: int | str | None = None
+    host: str | None = None
+    url: str | None = None
+    path: str | int | None = None
+    mode: str | int | None = None
+    flags: int | None = None
+    module: str | None = None
+    name: str | None = None
+    # who, added by the receiver
+    node: str | None = None
+    pod: Pod | str | None = None
+    namespace: str | None = None
+    pod_uid: str | None = None
+    container_id: str | None = None
+    cluster: str | None = None
