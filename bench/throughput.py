@@ -104,7 +104,9 @@ def measure(side: str, folder: Path, corpus: Path, flat: Path) -> dict[str, floa
 def idle() -> float:
     """CPU seconds of a process that only starts and imports what `detect` imports: told apart from the work itself."""
     code = "import eightysix.serve.replay, eightysix.rules.catalog as c; c.load_all(''); import resource; u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime)"
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    return float(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    )
 
 
 def run(records: int, rounds: int) -> dict[str, object]:
@@ -127,7 +129,10 @@ def run(records: int, rounds: int) -> dict[str, object]:
 def summarise(
     records: int, size: int, taken: dict[str, list[dict[str, float]]], found: dict[str, object], truth: object
 ) -> dict[str, object]:
-    median = {side: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for side, runs in taken.items()}
+    median = {
+        side: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        for side, runs in taken.items()
+    }
     cpu = {side: values["cpu_s"] for side, values in median.items()}
     ratios = [f["cpu_s"] / d["cpu_s"] for f, d in zip(taken["floor"], taken["detect"], strict=True)]
     return {
@@ -152,11 +157,18 @@ def score(found: dict[str, object], truth: object) -> dict[str, int]:
     assert isinstance(truth, dict)
     raised = {i["pod"]["uid"] for i in incidents if i["verdict"] in ("suspect", "contain")}
     planted = set(truth["malicious"])
-    return {"planted": len(planted), "found": len(planted & raised), "missed": len(planted - raised), "false": len(raised - planted)}
+    return {
+        "planted": len(planted),
+        "found": len(planted & raised),
+        "missed": len(planted - raised),
+        "false": len(raised - planted),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path)

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from eightysix.detect import Engine, Knowledge, PodState, encode_state, expire, step
-from eightysix.detect.state import KEEP_FIRST, KEEP_LAST, MAX_BUCKETS, MAX_TAINTS
+from eightysix.detect.state import KEEP_AFTER_LANDING, KEEP_FIRST, KEEP_LAST, MAX_BUCKETS, MAX_TAINTS
 from eightysix.model.words import Source, Verdict
 from eightysix.rules.catalog import load_packaged
 from tests.detect.events import BASE_NS, SECOND, api_server, breach, connect, install, metadata, token
 
 RULES = load_packaged()
 KNOWLEDGE = Knowledge(sources=frozenset({Source.TETRAGON}))
-MOST_EVENTS = sum(MAX_BUCKETS.values()) * (KEEP_FIRST + KEEP_LAST) + 24 * MAX_TAINTS
+MOST_EVENTS = sum(MAX_BUCKETS.values()) * (KEEP_FIRST + KEEP_LAST + KEEP_AFTER_LANDING) + 24 * MAX_TAINTS
 
 
 class Decoys(RuleBasedStateMachine):
@@ -40,7 +40,9 @@ class Decoys(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 1200))
     def decoy_connections(self, count: int) -> None:
-        self.engine.feed([connect(self._tick(), f"198.51.{i % 250}.{i // 250}", exec_id="noise") for i in range(count)])
+        self.engine.feed(
+            [connect(self._tick(), f"198.51.{i % 250}.{i // 250}", exec_id="noise") for i in range(count)]
+        )
 
     @rule(count=st.integers(1, 150))
     def decoy_takers(self, count: int) -> None:

@@ -16,12 +16,27 @@ RULES = load_packaged()
 KNOWLEDGE = Knowledge(sources=frozenset({Source.TETRAGON, Source.KUBERNETES_AUDIT}))
 
 noise = st.one_of(
-    st.builds(metadata, st.floats(0, 300).map(lambda x: round(x, 3)), exec_id=st.sampled_from(["server", "other"])),
-    st.builds(token, st.floats(0, 300).map(lambda x: round(x, 3)), exec_id=st.sampled_from(["server", "other"])),
-    st.builds(connect, st.floats(0, 300).map(lambda x: round(x, 3)), st.sampled_from(["203.0.113.20", "198.51.100.7"])),
+    st.builds(
+        metadata, st.floats(0, 300).map(lambda x: round(x, 3)), exec_id=st.sampled_from(["server", "other"])
+    ),
+    st.builds(
+        token, st.floats(0, 300).map(lambda x: round(x, 3)), exec_id=st.sampled_from(["server", "other"])
+    ),
+    st.builds(
+        connect,
+        st.floats(0, 300).map(lambda x: round(x, 3)),
+        st.sampled_from(["203.0.113.20", "198.51.100.7"]),
+    ),
     st.builds(api_server, st.floats(0, 300).map(lambda x: round(x, 3))),
-    st.builds(install, st.floats(0, 300).map(lambda x: round(x, 3)), st.sampled_from(["a", "b", "torch-perf-utils"])),
-    st.builds(request, st.floats(0, 300).map(lambda x: round(x, 3)), st.just("list"), st.sampled_from(["pods", "secrets"])),
+    st.builds(
+        install, st.floats(0, 300).map(lambda x: round(x, 3)), st.sampled_from(["a", "b", "torch-perf-utils"])
+    ),
+    st.builds(
+        request,
+        st.floats(0, 300).map(lambda x: round(x, 3)),
+        st.just("list"),
+        st.sampled_from(["pods", "secrets"]),
+    ),
 )
 
 
@@ -75,7 +90,9 @@ def test_splits_merge_to_the_whole(extra: list[Event], data: st.DataObject) -> N
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(noise, st.floats(0, 600)), max_size=10), st.floats(0, 600))
-def test_lateness_up_to_ten_minutes_changes_nothing(extra: list[tuple[Event, float]], audit_late: float) -> None:
+def test_lateness_up_to_ten_minutes_changes_nothing(
+    extra: list[tuple[Event, float]], audit_late: float
+) -> None:
     late = [(event, 0.0 if event.source is Source.TETRAGON else audit_late) for event in breach()] + extra
     arrival = [event for event, delay in sorted(late, key=lambda pair: pair[0].time_ns / 1e9 + pair[1])]
     assert judged(arrival) == judged([event for event, _ in late])

@@ -197,7 +197,7 @@ def test_contain_at_within_and_benign_may_be_left_out() -> None:
             "selection and not konwn",
             "line 27, column 36: unknown selection 'konwn'; did you mean 'known'?",
         ),
-        ("respond:\n", "response:\n", "line 1, column 1: a rule lacks the key 'respond'"),
+        ("respond:\n", "response:\n", "line 9, column 1: unknown key 'response'; did you mean 'respond'?"),
         ("why: So", "what: So", "line 1, column 1: a rule lacks the key 'why'"),
         (
             "  cleaned:\n",
@@ -219,6 +219,10 @@ def test_fields_without_a_selection_are_told_how_sigma_writes_them() -> None:
     assert fault.endswith("put it under a selection: 'selection: {lineage: ...}'")
 
 
+def test_a_mistyped_key_is_told_once() -> None:
+    assert len(faults(changed("respond:\n", "response:\n"))) == 1
+
+
 def test_all_errors_of_a_file_are_told_in_order() -> None:
     text = (
         changed("severity: medium", "severity: x")
@@ -228,7 +232,7 @@ def test_all_errors_of_a_file_are_told_in_order() -> None:
     assert [fault.partition(":")[0] for fault in faults(text)] == [
         "line 4, column 11",
         "line 13, column 5",
-        "line 28, column 13",
+        "line 29, column 13",
     ]
 
 
@@ -251,8 +255,8 @@ def test_contain_needs_a_landing_and_credentials() -> None:
     text = changed("stage: land", "stage: run")
     assert faults(text) == [
         (
-            "line 45, column 13: contain needs a landing and credentials in the chain; "
-            "add steps of stage land and of reach or pivot, or remove contain_at"
+            "line 45, column 13: contain needs a landing, and credentials in the chain; "
+            "add a signal of stage land and a step of reach or pivot, or remove contain_at"
         )
     ]
 

@@ -362,6 +362,7 @@ def test_a_proposal_reads_back_and_covers_its_incident_or_is_refused(
         return
     exception = read(text)
     assert exception.applies(facts, NOW)
+    assert exception.reason == reason.strip()
     assert exception.expires == today + timedelta(days=7)
     assert set(yaml.safe_load(text)) <= {
         "name",

@@ -161,7 +161,7 @@ def test_every_wrapping_gives_the_same_event(name: str) -> None:
     batch = decode(record)
     assert (batch.records, batch.recognised, batch.problems, batch.leftover) == (1, 1, [], [])
     (found,) = batch.events
-    assert found.cluster == ("" if name.startswith(("plain", "list")) else "AKS-ML")
+    assert found.cluster == ("" if name.startswith(("plain", "list")) else "aks-ml")
     assert msgspec.structs.replace(found, cluster="") == event()
 
 
@@ -499,7 +499,7 @@ def test_two_exports_of_one_log_give_the_same_events(shared_data: Path, run: str
         for name in ("aks-diagnostics.jsonl", "kubernetes-audit.jsonl")
     ]
     azure, plain = batches
-    assert {found.cluster for found in azure.events} == {"AKS-ML-PROD"}
+    assert {found.cluster for found in azure.events} == {"aks-ml-prod"}
     assert [msgspec.structs.replace(found, cluster="") for found in azure.events] == plain.events
     assert [(found.verb, found.resource, found.pod, found.grade) for found in plain.events] == [
         ("list", "secrets", "inference-0", Grade.C),

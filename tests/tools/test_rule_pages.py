@@ -26,7 +26,7 @@ def test_a_page_tells_everything_of_its_rule() -> None:
     assert "https://attack.mitre.org/techniques/T1552/005/" in page
     assert "https://atlas.mitre.org/techniques/AML.T0010.001" in page
     assert "| +30 | taken (`taken`) | reach | judged |" in page
-    assert "starts with a\\|b`" in page, "a bar must not end the cell"
+    assert "starts with a\\|b)`" in page, "a bar must not end the cell"
     assert "at grade B or better" in page
     assert "| -15 | the container's own process tree did it | benign | judged |" in page
 

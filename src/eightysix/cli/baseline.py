@@ -22,7 +22,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         allow_abbrev=False,
     )
     build.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for standard input")
-    build.add_argument("--output", "-o", default=environment("BASELINE"), metavar="FILE", help="where to write it (EIGHTYSIX_BASELINE; default standard output)")
+    build.add_argument(
+        "--output",
+        "-o",
+        default=environment("BASELINE"),
+        metavar="FILE",
+        help="where to write it (EIGHTYSIX_BASELINE; default standard output)",
+    )
     build.set_defaults(run=run)
 
 

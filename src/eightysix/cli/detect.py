@@ -30,19 +30,67 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for standard input")
     reading = parser.add_argument_group("reading")
-    reading.add_argument("--source", choices=SOURCES, default=environment("SOURCE", "auto"), help="format of all inputs (EIGHTYSIX_SOURCE; default auto)")
-    reading.add_argument("--pod", default=environment("POD"), metavar="NS/NAME", help="whose the sensor records without a pod are (EIGHTYSIX_POD)")
-    reading.add_argument("--api-server", action="append", metavar="IP", default=None, help="address of the Kubernetes API server, repeatable (EIGHTYSIX_API_SERVER, comma separated)")
+    reading.add_argument(
+        "--source",
+        choices=SOURCES,
+        default=environment("SOURCE", "auto"),
+        help="format of all inputs (EIGHTYSIX_SOURCE; default auto)",
+    )
+    reading.add_argument(
+        "--pod",
+        default=environment("POD"),
+        metavar="NS/NAME",
+        help="whose the sensor records without a pod are (EIGHTYSIX_POD)",
+    )
+    reading.add_argument(
+        "--api-server",
+        action="append",
+        metavar="IP",
+        default=None,
+        help="address of the Kubernetes API server, repeatable (EIGHTYSIX_API_SERVER, comma separated)",
+    )
     judging = parser.add_argument_group("judging")
-    judging.add_argument("--baseline", default=environment("BASELINE"), metavar="FILE", help="what workloads normally do (EIGHTYSIX_BASELINE)")
-    judging.add_argument("--rules", default=environment("RULES"), metavar="DIR", help="folder rules.d with your rules and exceptions (EIGHTYSIX_RULES)")
+    judging.add_argument(
+        "--baseline",
+        default=environment("BASELINE"),
+        metavar="FILE",
+        help="what workloads normally do (EIGHTYSIX_BASELINE)",
+    )
+    judging.add_argument(
+        "--rules",
+        default=environment("RULES"),
+        metavar="DIR",
+        help="folder rules.d with your rules and exceptions (EIGHTYSIX_RULES)",
+    )
     writing = parser.add_argument_group("writing")
-    writing.add_argument("--format", choices=FORMATS, default=environment("FORMAT", "plain"), help="(EIGHTYSIX_FORMAT; default plain)")
-    writing.add_argument("--output", default=environment("OUTPUT"), metavar="FILE", help="write there instead of standard output, mode 0600 (EIGHTYSIX_OUTPUT)")
-    writing.add_argument("--color", choices=("auto", "always", "never"), default=environment("COLOR", "auto"), help="(EIGHTYSIX_COLOR; default auto)")
-    writing.add_argument("-v", "--verbose", action="count", default=0, help="tell every incident and problem in full")
+    writing.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=environment("FORMAT", "plain"),
+        help="(EIGHTYSIX_FORMAT; default plain)",
+    )
+    writing.add_argument(
+        "--output",
+        default=environment("OUTPUT"),
+        metavar="FILE",
+        help="write there instead of standard output, mode 0600 (EIGHTYSIX_OUTPUT)",
+    )
+    writing.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default=environment("COLOR", "auto"),
+        help="(EIGHTYSIX_COLOR; default auto)",
+    )
+    writing.add_argument(
+        "-v", "--verbose", action="count", default=0, help="tell every incident and problem in full"
+    )
     writing.add_argument("-q", "--quiet", action="store_true", help="nothing on standard error but failures")
-    writing.add_argument("--exit-zero", action="store_true", default=bool(environment("EXIT_ZERO")), help="exit 0 whatever was found (EIGHTYSIX_EXIT_ZERO)")
+    writing.add_argument(
+        "--exit-zero",
+        action="store_true",
+        default=bool(environment("EXIT_ZERO")),
+        help="exit 0 whatever was found (EIGHTYSIX_EXIT_ZERO)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -55,7 +103,10 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     catalog = load_all(args.rules)
     servers = args.api_server or [ip for ip in environment("API_SERVER").split(",") if ip]
     options = ReplayOptions(
-        source=args.source, pod=args.pod, api_servers=frozenset(servers), baseline=load_baseline(args.baseline),
+        source=args.source,
+        pod=args.pod,
+        api_servers=frozenset(servers),
+        baseline=load_baseline(args.baseline),
         exceptions=catalog.exceptions,
     )
     replay = Replay(catalog.rules, options)

@@ -29,7 +29,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     propose.add_argument("--author", required=True, help="who says so")
     propose.add_argument("--name", default="", help="name of the exception (default: rule and workload)")
     propose.add_argument("--days", type=int, default=30, help="how long it lasts (default 30, at most 365)")
-    propose.add_argument("--baseline", default=environment("BASELINE"), metavar="FILE", help="(EIGHTYSIX_BASELINE)")
+    propose.add_argument(
+        "--baseline", default=environment("BASELINE"), metavar="FILE", help="(EIGHTYSIX_BASELINE)"
+    )
     propose.add_argument("--rules", default=environment("RULES"), metavar="DIR", help="(EIGHTYSIX_RULES)")
     propose.set_defaults(run=run)
 

@@ -21,7 +21,9 @@ def read_operator_file(path: str, what: str) -> bytes:
     except OSError as error:
         raise UsageError(f"the {what} {path} cannot be read: {error.strerror}", "check the path") from error
     if len(data) > MAX_OPERATOR_FILE:
-        raise UsageError(f"the {what} {path} is larger than {MAX_OPERATOR_FILE >> 20} MiB", "split it by namespace")
+        raise UsageError(
+            f"the {what} {path} is larger than {MAX_OPERATOR_FILE >> 20} MiB", "split it by namespace"
+        )
     return data
 
 
@@ -37,4 +39,6 @@ def write_private(path: str, text: str | bytes) -> None:
         temporary.replace(target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written: {error.strerror}", "check the folder and its rights") from error
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}", "check the folder and its rights"
+        ) from error

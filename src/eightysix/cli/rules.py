@@ -221,9 +221,9 @@ def _write_json(document: dict[str, object], out: TextIO) -> None:
 
 
 def _test(path: str, verbose: bool, out: TextIO) -> int:
+    rules, folder = _rules_under(path)
     from eightysix.serve.ruletest import run_rule_tests
 
-    rules, folder = _rules_under(path)
     results: Sequence[RuleTestResult] = run_rule_tests(rules, folder)
     return report_tests(results, verbose, out)
 
@@ -255,10 +255,9 @@ def report_tests(results: Sequence[RuleTestResult], verbose: bool, out: TextIO) 
         detail = f": {result.detail}" if result.detail else ""
         line = f"{result.rule} {result.stream} (must be {'quiet' if result.expected == 'quiet' else 'told'}){detail}"
         out.write(f"{verdict} {inert_line(line)}\n")
-    rules = len({result.rule for result in results})
-    out.write(
-        f"{rules} rules, {len(results)} tests: {len(results) - len(failed)} passed, {len(failed)} failed\n"
-    )
+    rules = count(len({result.rule for result in results}), "rules")
+    passed = len(results) - len(failed)
+    out.write(f"{rules}, {count(len(results), 'tests')}: {passed} passed, {len(failed)} failed\n")
     if not results:
         return 3
     return 1 if failed else 0

@@ -109,10 +109,8 @@ def classify(ip: str, port: int, name: str = "", api_servers: frozenset[str] = f
 def _classify(ip: str, port: int, name: str, api_servers: frozenset[str]) -> str:
     if not ip:
         return _by_name(name, port, api_servers)
-    readings = _readings(ip)
-    classes = [
-        _by_address(reading, port, api_servers | frozenset(map(address, api_servers))) for reading in readings
-    ]
+    known = api_servers | frozenset(map(address, api_servers)) if api_servers else api_servers
+    classes = [_by_address(reading, port, known) for reading in _readings(ip)]
     for worst in ("metadata", "wire-server", "public"):  # where a text can be read in two ways
         if worst in classes:
             return worst
@@ -123,10 +121,11 @@ def address(text: str) -> str:
     """`text` as the canonical text of the address that it is, empty when it is none.
 
     An IPv4 address inside IPv6 (mapped, compatible, or by NAT64, RFC 6052) is told as IPv4, because that is where the
-    connection goes; zone ids are dropped.
+    connection goes; zone ids are dropped; numbers with leading zeros are octal where they can be, as for connect(2)'s
+    callers.
     """
     readings = _readings(text) if len(text) <= _LONGEST_ADDRESS else ()
-    return readings[0] if readings else ""
+    return readings[-1] if readings else ""
 
 
 @lru_cache(maxsize=8192)

@@ -57,6 +57,7 @@ _MIXED_RUN = 24
 """A run of letters and digits this long is no word: 40 is a hexadecimal SHA-1 or an AWS secret key, 24 in mixed case with
 digits is 128 bits of base64 with room to spare (judged)."""
 
+_CUTS = str.maketrans("/=+:@,~;&?", " " * 10)
 _SEPARATORS = str.maketrans("-_./=+:@,~", " " * 10)
 _ARCHIVES = (
     ".whl", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".egg", ".conda", ".deb", ".rpm", ".apk", ".gem", ".crate",
@@ -86,12 +87,11 @@ Reader = Callable[[str, str], Landing | None]
 
 
 def looks_secret(word: str) -> bool:
-    """Tell whether `word` looks like a token or a key. A guess: it catches known prefixes and long random runs only."""
-    lowered = word.lower()
-    if lowered.startswith(_SECRET_PREFIXES):
-        for prefix in _SECRET_PREFIXES:
-            tail = lowered[len(prefix) :] if lowered.startswith(prefix) else ""
-            if len(tail) >= _SECRET_TAIL and _has_digit(tail):
+    """Tell whether `word`, or a part of it, looks like a token or a key. A guess: known beginnings and long random runs."""
+    for part in word.lower().translate(_CUTS).split():
+        if part.startswith(_SECRET_PREFIXES) and _has_digit(part):
+            longest = max(len(prefix) for prefix in _SECRET_PREFIXES if part.startswith(prefix))
+            if len(part) - longest >= _SECRET_TAIL:
                 return True
     if len(word) < _MIXED_RUN:
         return False
@@ -261,15 +261,18 @@ def read_pypi(word: str, cwd: str) -> Landing | None:
     return _specified(name, rest.strip(" ()"))
 
 
-def _specified(name: str, text: str) -> Landing:
-    """`name` with the version comparisons of `text`, as far as all of them are valid."""
+def _specified(name: str, text: str) -> Landing | None:
+    """`name` with the version comparisons of `text`; None where these are none, because then the word is no requirement."""
     clauses = []
     for clause in text.split(",")[:8] if text else ():
         clause = clause.replace(" ", "")
         operator = next((o for o in _SPECIFIERS if clause.startswith(o)), "")
-        if not operator or not is_version(clause[len(operator) :]):
-            return Landing((Artifact("pypi", name),), name)
-        clauses.append((operator, clause[len(operator) :]))
+        version = clause[len(operator) :]
+        if not operator or not is_version(version.partition("+")[0]):
+            return None
+        clauses.append((operator, version))
+    if not all(is_version(version) for _, version in clauses):
+        return Landing((Artifact("pypi", name),), name)  # a local label could be anything
     shown = name + ",".join(operator + version for operator, version in clauses)
     pinned = len(clauses) == 1 and clauses[0][0] in ("==", "===") and "*" not in clauses[0][1]
     return Landing((Artifact("pypi", name, clauses[0][1] if pinned else ""),), shown)
@@ -296,20 +299,22 @@ def read_conda(word: str, cwd: str) -> Landing | None:
     place = read_location(word, cwd)
     if place is not None:
         return place
-    raw, rest = _until(word.rpartition("::")[2], "[<>=!~ ")
-    name = raw if len(raw) <= MAX_NAME and _made_of(raw.lstrip("_"), "-_.") and not looks_secret(raw) else ""
-    if not name:
+    name, rest = _until(word.rpartition("::")[2], "[<>=!~ ")
+    version = _until(rest.lstrip("<>=!~ "), "= ,|*")[0]
+    if len(name) > MAX_NAME or not _made_of(name.lstrip("_"), "-_.") or looks_secret(name):
         return None
-    version = _until(rest.lstrip("= "), "= ,")[0]
-    if not rest.startswith("=") or not is_version(version):
-        version = ""
+    if rest and not rest.startswith("[") and not is_version(version):
+        return None
+    version = version if rest.startswith("=") else ""
     return Landing(
         (Artifact("conda", name.lower(), version),), f"{name.lower()}={version}" if version else name.lower()
     )
 
 
-def read_oci(word: str, cwd: str) -> Landing | None:  # noqa: ARG001 - one signature for all readers
-    """`[registry/]repository[:tag][@digest]` without the digest."""
+def read_oci(word: str, cwd: str) -> Landing | None:
+    """`[registry/]repository[:tag][@digest]` without the digest, or a URL."""
+    if "://" in word:
+        return read_url(word, cwd)
     name, _, _ = word.partition("@")
     head, slash, last = name.rpartition("/")
     last, _, tag = last.partition(":")
@@ -352,10 +357,12 @@ def _plain(kind: str, separators: str, shown_separator: str) -> Reader:
         place = read_location(word, cwd)
         if place is not None:
             return place
-        name, rest = _until(word, separators + "<>! ")
+        name, rest = _until(word, separators + "<>")
         if len(name) > MAX_NAME or looks_secret(name) or not _made_of(name, "-._+"):
             return None
-        version = rest.lstrip(separators + "<>!")
+        version = rest.lstrip(separators + "<>")
+        if rest and not version:
+            return None  # `...==` is the end of base64
         version = version if is_version(version) else ""
         return Landing(
             (Artifact(kind, name, version),), f"{name}{shown_separator}{version}" if version else name

@@ -56,9 +56,8 @@ class _Reading:
         """What the words amount to."""
         grammar, activity = self._grammar, self._activity
         if self._cut and self._growing and "install" in grammar.verbs.values():
-            activity = (
-                "install"  # arguments so long that the verb was not seen: nobody but an evader writes that
-            )
+            # NOTE: arguments so long that the verb was not seen; nobody but an evader writes that.
+            activity = "install"
         if self._verb in grammar.conditional and self._flags & grammar.wanted:
             activity = "install"
         if self._verb in grammar.copies and not self._remote:
@@ -97,11 +96,7 @@ class _Reading:
             self._growing = any(verb.startswith(self._verb + " ") for verb in grammar.verbs)
             self._activity = grammar.verbs.get(self._verb, grammar.otherwise)
             return
-        if (
-            self._growing
-            and self._verb not in grammar.verbs
-            and not (grammar.bare == "install" and not self._verb)
-        ):
+        if self._growing and self._verb not in grammar.verbs:
             self._growing, self._foreign = False, True
             self._activity = (
                 grammar.otherwise if self._verb or grammar.bare != "interpreter" else grammar.bare

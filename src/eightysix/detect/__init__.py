@@ -6,4 +6,14 @@ from eightysix.detect.engine import Engine, judge
 from eightysix.detect.state import PodState, decode_state, encode_state, expire, merge, step
 from eightysix.detect.view import Knowledge
 
-__all__ = ["Engine", "Knowledge", "PodState", "decode_state", "encode_state", "expire", "judge", "merge", "step"]
+__all__ = [
+    "Engine",
+    "Knowledge",
+    "PodState",
+    "decode_state",
+    "encode_state",
+    "expire",
+    "judge",
+    "merge",
+    "step",
+]

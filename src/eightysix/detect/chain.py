@@ -8,8 +8,10 @@ still explains the whole chain.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from eightysix.detect.actions import Action
 from eightysix.detect.facts import (
@@ -17,6 +19,7 @@ from eightysix.detect.facts import (
     anchored_facts,
     grade_of,
     is_landed_program,
+    rule_action,
     runs_hook,
     static_facts,
 )
@@ -33,18 +36,28 @@ MAX_TAKERS = 32
 """Starts and takers that are tried: the work on one pod stays bounded whatever the pod does."""
 
 
+T = TypeVar("T")
 _Matches = dict[str, list[Observation]]
 _Matching = Callable[[Signal, Join], list[Observation]]
 
 
-@dataclass
 class Told:
-    """An observation with the fields that do not depend on the chain."""
+    """An observation with the fields that do not depend on the chain, worked out when somebody asks."""
 
-    observation: Observation
-    facts: dict[str, object]
-    action: str
-    grade: str
+    __slots__ = ("_facts", "_view", "action", "grade", "observation")
+
+    def __init__(self, view: PodView, observation: Observation, action: str) -> None:
+        self.observation = observation
+        self.action = action
+        self.grade = grade_of(observation)
+        self._view = view
+        self._facts: dict[str, object] | None = None
+
+    @property
+    def facts(self) -> dict[str, object]:
+        if self._facts is None:
+            self._facts = static_facts(self._view, self.observation, self.action)
+        return self._facts
 
 
 @dataclass
@@ -75,19 +88,18 @@ class Chain:
 
 
 def tell(view: PodView) -> list[Told]:
-    """All that rules are asked about, with their static fields."""
+    """All that rules are asked about."""
     told: list[Told] = []
     starts: dict[str, Told] = {}
     for observation in view.told():
-        facts = static_facts(view, observation)
-        if not facts["action"]:
+        action = rule_action(view, observation)
+        if not action:
             continue
-        told.append(Told(observation, facts, str(facts["action"]), grade_of(observation)))
-        if observation.action is Action.CREDENTIAL:
+        told.append(Told(view, observation, action))
+        if observation.action is Action.CREDENTIAL and observation.actor not in starts:
             start = _start_of(view, observation)
-            if start is not None and observation.actor not in starts:
-                facts = static_facts(view, start)
-                starts[observation.actor] = Told(start, facts, str(facts["action"]), grade_of(start))
+            if start is not None:
+                starts[observation.actor] = Told(view, start, rule_action(view, start))
     told += starts.values()
     told.sort(key=lambda t: (t.observation.time_ns, t.observation.event.event_id, t.action))
     return told
@@ -123,84 +135,125 @@ def find_chain(rule: Rule, view: PodView, told: Sequence[Told]) -> Chain | None:
     """The best chain of `rule`; None where its steps are not there, or have less than half of what makes a suspect:
     below that there is nothing that a person could look at."""
     wanted = _candidates(rule, told)
-    if any(not any(wanted[name] for name in step.names) for step in rule.chain if step.mode is not StepMode.ABSENT):
+    if wanted is None:
         return None
     best: Chain | None = None
-    for anchor in _anchors(rule, told, wanted):
-        for taker in _takers(rule, view, told, anchor):
+    starts = _starts(rule, wanted)
+    for taker, takes in _takers(rule, view, told):
+        for anchor in _anchors(rule, starts, taker, takes):
             chain = _try(rule, view, told, wanted, anchor, taker)
             if chain is not None and (best is None or chain.preference > best.preference):
                 best = chain
     return best if best is not None and 2 * best.score >= rule.suspect_at else None
 
 
-def _candidates(rule: Rule, told: Sequence[Told]) -> dict[str, list[Told]]:
-    """By signal, what could match it as far as action and grade say: the rest is asked once a start is chosen."""
+def _candidates(rule: Rule, told: Sequence[Told]) -> dict[str, list[Told]] | None:
+    """By signal, what could match it; None as soon as a step has nothing. Signals that ask for nothing that is counted
+    from T0 are decided here, once; of the others, only action and grade are."""
     found: dict[str, list[Told]] = {}
-    for name, signal in rule.signals.items():
+    steps = [name for step in rule.chain if step.mode is not StepMode.ABSENT for name in step.names]
+    for name in dict.fromkeys((*steps, *rule.signals)):
+        signal = rule.signals[name]
         actions = signal.detection.actions
-        found[name] = [
-            t for t in told if (not actions or t.action in actions) and t.grade <= signal.grade_min
-        ]
+        could = [t for t in told if (not actions or t.action in actions) and t.grade <= signal.grade_min]
+        if could and not is_anchored(signal):
+            could = [t for t in could if signal.detection.matches(t.facts)]
+        found[name] = could
+        if name == steps[-1] and any(
+            not any(found[name] for name in step.names)
+            for step in rule.chain
+            if step.mode is not StepMode.ABSENT
+        ):
+            return None
     return found
+
+
+def is_anchored(signal: Signal) -> bool:
+    """Whether a signal asks for a field that is counted from T0 (its text names one)."""
+    return any(name in signal.detection.source for name in UNANCHORED)
 
 
 def _starts_with_landing(rule: Rule) -> bool:
     return all(rule.signals[name].stage is Stage.LAND for name in rule.chain[0].names)
 
 
-def _anchors(rule: Rule, told: Sequence[Told], wanted: dict[str, list[Told]]) -> list[Observation]:
-    """What a chain could start from: of landings, the latest before each later step's candidate, and the earliest."""
-    possible = sorted(
-        {
-            id(t.observation): t.observation
-            for name in rule.chain[0].names
-            for t in wanted[name]
-            if rule.signals[name].detection.matches({**t.facts, **_AT_START})
-        }.values(),
-        key=lambda o: (o.time_ns, o.event.event_id),
-    )
-    if not _starts_with_landing(rule) or len(possible) <= MAX_ANCHORS:
-        return possible[:MAX_ANCHORS]
-    later = [t.observation.time_ns for t in told if t.observation.domain is not None]
-    chosen: dict[int, Observation] = {id(possible[0]): possible[0]}
-    for time_ns in later:
-        before = [o for o in possible if o.time_ns <= time_ns]
-        if before:
-            chosen[id(before[-1])] = before[-1]
-    return list(chosen.values())[:MAX_ANCHORS]
+def _starts(rule: Rule, wanted: dict[str, list[Told]]) -> list[Observation]:
+    """What matches the first step, by time: all that a chain could start from."""
+    found = {
+        id(t.observation): t.observation
+        for name in rule.chain[0].names
+        for t in wanted[name]
+        if not is_anchored(rule.signals[name])
+        or rule.signals[name].detection.matches({**t.facts, **_AT_START})
+    }
+    return sorted(found.values(), key=lambda o: (o.time_ns, o.event.event_id))
+
+
+def _anchors(
+    rule: Rule, starts: list[Observation], taker: str, takes: list[Observation]
+) -> list[Observation]:
+    """The starts worth trying for one taker: of landings the earliest, and the latest before each of its takes (T0 is
+    one of them); of other starts the taker's own first of each domain."""
+    if not takes:
+        return _spread(starts, MAX_ANCHORS)
+    chosen: dict[int, Observation] = {}
+    if _starts_with_landing(rule):
+        if starts:
+            chosen[id(starts[0])] = starts[0]
+        for take in takes:
+            place = bisect_right(starts, take.time_ns, key=lambda o: o.time_ns)
+            if place:
+                chosen[id(starts[place - 1])] = starts[place - 1]
+        return _spread(list(chosen.values()), MAX_ANCHORS)
+    own = {id(o) for o in takes}
+    firsts: dict[str, Observation] = {}
+    for start in starts:
+        if id(start) in own or start.domain is None or not taker:
+            firsts.setdefault(str(start.domain or start.event.event_id), start)
+    return _spread(list(firsts.values()), MAX_ANCHORS)
 
 
 _AT_START = {**UNANCHORED, "domain.order": 1}
 """A credential that a chain starts from is the first by definition."""
 
 
-def _takers(rule: Rule, view: PodView, told: Sequence[Told], anchor: Observation) -> list[str]:
-    """Processes that a chain could be of: those that took a credential after the start; empty text is the whole pod."""
+def _takers(rule: Rule, view: PodView, told: Sequence[Told]) -> list[tuple[str, list[Observation]]]:
+    """Processes that a chain could be of, each with what it and its descendants took: those that took a credential, and
+    the tainted ancestors of those. Those with most domains first, so that no flood of single takes hides them. Empty text
+    is the whole pod."""
+    takes = [t.observation for t in told if t.observation.domain is not None and t.observation.actor]
     if not any(step.join in (Join.PROCESS, Join.LINEAGE) for step in rule.chain):
-        return [""]
-    takers: dict[str, int] = {}
-    for t in told:
-        observation = t.observation
-        if observation.actor and observation.time_ns >= anchor.time_ns and observation.domain is not None:
-            takers.setdefault(observation.actor, observation.time_ns)
-            root = taint_root(view, observation.actor)
-            if root:
-                takers.setdefault(root, observation.time_ns)
-    return _spread(list(takers), MAX_TAKERS)
+        return [("", takes)]
+    roots = {o.actor for o in takes}
+    roots |= {root for root in (taint_root(view, actor) for actor in roots) if root}
+    by_root: dict[str, list[Observation]] = {}
+    for o in takes:
+        for ancestor in view.lineage.ancestors(o.actor):
+            if ancestor in roots:
+                by_root.setdefault(ancestor, []).append(o)
+    ranked = sorted(
+        by_root.items(), key=lambda item: (-len({o.domain for o in item[1]}), item[1][0].time_ns, item[0])
+    )
+    return ranked[:MAX_TAKERS]
 
 
-def _spread(items: list[str], most: int) -> list[str]:
+def _spread(items: list[T], most: int) -> list[T]:
     """The first and the last of `items`: a flood in the middle hides neither."""
     return items if len(items) <= most else items[: most // 2] + items[-(most - most // 2) :]
 
 
 def _try(
-    rule: Rule, view: PodView, told: Sequence[Told], wanted: dict[str, list[Told]], anchor: Observation, taker: str
+    rule: Rule,
+    view: PodView,
+    told: Sequence[Told],
+    wanted: dict[str, list[Told]],
+    anchor: Observation,
+    taker: str,
 ) -> Chain | None:
     """The chain of `rule` from `anchor` by `taker`, or None."""
     domains = _first_taken(view, told, anchor, taker)
     cache: dict[int, dict[str, object]] = {}
+    name_is_static = {name: not is_anchored(signal) for name, signal in rule.signals.items()}
     matches: dict[str, list[Observation]] = {}
 
     def matching(signal: Signal, join: Join) -> list[Observation]:
@@ -208,6 +261,9 @@ def _try(
         for t in wanted[signal.name]:
             observation = t.observation
             if observation is not anchor and not _may_follow(view, observation, anchor, taker, join):
+                continue
+            if name_is_static[signal.name]:
+                found.append(observation)
                 continue
             facts = cache.get(id(t))
             if facts is None:
@@ -235,14 +291,26 @@ def _try(
 
 
 def _step(
-    rule: Rule, step: Step, index: int, anchor: Observation, reached: int, matching: _Matching, matches: _Matches
+    rule: Rule,
+    step: Step,
+    index: int,
+    anchor: Observation,
+    reached: int,
+    matching: _Matching,
+    matches: _Matches,
 ) -> int | None:
     """Match one step; the time at which it was there, or None."""
     times: list[int] = []
     for name in step.names:
-        found = [anchor] if index == 0 and any(o is anchor for o in matching(rule.signals[name], Join.POD)) else []
+        found = (
+            [anchor]
+            if index == 0 and any(o is anchor for o in matching(rule.signals[name], Join.POD))
+            else []
+        )
         if index:
-            found = [o for o in matching(rule.signals[name], step.join) if o.time_ns >= reached - _skew(o, anchor)]
+            found = [
+                o for o in matching(rule.signals[name], step.join) if o.time_ns >= reached - _skew(o, anchor)
+            ]
             if step.join is Join.WINDOW:
                 found = [o for o in found if o.time_ns - anchor.time_ns <= rule.within_s * 1e9]
         if found:
@@ -272,7 +340,11 @@ def _landed(rule: Rule, told: Sequence[Told], landing: Observation | None, match
         if landing is None or t.observation is not landing:
             continue
         for name, signal in rule.signals.items():
-            if name not in named and signal.stage is Stage.LAND and signal.detection.matches({**t.facts, **UNANCHORED}):
+            if (
+                name not in named
+                and signal.stage is Stage.LAND
+                and signal.detection.matches({**t.facts, **UNANCHORED})
+            ):
                 matches[name] = [landing]
 
 
@@ -309,7 +381,11 @@ def _skew(observation: Observation, other: Observation) -> int:
 
 
 def _clock(observation: Observation) -> str:
-    return "node" if observation.event.source in (Source.TETRAGON, Source.SENSOR) else str(observation.event.source)
+    return (
+        "node"
+        if observation.event.source in (Source.TETRAGON, Source.SENSOR)
+        else str(observation.event.source)
+    )
 
 
 def _in_tree(view: PodView, observation: Observation, taker: str) -> bool:
@@ -325,7 +401,9 @@ def _counted(
         earlier = [time for time in domains.values() if time < domains.get(str(observation.domain), 0)]
         order = len(earlier) + 1
     taken = sum(1 for time in domains.values() if time <= observation.time_ns)
-    return anchored_facts(view, observation, anchor.time_ns, order, taken)
+    who = taker or observation.actor
+    new = sum(1 for domain in domains if not view.done_before(who, f"domain:{domain}", anchor.time_ns))
+    return anchored_facts(view, observation, anchor.time_ns, order, taken, new)
 
 
 def _first_taken(view: PodView, told: Sequence[Told], anchor: Observation, taker: str) -> dict[str, int]:

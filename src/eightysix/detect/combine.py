@@ -79,9 +79,14 @@ def _joined(incidents: list[Incident]) -> Incident:
     stages.sort(key=lambda e: (e.at, e.stage, e.title))
     identities = list(lead.identities)
     for other in others:
-        identities += [i for i in other.identities if (i.kind, i.name) not in {(k.kind, k.name) for k in identities}]
+        identities += [
+            i for i in other.identities if (i.kind, i.name) not in {(k.kind, k.name) for k in identities}
+        ]
     also = tuple(
-        Reason(0, f"also: {other.title} ({other.rule}), {other.verdict} with {other.score} points", Basis.JUDGED) for other in others
+        Reason(
+            0, f"also: {other.title} ({other.rule}), {other.verdict} with {other.score} points", Basis.JUDGED
+        )
+        for other in others
     )
     return msgspec.structs.replace(
         lead,
@@ -89,7 +94,11 @@ def _joined(incidents: list[Incident]) -> Incident:
         stages=tuple(stages),
         identities=tuple(identities),
         why=lead.why + also,
-        gaps=tuple(dict.fromkeys(lead.gaps + tuple(g for o in others for g in o.gaps if not g.startswith("not contained")))),
+        gaps=tuple(
+            dict.fromkeys(
+                lead.gaps + tuple(g for o in others for g in o.gaps if not g.startswith("not contained"))
+            )
+        ),
         next_steps=tuple(dict.fromkeys(lead.next_steps + tuple(s for o in others for s in o.next_steps))),
     )
 
@@ -106,5 +115,7 @@ def _rollout(chains: list[Chain]) -> Case:
     incident = incident_of(chains[0])
     names = sorted({f"{c.view.who.namespace}/{c.view.who.pod}" for c in chains})
     more = f" and {len(names) - MAX_ROLLOUT_PODS} more" if len(names) > MAX_ROLLOUT_PODS else ""
-    told = Reason(0, f"{len(names)} pod(s) of this digest: {', '.join(names[:MAX_ROLLOUT_PODS])}{more}", Basis.MEASURED)
+    told = Reason(
+        0, f"{len(names)} pod(s) of this digest: {', '.join(names[:MAX_ROLLOUT_PODS])}{more}", Basis.MEASURED
+    )
     return Case(msgspec.structs.replace(incident, why=(*incident.why, told)), tuple(chains))

@@ -98,7 +98,9 @@ class Engine:
 
     def cases(self) -> list[Case]:
         """All incidents that the events so far amount to, worst first, with what they are made of."""
-        return combine([chain for state in self.resolved() for chain in judge(self.rules, state, self.knowledge)])
+        return combine(
+            [chain for state in self.resolved() for chain in judge(self.rules, state, self.knowledge)]
+        )
 
     def incidents(self, exceptions: Sequence[ExceptionRule] = ()) -> list[Incident]:
         """All incidents that the events so far amount to, worst first; those that an exception covers are marked.
@@ -160,7 +162,9 @@ def _could_match(rule: Rule, possible: set[str]) -> bool:
     return True
 
 
-def _add_ancestors(tree: Mapping[str, tuple[str, int, str, str, str, bool | None]], exec_id: str, into: set[str]) -> None:
+def _add_ancestors(
+    tree: Mapping[str, tuple[str, int, str, str, str, bool | None]], exec_id: str, into: set[str]
+) -> None:
     fact = tree.get(exec_id)
     while fact is not None and fact[0] and fact[0] not in into:
         into.add(fact[0])

@@ -7,40 +7,62 @@ from eightysix.detect.observe import Observation
 from eightysix.detect.view import PodView, distribution_name
 from eightysix.model.words import Kind
 
-__all__ = ["UNANCHORED", "anchored_facts", "grade_of", "is_landed_program", "runs_hook", "static_facts"]
+__all__ = [
+    "UNANCHORED",
+    "anchored_facts",
+    "grade_of",
+    "is_landed_program",
+    "rule_action",
+    "runs_hook",
+    "static_facts",
+]
 
 _TEMPORARY = ("/tmp/", "/dev/shm/", "/var/tmp/", "/run/shm/")  # noqa: S108 - compared, never opened
 
 
-def static_facts(view: PodView, observation: Observation) -> dict[str, object]:
-    """The fields that do not depend on which landing the chain starts from."""
+def static_facts(view: PodView, observation: Observation, action: str) -> dict[str, object]:
+    """The fields that do not depend on which landing the chain starts from; `action` is `rule_action`'s."""
     event = observation.event
     told = observation.provenance
     lineage = lineage_of(view, observation)
     born = event.container_started_ns or view.born_ns
     age_s = max(0.0, (observation.time_ns - born) / 1e9)
     facts: dict[str, object] = {
-        "action": rule_action(view, observation, lineage),
-        "source": str(event.source), "origin": str(event.origin), "grade": str(grade_of(observation)),
+        "action": action,
+        "source": str(event.source),
+        "origin": str(event.origin),
+        "grade": str(grade_of(observation)),
         "kind": str(event.kind),
-        "binary": event.binary, "binary.name": event.binary.rpartition("/")[2],
-        "parent.name": event.parent_binary.rpartition("/")[2], "command": event.command, "uid": event.uid if event.uid >= 0 else None,
+        "binary": event.binary,
+        "binary.name": event.binary.rpartition("/")[2],
+        "parent.name": event.parent_binary.rpartition("/")[2],
+        "command": event.command,
+        "uid": event.uid if event.uid >= 0 else None,
         "artifact.kind": tuple(a.kind for a in observation.artifacts),
         "artifact.name": tuple(a.name for a in observation.artifacts),
-        "file.path": event.file_path, "file.access": str(event.access),
+        "file.path": event.file_path,
+        "file.access": str(event.access),
         "file.common": event.activity == "startup-file-common",
-        "dst.ip": event.dst_ip, "dst.port": event.dst_port or None, "dst.name": observation.name,
-        "dst.class": view.destination_class(observation), "url.path": _url_path(observation),
+        "dst.ip": event.dst_ip,
+        "dst.port": event.dst_port or None,
+        "dst.name": observation.name,
+        "dst.class": view.destination_class(observation),
+        "url.path": _url_path(observation),
         "domain": str(observation.domain) if observation.domain is not None else "",
         "outcome": str(event.outcome),
         "lineage": lineage,
-        "provenance.root": root_of(view, observation), "provenance.at_import": at_import_of(view, observation),
+        "provenance.root": root_of(view, observation),
+        "provenance.at_import": at_import_of(view, observation),
         "provenance.fresh": any(_is_fresh(view, entry, observation.time_ns) for entry in told.chain),
         "provenance.hook": _hook_novelty(view, observation),
         "novelty.workload": workload_novelty(view, observation),
-        "container.age_s": age_s, "startup": (observation.time_ns - born) < view.knowledge.startup_ns,
-        "namespace": view.who.namespace, "pod": view.who.pod, "workload": view.who.workload,
-        "image": view.who.image, "image_digest": view.who.image_digest,
+        "container.age_s": age_s,
+        "startup": (observation.time_ns - born) < view.knowledge.startup_ns,
+        "namespace": view.who.namespace,
+        "pod": view.who.pod,
+        "workload": view.who.workload,
+        "image": view.who.image,
+        "image_digest": view.who.image_digest,
     }
     if event.kind is Kind.API:
         facts |= _request_facts(view, observation)
@@ -48,19 +70,24 @@ def static_facts(view: PodView, observation: Observation) -> dict[str, object]:
 
 
 UNANCHORED: dict[str, object] = {
-    "domain.order": None, "domains.taken": None, "novelty.process": "unknown", "novelty.container": None
+    "domain.order": None,
+    "domains.taken": None,
+    "domains.new": None,
+    "novelty.process": "unknown",
+    "novelty.container": None,
 }
 """The fields of `anchored_facts` while no start is chosen yet."""
 
 
 def anchored_facts(
-    view: PodView, observation: Observation, anchor_ns: int, order: int, taken: int
+    view: PodView, observation: Observation, anchor_ns: int, order: int, taken: int, new: int
 ) -> dict[str, object]:
     """The fields that are counted from T0: what is new, the how-manieth domain it is (`order`, 0 where it is none of
-    the taker's), and how many domains the taker had by then (`taken`)."""
+    the taker's), and how many domains the taker had by then (`taken`), and
+    how many of all that it took it had never taken before T0 (`new`)."""
     thing = view.thing(observation)
     if not thing:
-        return {**UNANCHORED, "domain.order": order or None, "domains.taken": taken}
+        return {**UNANCHORED, "domain.order": order or None, "domains.taken": taken, "domains.new": new}
     before = view.done_before(observation.actor, thing, anchor_ns) if observation.actor else False
     started = view.lineage.started_ns(observation.actor)
     if before:
@@ -71,7 +98,11 @@ def anchored_facts(
         process = "new" if started < anchor_ns else "first"
     container = "repeat" if view.done_before("", thing, anchor_ns) else "new"
     return {
-        "domain.order": order or None, "domains.taken": taken, "novelty.process": process, "novelty.container": container
+        "domain.order": order or None,
+        "domains.taken": taken,
+        "domains.new": new,
+        "novelty.process": process,
+        "novelty.container": container,
     }
 
 
@@ -80,7 +111,7 @@ def grade_of(observation: Observation) -> str:
     return min(event.grade for event in observation.evidence)
 
 
-def rule_action(view: PodView, observation: Observation, lineage: tuple[str, ...]) -> str:
+def rule_action(view: PodView, observation: Observation) -> str:
     """The `action` that rules see."""
     action, event = observation.action, observation.event
     if action is Action.STARTED:
@@ -92,7 +123,7 @@ def rule_action(view: PodView, observation: Observation, lineage: tuple[str, ...
         if event.kind is Kind.LOAD or fresh:
             return "landed-run"
         return "pickle" if event.kind is Kind.PICKLE else "import"
-    if action is Action.EXEC and "landed-file" in lineage:
+    if action is Action.EXEC and is_landed_program(view, observation.actor):
         return "landed-run"
     if action is Action.WRITE:
         return "download" if event.activity == "model-file" else "write"
@@ -173,7 +204,9 @@ def at_import_of(view: PodView, observation: Observation) -> str:
     if entry.startswith("pth:"):
         landed = any(_is_fresh(view, chained, observation.time_ns) for chained in told.chain)
         landed = landed or any(
-            o.action is Action.STARTUP_FILE and o.event.file_path == entry[4:] and o.time_ns <= observation.time_ns
+            o.action is Action.STARTUP_FILE
+            and o.event.file_path == entry[4:]
+            and o.time_ns <= observation.time_ns
             for o in view.observations
         )
         return "fresh-pth" if landed else "pth"
@@ -194,11 +227,15 @@ def workload_novelty(view: PodView, observation: Observation) -> str:
     if observation.domain is not None:
         return baseline.novelty(view.workload, "domains", str(observation.domain))
     if observation.action is Action.CONNECT:
-        known = [baseline.novelty(view.workload, "destinations", f"{name}:{event.dst_port}") for name in (event.dst_ip, observation.name) if name]
+        known = [
+            baseline.novelty(view.workload, "destinations", f"{name}:{event.dst_port}")
+            for name in (event.dst_ip, observation.name)
+            if name
+        ]
         return "known" if "known" in known else known[0] if known else "unknown"
     if observation.action is Action.API:
         return baseline.novelty(view.workload, "requests", f"{event.verb} {event.resource}")
-    if observation.action is Action.EXEC:
+    if event.kind is Kind.EXEC and observation.action is Action.EXEC:
         return baseline.novelty(view.workload, "programs", event.binary)
     if observation.action is Action.STARTUP_FILE:
         return baseline.novelty(view.workload, "startup_files", event.file_path)
@@ -212,8 +249,13 @@ def _url_path(observation: Observation) -> str:
 def _request_facts(view: PodView, observation: Observation) -> dict[str, object]:
     event = observation.event
     return {
-        "k8s.verb": event.verb, "k8s.resource": event.resource, "k8s.subresource": event.subresource,
-        "k8s.namespace": event.object_namespace, "k8s.name": event.object_name, "k8s.identity": event.identity,
-        "k8s.impersonated": event.impersonated, "k8s.user_agent": event.user_agent,
+        "k8s.verb": event.verb,
+        "k8s.resource": event.resource,
+        "k8s.subresource": event.subresource,
+        "k8s.namespace": event.object_namespace,
+        "k8s.name": event.object_name,
+        "k8s.identity": event.identity,
+        "k8s.impersonated": event.impersonated,
+        "k8s.user_agent": event.user_agent,
         "k8s.own_namespace": event.object_namespace == view.who.namespace,
     }

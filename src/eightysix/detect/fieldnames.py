@@ -109,6 +109,11 @@ FIELDS: Final[tuple[Field, ...]] = (
         "how many credential domains the taker had by then, counted from T0",
         FieldType.NUMBER,
     ),
+    Field(
+        "domains.new",
+        "how many of the domains that the taker took after T0 it had never taken before",
+        FieldType.NUMBER,
+    ),
     Field("outcome", "whether it was allowed", values=_plain(*Outcome)),
     Field("k8s.verb", "verb of the audit event"),
     Field("k8s.resource", "resource of the audit event"),

@@ -52,7 +52,9 @@ def contain_gate(
         missing.append("credentials of two domains taken by one process at grade A or B")
     uses = _uses(view, taker, first, told)
     if not uses:
-        missing.append("use of the API after its token, or a destination new to the workload after the second credential")
+        missing.append(
+            "use of the API after its token, or a destination new to the workload after the second credential"
+        )
     elif all(o.told_by_pod_only for o in [*(t.observation for t in here), *uses]):
         missing.append("a witness other than the pod itself")
     return Gate(not missing, tuple(missing))
@@ -77,7 +79,12 @@ def _uses(view: PodView, taker: str, first: dict[Domain, int], told: Sequence[To
             continue
         if token is not None and o.action is Action.API_CONNECT and by_taker and o.time_ns >= token:
             found.append(o)
-        if token is not None and o.action is Action.API and o.time_ns >= token - SKEW_NS and not o.event.impersonated:
+        if (
+            token is not None
+            and o.action is Action.API
+            and o.time_ns >= token - SKEW_NS
+            and not o.event.impersonated
+        ):
             found.append(o)
         if second is not None and o.time_ns >= second and o.action is Action.CONNECT and by_taker:
             if t.facts.get("novelty.workload") == "new":

@@ -22,7 +22,9 @@ FIRST_PROCESS_NS = 10_000_000_000
 
 Fact = tuple[str, int, str, str, str, bool | None]
 
-_RUNTIMES = frozenset({"containerd-shim", "containerd-shim-runc-v2", "runc", "crun", "conmon", "docker-init", "dockerd", "crio"})
+_RUNTIMES = frozenset(
+    {"containerd-shim", "containerd-shim-runc-v2", "runc", "crun", "conmon", "docker-init", "dockerd", "crio"}
+)
 
 
 class Lineage:
@@ -44,7 +46,7 @@ class Lineage:
                 self._parents.setdefault(event.exec_id, event.parent_exec_id)
             if event.process_started_ns:
                 self._started.setdefault(event.exec_id, event.process_started_ns)
-        self._by_pid = self._index_pids()
+        self._by_pid: dict[tuple[str, int], list[tuple[int, str]]] | None = None
         self._ancestors: dict[str, tuple[str, ...]] = {}
         self._first: dict[str, str] = {}
 
@@ -91,6 +93,8 @@ class Lineage:
         parent = (fact[0] if fact is not None else "") or self._parents.get(exec_id, "")
         if parent or fact is None:
             return parent
+        if self._by_pid is None:
+            self._by_pid = self._index_pids()
         before = ""
         mine = (self.started_ns(exec_id), exec_id)
         for candidate in self._by_pid.get((fact[4][:12], fact[1]), ()):

@@ -11,6 +11,7 @@ from collections import Counter
 
 from msgspec import Struct
 
+from eightysix.context.credentials import credential_at, normalise_path
 from eightysix.context.destinations import classify
 from eightysix.detect.actions import Action, action_of
 from eightysix.model.event import Artifact, Event
@@ -78,8 +79,16 @@ def observe(events: list[Event]) -> list[Observation]:
 
 
 def _observation(event: Event) -> Observation:
+    # What a program starts is done by the child, whose own records tell more; without them it has no known process.
+    actor = "" if event.kind is Kind.SPAWN else event.exec_id
     return Observation(
-        event, action_of(event), event.exec_id, event.time_ns, event.domain, artifacts=event.artifacts, name=event.dst_name
+        event,
+        action_of(event),
+        actor,
+        event.time_ns,
+        event.domain,
+        artifacts=event.artifacts,
+        name=event.dst_name,
     )
 
 
@@ -156,7 +165,13 @@ def _twin_key(observation: Observation) -> tuple[str, ...]:
     if event.kind is Kind.CONNECT:
         return ("connect", event.dst_ip, str(event.dst_port))
     if event.kind is Kind.FILE:
-        return ("file", event.file_path)
+        # The kernel names the file behind the links of a projected volume, the program the link that it opened.
+        credential = credential_at(event.file_path)
+        return (
+            ("credential", credential.kind)
+            if credential is not None
+            else ("file", normalise_path(event.file_path))
+        )
     if event.kind in (Kind.EXEC, Kind.START) and event.activity == "install":
         return ("install", event.command.partition(" ")[0] and " ".join(map(str, event.artifacts)))
     return ()
@@ -186,4 +201,7 @@ def _actors(found: list[Observation]) -> dict[str, str]:
     for observation in found:
         if observation.twin is not None and observation.actor:
             votes.setdefault(observation.twin.exec_id, Counter())[observation.actor] += 1
-    return {sensor: min(counter.items(), key=lambda item: (-item[1], item[0]))[0] for sensor, counter in votes.items()}
+    return {
+        sensor: min(counter.items(), key=lambda item: (-item[1], item[0]))[0]
+        for sensor, counter in votes.items()
+    }

@@ -19,7 +19,9 @@ def add_to_baseline(baseline: Baseline, state: PodState) -> bool:
     told = next((e for e in events if e.workload and e.image_digest), None)
     if told is None:
         return False
-    profile = baseline.profile(workload_key(told.namespace, told.workload_kind, told.workload), told.image_digest)
+    profile = baseline.profile(
+        workload_key(told.namespace, told.workload_kind, told.workload), told.image_digest
+    )
     profile.pods += 1
     for fact in state.processes.values():
         if fact[3]:

@@ -22,7 +22,11 @@ class _Span:
     def __init__(self, state: PodState) -> None:
         events = state.events()
         times = [event.time_ns for event in events if event.time_ns]
-        starts = [_ns(fact[2]) for fact in list(state.processes.values())[:: max(1, len(state.processes) // 256)] if fact[2]]
+        starts = [
+            _ns(fact[2])
+            for fact in list(state.processes.values())[:: max(1, len(state.processes) // 256)]
+            if fact[2]
+        ]
         every = [t for t in times + starts if t]
         self.first = min(every, default=0)
         self.last = max(every, default=0)
@@ -60,7 +64,9 @@ def resolve(states: Mapping[str, PodState], pod_hint: str = "") -> tuple[list[Po
         unattributed += _join_sensor(sensor, joined, spans, pod_hint)
     accounts = [s for k, s in aliases.items() if k.startswith("a:")]
     unattributed += _join_tokens(joined, accounts)
-    unattributed += sum(len(s.events()) for k, s in aliases.items() if k.startswith("h:")) - _told_by_lineage(joined)
+    unattributed += sum(len(s.events()) for k, s in aliases.items() if k.startswith("h:")) - _told_by_lineage(
+        joined
+    )
     return sorted(joined.values(), key=lambda state: state.key), max(0, unattributed)
 
 
@@ -96,7 +102,12 @@ def _join_containers(pods: Mapping[str, PodState]) -> dict[str, PodState]:
 
 def _containers(state: PodState) -> set[str]:
     found = {fact[4][:12] for fact in state.processes.values() if fact[4]}
-    found |= {event.container_id[:12] for bucket in state.buckets.values() for event in bucket.events if event.container_id}
+    found |= {
+        event.container_id[:12]
+        for bucket in state.buckets.values()
+        for event in bucket.events
+        if event.container_id
+    }
     return found
 
 
@@ -119,7 +130,11 @@ def _join_lineage(joined: dict[str, PodState], nodes: Iterable[PodState]) -> dic
                 if not exec_id or exec_id in owner:
                     break
                 fact = node.processes.get(exec_id)
-                exec_id = fact[0] if fact is not None else (event.parent_exec_id if exec_id == event.exec_id else "")
+                exec_id = (
+                    fact[0]
+                    if fact is not None
+                    else (event.parent_exec_id if exec_id == event.exec_id else "")
+                )
             key = owner.get(exec_id)
             if key is None:
                 continue
@@ -130,7 +145,11 @@ def _join_lineage(joined: dict[str, PodState], nodes: Iterable[PodState]) -> dic
 
 
 def _join_named(
-    key: str, state: PodState, joined: dict[str, PodState], spans: Mapping[str, _Span], leftover: dict[str, PodState]
+    key: str,
+    state: PodState,
+    joined: dict[str, PodState],
+    spans: Mapping[str, _Span],
+    leftover: dict[str, PodState],
 ) -> None:
     """Records that name a pod (audit events) join the pod of that name that lived at their time."""
     namespace, _, name = key[2:].partition("/")

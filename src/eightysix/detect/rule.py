@@ -9,7 +9,20 @@ from msgspec import Struct
 
 from eightysix.model.words import Basis, Grade, Stage
 
-__all__ = ["Benign", "By", "Detection", "Facts", "Join", "Maturity", "Need", "Rule", "Severity", "Signal", "Step", "StepMode"]
+__all__ = [
+    "Benign",
+    "By",
+    "Detection",
+    "Facts",
+    "Join",
+    "Maturity",
+    "Need",
+    "Rule",
+    "Severity",
+    "Signal",
+    "Step",
+    "StepMode",
+]
 
 Facts = Mapping[str, object]
 """What the engine knows of one event in its pod's context: field name to text, number, bool, None or tuple of texts."""

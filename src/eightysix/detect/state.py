@@ -8,7 +8,8 @@ When one is, `flooded` says which, and what landed stays in a taint summary.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct, field
@@ -18,8 +19,20 @@ from eightysix.model.errors import StateError
 from eightysix.model.event import Event
 
 __all__ = [
-    "KEEP_FIRST", "KEEP_LAST", "MAX_BUCKETS", "MAX_TAINTS", "STATE_VERSION",
-    "Bucket", "PodState", "Taint", "decode_state", "encode_state", "expire", "merge", "step",
+    "KEEP_AFTER_LANDING",
+    "KEEP_FIRST",
+    "KEEP_LAST",
+    "MAX_BUCKETS",
+    "MAX_TAINTS",
+    "STATE_VERSION",
+    "Bucket",
+    "PodState",
+    "Taint",
+    "decode_state",
+    "encode_state",
+    "expire",
+    "merge",
+    "step",
 ]
 
 STATE_VERSION = 1
@@ -29,10 +42,25 @@ KEEP_LAST = 24
 """Events kept of one bucket: enough of the beginning to know that something is old, enough of the end to know what
 happened last. A metadata poll every 30 s fills a bucket in 16 minutes and then costs nothing more."""
 
+KEEP_AFTER_LANDING = 32
+"""Events kept beside those, each the first after a landing."""
+
+MAX_LANDED = 256
+"""Times of landings that are remembered for that, the earliest and the latest."""
+
 MAX_BUCKETS: dict[Action, int] = {
-    Action.INSTALL: 256, Action.CREDENTIAL: 256, Action.CONNECT: 512, Action.API: 256, Action.API_CONNECT: 64,
-    Action.STARTUP_FILE: 64, Action.WRITE: 256, Action.EXEC: 128, Action.RUN: 128, Action.RESOLVE: 256,
-    Action.OTHER: 64, Action.ENVIRONMENT: 64,
+    Action.INSTALL: 256,
+    Action.CREDENTIAL: 256,
+    Action.CONNECT: 512,
+    Action.API: 256,
+    Action.API_CONNECT: 64,
+    Action.STARTUP_FILE: 64,
+    Action.WRITE: 256,
+    Action.EXEC: 128,
+    Action.RUN: 128,
+    Action.RESOLVE: 256,
+    Action.OTHER: 64,
+    Action.ENVIRONMENT: 64,
 }
 """Buckets kept by action, half from the beginning, half from the end. Sized by the largest of the benign runs times ten."""
 
@@ -52,8 +80,9 @@ class Bucket(Struct):
     events: list[Event] = field(default_factory=list)
     thinned: bool = False
 
-    def add(self, event: Event) -> bool:
-        """Keep `event` if it is among the first or last; False when this very event is kept already."""
+    def add(self, event: Event, landed: Sequence[int] = ()) -> bool:
+        """Keep `event` if it is among the first or last, or the first after something landed (`landed`: times, sorted);
+        False when this very event is kept already."""
         events = self.events
         key = (event.time_ns, event.event_id)
         place = len(events)
@@ -66,9 +95,23 @@ class Bucket(Struct):
             return False
         events.insert(place, event)
         if len(events) > KEEP_FIRST + KEEP_LAST:
+            self._thin(landed)
+        return True
+
+    def _thin(self, landed: Sequence[int]) -> None:
+        """Let one event of the middle go: the earliest that is not the first of its kind after a landing. The first
+        ones after landings are what a chain is made of, and a poll that goes on for days must not push them out."""
+        events = self.events
+        most = KEEP_FIRST + KEEP_LAST + KEEP_AFTER_LANDING
+        for place in range(KEEP_FIRST, len(events) - KEEP_LAST + 1):
+            before, here = events[place - 1].time_ns, events[place].time_ns
+            if bisect_left(landed, here + 1) == bisect_right(landed, before):
+                del events[place]
+                self.thinned = True
+                return
+        if len(events) > most:
             del events[KEEP_FIRST]
             self.thinned = True
-        return True
 
 
 class Taint(Struct, array_like=True):
@@ -87,6 +130,7 @@ class PodState(Struct):
     taints: dict[str, dict[str, Taint]] = field(default_factory=dict)
     processes: dict[str, Fact] = field(default_factory=dict)
     flooded: set[str] = field(default_factory=set)
+    landed: list[int] = field(default_factory=list)
     duplicates: int = 0
 
     def events(self) -> list[Event]:
@@ -106,6 +150,8 @@ def _order(event: Event) -> tuple[int, str]:
 def step(state: PodState, event: Event) -> PodState:
     """Take one event into `state` (in place, for speed) and return it. Never looks at a clock."""
     action = action_of(event)
+    if action in _LANDINGS:
+        _note_landing(state, event.time_ns)
     name = f"{action}|{event.exec_id}|{subject_of(event)}"
     bucket = state.buckets.get(name)
     if bucket is None:
@@ -113,11 +159,23 @@ def step(state: PodState, event: Event) -> PodState:
         bucket.add(event)
         if len(state.buckets) > _SMALLEST_BOUND:
             _bound(state, action)
-    elif not bucket.add(event):
+    elif not bucket.add(event, state.landed):
         state.duplicates += 1
     if bucket.thinned:
         state.flooded.add(f"events of one kind: {action}")
     return state
+
+
+_LANDINGS = frozenset({Action.INSTALL, Action.STARTUP_FILE, Action.WRITE})
+
+
+def _note_landing(state: PodState, time_ns: int) -> None:
+    landed = state.landed
+    place = bisect_left(landed, time_ns)
+    if place == len(landed) or landed[place] != time_ns:
+        landed.insert(place, time_ns)
+        if len(landed) > MAX_LANDED:
+            del landed[MAX_LANDED // 2]
 
 
 _SMALLEST_BOUND = min(MAX_BUCKETS.values())
@@ -140,7 +198,9 @@ def _bound(state: PodState, action: Action) -> None:
     state.flooded.add(f"too many different: {action}")
 
 
-_SUMMARISED = frozenset({Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.CREDENTIAL, Action.API_CONNECT, Action.API})
+_SUMMARISED = frozenset(
+    {Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.CREDENTIAL, Action.API_CONNECT, Action.API}
+)
 
 
 def _summarise(state: PodState, action: Action, event: Event) -> None:
@@ -148,7 +208,9 @@ def _summarise(state: PodState, action: Action, event: Event) -> None:
     kind of request); when there are too many of those, by root; then all in one."""
     taints = state.taints.setdefault(action, {})
     root = _root(state, event.exec_id)
-    detail = event.artifacts[0].name if event.artifacts else str(event.domain or f"{event.verb} {event.resource}")
+    detail = (
+        event.artifacts[0].name if event.artifacts else str(event.domain or f"{event.verb} {event.resource}")
+    )
     for name, limit in ((f"{root}|{detail}", MAX_TAINTS), (root, 2 * MAX_TAINTS), ("", 2 * MAX_TAINTS + 1)):
         taint = taints.get(name)
         if taint is not None:
@@ -187,11 +249,14 @@ def expire(state: PodState, now_ns: int, ttl_ns: int) -> PodState:
             del state.buckets[name]
     if not alive:
         state.taints.clear()
+        state.landed.clear()
         state.processes.clear()
     return state
 
 
-_LASTING = tuple(f"{action}|" for action in (Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.CREDENTIAL))
+_LASTING = tuple(
+    f"{action}|" for action in (Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.CREDENTIAL)
+)
 
 
 def merge(left: PodState, right: PodState) -> PodState:
@@ -199,6 +264,8 @@ def merge(left: PodState, right: PodState) -> PodState:
     merged = PodState(key=min(left.key, right.key))
     merged.processes = {**right.processes, **left.processes}
     merged.flooded = left.flooded | right.flooded
+    for time_ns in (*left.landed, *right.landed):
+        _note_landing(merged, time_ns)
     for event in _all_events((left, right)):
         step(merged, event)
     merged.duplicates = max(left.duplicates, right.duplicates)
@@ -232,7 +299,9 @@ def decode_state(data: bytes) -> PodState:
     try:
         state = _decoder.decode(data)
     except msgspec.MsgspecError as error:
-        raise StateError(f"a stored pod state cannot be read: {error}", "delete the state file; it is rebuilt") from error
+        raise StateError(
+            f"a stored pod state cannot be read: {error}", "delete the state file; it is rebuilt"
+        ) from error
     if state.version != STATE_VERSION:
         raise StateError(
             f"a stored pod state has version {state.version}, this release writes {STATE_VERSION}",

@@ -26,7 +26,10 @@ MAX_EVIDENCE = 6
 
 def rfc3339(time_ns: int) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{time_ns % 1_000_000_000 // 1000:06d}Z"
+    return (
+        datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        + f".{time_ns % 1_000_000_000 // 1000:06d}Z"
+    )
 
 
 def incident_of(chain: Chain) -> Incident:
@@ -36,7 +39,9 @@ def incident_of(chain: Chain) -> Incident:
     stages = _stages(chain)
     return Incident(
         id=identity,
-        revision=_digest(*sorted({e.event_id for found in chain.matches.values() for o in found for e in o.evidence})),
+        revision=_digest(
+            *sorted({e.event_id for found in chain.matches.values() for o in found for e in o.evidence})
+        ),
         aliases=(),
         rule=rule.id,
         title=rule.title,
@@ -106,7 +111,12 @@ def _thing(view: PodView, observation: Observation) -> str:
     event = observation.event
     if event.kind is Kind.API:
         return f"{event.verb} {event.resource} {event.object_namespace}/{event.object_name}"
-    return view.thing(observation) or event.file_path or event.module or " ".join(map(str, observation.artifacts))
+    return (
+        view.thing(observation)
+        or event.file_path
+        or event.module
+        or " ".join(map(str, observation.artifacts))
+    )
 
 
 def _entry(chain: Chain, observation: Observation, stage: Stage, title: str, signal: str) -> StageEntry:
@@ -127,7 +137,9 @@ def _entry(chain: Chain, observation: Observation, stage: Stage, title: str, sig
 
 
 def _evidence(events: tuple[Event, ...]) -> tuple[Evidence, ...]:
-    places = sorted({Evidence(str(e.source), e.file, e.line) for e in events}, key=lambda e: (e.source, e.file, e.line))
+    places = sorted(
+        {Evidence(str(e.source), e.file, e.line) for e in events}, key=lambda e: (e.source, e.file, e.line)
+    )
     return tuple(places[:MAX_EVIDENCE])
 
 
@@ -136,7 +148,11 @@ def _process(chain: Chain, observation: Observation) -> str:
     if observation.action is Action.INSTALL and observation.artifacts:
         what = ", ".join(str(a) for a in observation.artifacts[:3])
         more = f" and {len(observation.artifacts) - 3} more" if len(observation.artifacts) > 3 else ""
-        return f"{observation.event.command or 'install'}: {what}{more}" if observation.event.command else what + more
+        return (
+            f"{observation.event.command or 'install'}: {what}{more}"
+            if observation.event.command
+            else what + more
+        )
     if observation.action is Action.NEW_DIGEST:
         return f"{observation.event.image} {observation.event.image_digest[:19]}"
     told = observation.provenance
@@ -151,11 +167,17 @@ def _destination(observation: Observation) -> str:
     event = observation.event
     if event.kind in (Kind.CONNECT, Kind.HTTP):
         place = f"{event.dst_ip or event.dst_name}:{event.dst_port}"
-        return f"{place} ({observation.name})" if observation.name and observation.name != event.dst_ip else place
+        return (
+            f"{place} ({observation.name})"
+            if observation.name and observation.name != event.dst_ip
+            else place
+        )
     if event.kind is Kind.FILE:
         return event.file_path
     if event.kind is Kind.API:
-        target = "/".join(p for p in (event.object_namespace, event.resource, event.object_name, event.subresource) if p)
+        target = "/".join(
+            p for p in (event.object_namespace, event.resource, event.object_name, event.subresource) if p
+        )
         return f"{event.verb} {target}"
     return event.module
 
@@ -176,17 +198,33 @@ def _taken(chain: Chain, observation: Observation) -> Identity | None:
     if observation.action is Action.CREDENTIAL and observation.domain is not None:
         domain = str(observation.domain)
         if event.kind is not Kind.FILE:
-            return Identity("managed-identity", f"of {_pod_name(view)} by metadata service", IdentityState.TAKEN, domain)
+            return Identity(
+                "managed-identity", f"of {_pod_name(view)} by metadata service", IdentityState.TAKEN, domain
+            )
         credential = credential_at(event.file_path)
-        if credential is not None and observation.domain is Domain.CLUSTER and credential.kind == "service-account-token":
+        if (
+            credential is not None
+            and observation.domain is Domain.CLUSTER
+            and credential.kind == "service-account-token"
+        ):
             return Identity("service-account", _service_account(view), IdentityState.TAKEN, domain)
         kind = credential.kind if credential is not None else "file"
         return Identity(kind, event.file_path, IdentityState.TAKEN, domain)
     if observation.action is Action.API and event.outcome is not Outcome.DENIED:
         if event.resource == "secrets" and event.verb in ("get", "list", "watch"):
-            return Identity("secret", f"{event.object_namespace or '*'}/{event.object_name or '*'}", IdentityState.TAKEN, "")
+            return Identity(
+                "secret",
+                f"{event.object_namespace or '*'}/{event.object_name or '*'}",
+                IdentityState.TAKEN,
+                "",
+            )
         if event.resource == "serviceaccounts" and event.subresource == "token" and event.verb == "create":
-            return Identity("service-account", f"{event.object_namespace}/{event.object_name}", IdentityState.TAKEN, "cluster")
+            return Identity(
+                "service-account",
+                f"{event.object_namespace}/{event.object_name}",
+                IdentityState.TAKEN,
+                "cluster",
+            )
     return None
 
 
@@ -254,7 +292,9 @@ def _why(chain: Chain) -> tuple[Reason, ...]:
         for name in rule.signals
         if name in chain.matches
     ]
-    reasons += [Reason(rule.benign[place].points, rule.benign[place].why, Basis.JUDGED) for place in chain.benign]
+    reasons += [
+        Reason(rule.benign[place].points, rule.benign[place].why, Basis.JUDGED) for place in chain.benign
+    ]
     return tuple(sorted(reasons, key=lambda reason: (-reason.points, reason.text)))
 
 
@@ -264,7 +304,9 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
     gaps: list[str] = []
     stages = {chain.rule.signals[name].stage for name in chain.matches}
     if Stage.RUN not in stages and Source.SENSOR not in knowledge.sources:
-        gaps.append("run: code imported inside a running process is invisible to the kernel; the in-process sensor sees it")
+        gaps.append(
+            "run: code imported inside a running process is invisible to the kernel; the in-process sensor sees it"
+        )
     if knowledge.baseline is None:
         gaps.append("novelty per workload is unknown: no baseline (eightysix baseline build)")
     elif not knowledge.baseline.knows(view.workload):
@@ -272,7 +314,9 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
     if Source.KUBERNETES_AUDIT not in knowledge.sources:
         gaps.append("what the service account did at the API server: no Kubernetes audit log was read")
     if Source.TETRAGON not in knowledge.sources:
-        gaps.append("what the kernel saw: no Tetragon export was read, so the pod's own word stands alone for its processes")
+        gaps.append(
+            "what the kernel saw: no Tetragon export was read, so the pod's own word stands alone for its processes"
+        )
     credentials = [o for found in chain.matches.values() for o in found if o.action is Action.CREDENTIAL]
     metadata = [o for o in credentials if o.event.kind is not Kind.FILE]
     if metadata and not any(e.url_path for o in metadata for e in o.evidence):

@@ -37,7 +37,9 @@ def facts_of(chains: Sequence[Chain], incident: Incident) -> IncidentFacts:
     )
 
 
-def suppress(incident: Incident, facts: IncidentFacts, exceptions: Sequence[ExceptionRule], now_ns: int) -> Incident:
+def suppress(
+    incident: Incident, facts: IncidentFacts, exceptions: Sequence[ExceptionRule], now_ns: int
+) -> Incident:
     """`incident`, marked with the first exception that applies at `now_ns`. Never `contain`, whatever the exception says."""
     if incident.verdict is Verdict.CONTAIN:
         return incident

@@ -13,7 +13,7 @@ from eightysix.detect.state import PodState
 from eightysix.model.event import Artifact, Event
 from eightysix.model.words import Access, Kind, Origin, Source
 
-__all__ = ["Knowledge", "PodView", "STARTUP_NS", "distribution_name"]
+__all__ = ["STARTUP_NS", "Knowledge", "PodView", "distribution_name"]
 
 STARTUP_NS = 900_000_000_000
 """A container younger than 15 minutes is starting: image pulls are over by then, but dependency installs of large
@@ -21,6 +21,10 @@ stacks and model downloads take minutes (judged, no published number)."""
 
 FRESH_MARGIN_NS = 1_000_000_000
 """A distribution is fresh when it was written this much later than the container (or the telemetry) began."""
+
+
+ANNOUNCED_NS = 3_000_000_000
+"""A child's own first record follows its parent's announcement within this time."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,18 @@ class PodView:
         installers = _installers(observations)
         landings = _landings(observations, born)
         view = cls(
-            key=state.key, knowledge=knowledge, observations=observations, lineage=lineage, landings=landings,
-            who=_who(events), flooded=frozenset(state.flooded), born_ns=born, fresh=_fresh(landings),
-            written=_written(observations), indexes=_indexes(observations, installers), installers=installers,
+            key=state.key,
+            knowledge=knowledge,
+            observations=observations,
+            lineage=lineage,
+            landings=landings,
+            who=_who(events),
+            flooded=frozenset(state.flooded),
+            born_ns=born,
+            fresh=_fresh(landings),
+            written=_written(observations),
+            indexes=_indexes(observations, installers),
+            installers=installers,
             hooks=_hooks(observations),
         )
         for observation in observations:
@@ -82,7 +95,9 @@ class PodView:
         return self._told
 
     def _tell(self) -> list[Observation]:
-        found = [o for o in self.observations if o.action is not Action.INSTALL or o.event.activity == "build-hook"]
+        found = [
+            o for o in self.observations if o.action is not Action.INSTALL or o.event.activity == "build-hook"
+        ]
         found += self.landings
         release = self.new_digest()
         if release is not None:
@@ -162,7 +177,9 @@ def _who(events: list[Event]) -> Event:
 
 def _installers(observations: list[Observation]) -> frozenset[str]:
     return frozenset(
-        o.actor for o in observations if o.action is Action.INSTALL and o.event.activity in ("install", "distribution")
+        o.actor
+        for o in observations
+        if o.actor and o.action is Action.INSTALL and o.event.activity in ("install", "distribution")
     )
 
 
@@ -173,11 +190,29 @@ def _landings(observations: list[Observation], born: int) -> list[Observation]:
     for observation in observations:
         if observation.action is Action.INSTALL and observation.event.activity in ("install", "distribution"):
             by_process.setdefault(observation.actor or observation.event.event_id, []).append(observation)
-    landings = [_joined(group) for group in by_process.values()]
+    landings = _without_announced([_joined(group) for group in by_process.values()])
     known = {artifact.name for landing in landings for artifact in landing.artifacts}
     landings += _by_age(observations, born, known)
     landings.sort(key=lambda landing: (landing.time_ns, landing.event.event_id))
     return landings
+
+
+def _without_announced(landings: list[Observation]) -> list[Observation]:
+    """Leave out installs that the sensor announced in the parent, where the child's own records tell of them too."""
+    done = [o for o in landings if o.event.kind is not Kind.SPAWN]
+    return done + [
+        o
+        for o in landings
+        if o.event.kind is Kind.SPAWN
+        and not any(
+            0 <= other.time_ns - o.time_ns + ANNOUNCED_NS <= 2 * ANNOUNCED_NS and _names(o) <= _names(other)
+            for other in done
+        )
+    ]
+
+
+def _names(landing: Observation) -> set[str]:
+    return {artifact.name for artifact in landing.artifacts}
 
 
 def _joined(group: list[Observation]) -> Observation:
@@ -188,7 +223,14 @@ def _joined(group: list[Observation]) -> Observation:
     artifacts = tuple(sorted({**named, **versions}.values(), key=lambda a: (a.kind, a.name)))
     others = tuple(event for o in group if o is not first for event in o.evidence)[:4]
     return Observation(
-        first.event, Action.INSTALL, first.actor, first.time_ns, None, first.others + others, first.twin, artifacts
+        first.event,
+        Action.INSTALL,
+        first.actor,
+        first.time_ns,
+        None,
+        first.others + others,
+        first.twin,
+        artifacts,
     )
 
 
@@ -201,7 +243,9 @@ def _by_age(observations: list[Observation], born: int, known: set[str]) -> list
             if dist.age_s is None or dist.name in known:
                 continue
             landed = teller.time_ns - int(dist.age_s * 1e9)
-            if landed <= born + FRESH_MARGIN_NS or (dist.name in found and found[dist.name].time_ns <= landed):
+            if landed <= born + FRESH_MARGIN_NS or (
+                dist.name in found and found[dist.name].time_ns <= landed
+            ):
                 continue
             artifact = Artifact("pypi", dist.name, dist.version)
             found[dist.name] = Observation(teller, Action.INSTALL, "", landed, None, artifacts=(artifact,))
@@ -241,5 +285,7 @@ def _hooks(observations: list[Observation]) -> tuple[tuple[str, int], ...]:
 def _indexes(observations: list[Observation], installers: frozenset[str]) -> frozenset[str]:
     """Addresses that an installer itself talked to."""
     return frozenset(
-        o.event.dst_ip for o in observations if o.action is Action.CONNECT and o.event.dst_ip and o.actor in installers
+        o.event.dst_ip
+        for o in observations
+        if o.action is Action.CONNECT and o.event.dst_ip and o.actor in installers
     )

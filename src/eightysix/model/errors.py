@@ -1,11 +1,11 @@
 """The one tree of errors: each says what happened and what to do next.
 
-    EightysixError
-    ├── UsageError          the command line asks for something that cannot be done (exit 2)
-    ├── NothingToReadError  no input could be opened (exit 3)
-    ├── RuleError           a rule, exception or baseline file is wrong: names file, line and column (exit 2)
-    ├── MissingExtraError   an optional dependency is not installed: names the install line (exit 2)
-    └── StateError          a stored state or baseline cannot be used (exit 1)
+EightysixError
+├── UsageError          the command line asks for something that cannot be done (exit 2)
+├── NothingToReadError  no input could be opened (exit 3)
+├── RuleError           a rule, exception or baseline file is wrong: names file, line and column (exit 2)
+├── MissingExtraError   an optional dependency is not installed: names the install line (exit 2)
+└── StateError          a stored state or baseline cannot be used (exit 1)
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class RuleError(EightysixError):
 
     exit_code = 2
 
-    def __init__(self, what: str, advice: str = "", *, file: str = "", line: int = 0, column: int = 0) -> None:
+    def __init__(
+        self, what: str, advice: str = "", *, file: str = "", line: int = 0, column: int = 0
+    ) -> None:
         super().__init__(what, advice)
         self.file = file
         self.line = line

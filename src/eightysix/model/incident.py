@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from eightysix.model.words import Basis, Grade, IdentityState, Origin, Stage, Verdict
 
 __all__ = [
+    "SCHEMA",
     "Counts",
     "Coverage",
     "Evidence",
@@ -19,7 +20,6 @@ __all__ = [
     "RuleCoverage",
     "SourceCoverage",
     "StageEntry",
-    "SCHEMA",
 ]
 
 SCHEMA = "eightysix/incidents/v1"

@@ -31,7 +31,12 @@ def to_ns(text: str) -> int:
     size = len(text)
     if 20 <= size <= 30 and text[-1] == "Z" and (minute := _minutes.get(text[:17])) is not None:
         digits = text[17:19] + text[20:-1]
-        if digits < "6" and digits.isdigit() and digits.isascii() and (size == 20 or text[19] == "." and size > 21):
+        if (
+            digits < "6"
+            and digits.isdigit()
+            and digits.isascii()
+            and (size == 20 or text[19] == "." and size > 21)
+        ):
             return minute + int(digits) * _SCALE[len(digits)]
     return _slow(text)
 
@@ -60,7 +65,13 @@ def _slow(text: str) -> int:
 
 def _minute(prefix: str) -> int:
     """Check `YYYY-MM-DDTHH:MM:` and remember it."""
-    if prefix[4] != "-" or prefix[7] != "-" or prefix[10] not in "Tt " or prefix[13] != ":" or prefix[16] != ":":
+    if (
+        prefix[4] != "-"
+        or prefix[7] != "-"
+        or prefix[10] not in "Tt "
+        or prefix[13] != ":"
+        or prefix[16] != ":"
+    ):
         raise ValueError("not a time: not in the form YYYY-MM-DDTHH:MM:SS")
     parts = [_digits(prefix[a:b]) for a, b in ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16))]
     year, month, day, hour, minute = parts

@@ -382,7 +382,9 @@ class _RuleReader:
         if Stage.LAND not in every or not stages & {Stage.REACH, Stage.PIVOT}:
             advice = "add a signal of stage land and a step of reach or pivot, or remove contain_at"
             self.form.fault(
-                root.get("contain_at") or root, "contain needs a landing and credentials in the chain", advice
+                root.get("contain_at") or root,
+                "contain needs a landing, and credentials in the chain",
+                advice,
             )
 
     def _threshold(self, root: Table, name: str, value: int, reachable: int) -> None:

@@ -287,7 +287,11 @@ def propose(
     fields |= {"created": today.isoformat(), "expires": (today + timedelta(days=days)).isoformat()}
     fields |= {"reason": reason.strip(), "author": author.strip()}
     text: str = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=10_000)
-    parse_exception(text.encode(), "the proposed exception")
+    read = parse_exception(text.encode(), "the proposed exception")
+    if (read.reason, read.author) != (reason.strip(), author.strip()):
+        raise UsageError(
+            "the reason or the author has characters that YAML changes", "write it in plain text"
+        )
     return text
 
 

@@ -63,12 +63,13 @@ class Form:
             self.fault(node, f"{what} is a map", f"it has the keys {', '.join(required)}")
             return None
         known = [*required, *optional]
+        present = {key.text for key, _ in node.entries}
         for key, _ in node.entries:
             if key.text not in known:
                 guess = nearest(key.text, known)
+                present.add(guess)  # a mistyped key is told once, not also as lacking
                 advice = f"did you mean {guess!r}?" if guess else f"{what} has the keys {', '.join(known)}"
                 self.fault(key, f"unknown key {key.text!r}", advice)
-        present = {key.text for key, _ in node.entries}
         for name in required:
             if name not in present:
                 self.fault(node, f"{what} lacks the key {name!r}")

@@ -19,7 +19,7 @@ from eightysix.detect.story import rfc3339
 from eightysix.detect.view import Knowledge
 from eightysix.model.event import Event
 from eightysix.model.incident import Coverage, Report, SourceCoverage
-from eightysix.model.words import Source
+from eightysix.model.words import Kind, Source
 from eightysix.sources.interface import Decoder
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.reading import Limits, read_inputs
@@ -59,7 +59,7 @@ class Replay:
         ]
         forced = None if options.source == "auto" else Source(options.source)
         self.recogniser = Recogniser(decoders, forced=forced)
-        self.activity: Counter[str] = Counter()
+        self.activity: dict[Source, Counter[str]] = {}
 
     def events(self, paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[list[Event]]:
         """The events of all inputs, block by block; process facts go to the engine's trees on the way."""
@@ -83,7 +83,12 @@ class Replay:
         incidents = engine.incidents(self._options.exceptions)
         counts = self.recogniser.counts
         counts.duplicate = engine.duplicates
-        return Report(tuple(incidents), self._coverage([i.suppressed_by for i in incidents if i.suppressed_by]), counts, self._activity())
+        return Report(
+            tuple(incidents),
+            self._coverage([i.suppressed_by for i in incidents if i.suppressed_by]),
+            counts,
+            self._activity(),
+        )
 
     def build_baseline(self) -> tuple[Baseline, int]:
         """What the pods of this run did, and how many pods were left out because nothing names their workload."""
@@ -97,13 +102,19 @@ class Replay:
         for event in events:
             action = action_of(event)
             if action is Action.INSTALL and event.activity == "install":
-                self.activity["install"] += 1
-            elif action is Action.CREDENTIAL and event.dst_ip:
-                self.activity["metadata"] += 1
+                what = "installs"
+            elif action is Action.CREDENTIAL and event.kind is Kind.CONNECT:
+                what = "metadata calls"
+            else:
+                continue
+            self.activity.setdefault(event.source, Counter())[what] += 1
 
     def _activity(self) -> dict[str, int]:
-        """Installs and metadata calls as the kernel or, without it, the sensor told them."""
-        return {"installs": self.activity["install"], "metadata calls": self.activity["metadata"]}
+        """Installs and metadata calls, as the source tells them that saw most: two that saw the same are not added up."""
+        return {
+            what: max((told[what] for told in self.activity.values()), default=0)
+            for what in ("installs", "metadata calls")
+        }
 
     def _coverage(self, suppressed: list[str]) -> Coverage:
         sources = self.recogniser.sources
@@ -111,14 +122,24 @@ class Replay:
         engine = self.engine
         return Coverage(
             sources=tuple(
-                SourceCoverage(str(source), told.records, dict(sorted(told.kinds.items())), _time(told.first_ns), _time(told.last_ns))
+                SourceCoverage(
+                    str(source),
+                    told.records,
+                    dict(sorted(told.kinds.items())),
+                    _time(told.first_ns),
+                    _time(told.last_ns),
+                )
                 for source, told in sorted(sources.items())
             ),
             rules=account(engine.rules, met_needs(kinds, baseline=self._options.baseline is not None)),
             unattributed=engine.unattributed,
-            flooded=tuple(sorted({f"{state.key}: {what}" for state in engine.states.values() for what in state.flooded})),
+            flooded=tuple(
+                sorted({f"{state.key}: {what}" for state in engine.states.values() for what in state.flooded})
+            ),
             suppressed=tuple(suppressed),
-            baseline="none" if self._options.baseline is None else f"{len(self._options.baseline.workloads)} workloads",
+            baseline="none"
+            if self._options.baseline is None
+            else f"{len(self._options.baseline.workloads)} workloads",
             problems=self.recogniser.problems,
         )
 

@@ -37,6 +37,9 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _WINDOW = 4096
 """Bytes between two strings that are looked at together: after damage no more than this is looked at again."""
 
+_HEAD_START = 1 << 16
+"""Bytes that may be looked at twice before there is much to compare with: small files never come to that limit."""
+
 _OVERLAP = 80
 """Bytes kept before the scan position: the longest marker, and escapes before a quote."""
 
@@ -70,7 +73,8 @@ class _Scanner:
         self.marker = b""  # where to go on after damage, else empty
         self.resume = b"\n{"
         self.garbage_line = 0
-        self.seen = self.rescanned = self.wasted = 0
+        self.seen = _HEAD_START
+        self.rescanned = self.wasted = 0
 
     def feed(self, chunk: bytes) -> Iterator[Block]:
         keep = max(0, (self.start if self.start >= 0 else self.position) - _OVERLAP)

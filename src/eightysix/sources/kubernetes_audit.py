@@ -356,8 +356,8 @@ def _outcome(audit: AuditEvent) -> Outcome:
 
 
 def _cluster(resource_id: str | None) -> str:
-    """The last segment of an Azure resource id, as written: `resourceId` is upper case, `_ResourceId` lower case."""
-    return _short((resource_id or "").rstrip("/").rpartition("/")[2])
+    """The last segment of an Azure resource id, in small letters: exports write the same id in either case."""
+    return _short((resource_id or "").rstrip("/").rpartition("/")[2].lower())
 
 
 def _short(text: str | None) -> str:

@@ -18,10 +18,11 @@ from eightysix.context.credentials import credential_at, distribution_at, is_env
 from eightysix.context.pods import container_key, node_key, pod_key
 from eightysix.model.event import Artifact, Event, EventId
 from eightysix.model.incident import Problem
+from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, Source
 from eightysix.sources.interface import Batch
+from eightysix.sources.lines import count_newlines
 from eightysix.sources.tetragon_records import Argument, Parent, Pod, Probe, ProcessInfo, Record
-from eightysix.sources.timestamps import to_ns
 
 __all__ = ["TetragonDecoder", "Tree", "Trees"]
 
@@ -42,14 +43,28 @@ EINPROGRESS = -115
 """A non-blocking connect that is under way (errno.h): not a failure."""
 
 _TEMPORARY = ("/tmp/", "/dev/shm/", "/var/tmp/", "/run/shm/")  # noqa: S108 - read, never written
-_MODEL_SUFFIXES = (".pkl", ".pt", ".ckpt", ".bin", ".safetensors", ".gguf", ".onnx", ".joblib", ".keras", ".h5", ".dill")
+_MODEL_SUFFIXES = (
+    ".pkl",
+    ".pt",
+    ".ckpt",
+    ".bin",
+    ".safetensors",
+    ".gguf",
+    ".onnx",
+    ".joblib",
+    ".keras",
+    ".h5",
+    ".dill",
+)
 _DENYING = frozenset({"KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL", "KPROBE_ACTION_NOTIFYENFORCER"})
 _MAX_REMEMBERED_CONNECTIONS = 65_536
 _ENOUGH_NAMES = 4_096
 _decode_lines = msgspec.json.Decoder(Record).decode_lines
 _decode_line = msgspec.json.Decoder(Record).decode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_KEYS = frozenset(name for name in Record.__struct_fields__ if name not in ("node_name", "time", "cluster_name"))
+_KEYS = frozenset(
+    name for name in Record.__struct_fields__ if name not in ("node_name", "time", "cluster_name")
+)
 
 
 class FileClass(msgspec.Struct, frozen=True, gc=False):
@@ -75,7 +90,11 @@ def classify_path(path: str, *, written: bool) -> FileClass | None:
         return None
     hook = startup_file(path)
     if hook is not None:
-        return FileClass(None, (Artifact("file", path.rpartition("/")[2]),), "startup-file-common" if hook.common else "startup-file")
+        return FileClass(
+            None,
+            (Artifact("file", path.rpartition("/")[2]),),
+            "startup-file-common" if hook.common else "startup-file",
+        )
     distribution = distribution_at(path)
     if distribution is not None:
         return FileClass(None, (distribution,), "distribution")
@@ -112,6 +131,7 @@ class TetragonDecoder:
         self._programs: dict[str, tuple[str, int]] = {}
         self._connections: dict[tuple[str, str, int], str] = {}
         self._started: set[tuple[str, str]] = set()
+        self._paths: dict[str, bool] = {}
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """A record of Tetragon has exactly one of its `process_*` keys on top."""
@@ -137,7 +157,7 @@ class TetragonDecoder:
 
     def _sift(self, records: list[Record], batch: Batch) -> list[int]:
         """Note the process facts of all `records`, and return the indexes of those that may become events."""
-        trees, programs, connections = self._trees, self._programs, self._connections
+        trees, programs, connections, paths = self._trees, self._programs, self._connections, self._paths
         interesting: list[int] = []
         keep = interesting.append
         execs = exits = connects = probes = others = 0
@@ -158,7 +178,14 @@ class TetragonDecoder:
                         keep(index)
                     elif program[1] and (program[1] == 1 or _says_install(process.arguments)):
                         keep(index)
-                    tree[process.exec_id] = (process.parent_exec_id, process.pid, process.start_time, program[0], process.docker, process.in_init_tree)
+                    tree[process.exec_id] = (
+                        process.parent_exec_id,
+                        process.pid,
+                        process.start_time,
+                        program[0],
+                        process.docker,
+                        process.in_init_tree,
+                    )
                 else:
                     keep(index)
                 if self._first_execs:
@@ -176,6 +203,14 @@ class TetragonDecoder:
                         known = connections.get(key)
                         if known is not None and known <= record.time:
                             continue
+                    else:
+                        target = arguments[0].file_arg
+                        if target is not None:
+                            told = paths.get(target.path)
+                            if told is None:
+                                told = self._learn_path(target.path)
+                            if not told:
+                                continue
                 keep(index)
                 continue
             if record.process_exit is not None:
@@ -193,6 +228,13 @@ class TetragonDecoder:
             self._programs.clear()
         program = self._programs[binary] = (binary, _program_class(binary))
         return program
+
+    def _learn_path(self, path: str) -> bool:
+        """Whether a path could matter at all, however it is touched."""
+        if len(self._paths) >= _ENOUGH_NAMES:
+            self._paths.clear()
+        told = self._paths[path] = classify_path(path, written=True) is not None
+        return told
 
     def _add(self, record: Record, file: str, line: int, batch: Batch) -> None:
         """Turn one record into at most one event of `batch`; time that cannot be read makes it malformed."""
@@ -215,7 +257,9 @@ class TetragonDecoder:
                 kind = "connect"
             elif record.process_loader:
                 kind = "load"
-        elif record.process_close or record.process_listen or record.process_uprobe or record.process_throttle:
+        elif (
+            record.process_close or record.process_listen or record.process_uprobe or record.process_throttle
+        ):
             kind = "other"
         elif record.rate_limit_info is not None:
             kind = "dropped"
@@ -234,13 +278,17 @@ class TetragonDecoder:
             legacy = record.process_connect
             process = legacy.process
             self._note(process, record)
-            return self._connect(record, process, legacy.destination_ip, legacy.destination_port, Outcome.UNKNOWN, file, line)
+            return self._connect(
+                record, process, legacy.destination_ip, legacy.destination_port, Outcome.UNKNOWN, file, line
+            )
         if record.process_loader is not None:
             loader = record.process_loader
             self._note(loader.process, record)
             if not loader.path.startswith(_TEMPORARY):
                 return None
-            return self._make(record, loader.process, Kind.LOAD, loader.path, file, line, file_path=loader.path)
+            return self._make(
+                record, loader.process, Kind.LOAD, loader.path, file, line, file_path=loader.path
+            )
         return None
 
     def _key(self, process: ProcessInfo, record: Record) -> str:
@@ -248,7 +296,9 @@ class TetragonDecoder:
         pod = process.pod
         if pod is not None and pod.uid:
             return pod_key(pod.uid)
-        container = process.docker or (_container_id(pod) if pod is not None else "") or _parent(record).docker
+        container = (
+            process.docker or (_container_id(pod) if pod is not None else "") or _parent(record).docker
+        )
         return container_key(record.node_name, container) if container else node_key(record.node_name)
 
     def _note(self, process: ProcessInfo, record: Record) -> None:
@@ -294,8 +344,18 @@ class TetragonDecoder:
         if found is None:
             return None
         return self._make(
-            record, process, Kind.FILE, probe.function_name + path, file, line, file_path=path, access=access,
-            domain=found.domain, artifacts=found.artifacts, activity=found.activity, outcome=_outcome(probe),
+            record,
+            process,
+            Kind.FILE,
+            probe.function_name + path,
+            file,
+            line,
+            file_path=path,
+            access=access,
+            domain=found.domain,
+            artifacts=found.artifacts,
+            activity=found.activity,
+            outcome=_outcome(probe),
         )
 
     def _connect(
@@ -309,13 +369,29 @@ class TetragonDecoder:
                 self._connections.clear()
             self._connections[(process.exec_id, ip, port)] = record.time
         return self._make(
-            record, process, Kind.CONNECT, f"{ip}:{port}", file, line, dst_ip=ip, dst_port=port, outcome=outcome,
+            record,
+            process,
+            Kind.CONNECT,
+            f"{ip}:{port}",
+            file,
+            line,
+            dst_ip=ip,
+            dst_port=port,
+            outcome=outcome,
             domain=Domain.CLOUD if kind in ("metadata", "wire-server") else None,
         )
 
     def _make(
-        self, record: Record, process: ProcessInfo, kind: Kind, detail: str, file: str, line: int, *,
-        command: Command | None = None, **fields: object,
+        self,
+        record: Record,
+        process: ProcessInfo,
+        kind: Kind,
+        detail: str,
+        file: str,
+        line: int,
+        *,
+        command: Command | None = None,
+        **fields: object,
     ) -> Event:
         """Assemble the event: who and where from `process`, what from `fields`."""
         pod = process.pod
@@ -407,7 +483,7 @@ class _Places:
     def __init__(self, block: bytes, first_line: int, records: int) -> None:
         self._block = block
         self._first_line = first_line
-        lines = block.count(b"\n") + (not block.endswith(b"\n"))
+        lines = count_newlines(block) + (not block.endswith(b"\n"))
         self._lines: list[int] | None = None
         self._texts: list[bytes] | None = None
         if lines != records:
@@ -454,7 +530,11 @@ def _says_install(arguments: str) -> bool:
 
 
 def _is_sifted(record: Record) -> bool:
-    return record.process_exec is not None or record.process_kprobe is not None or record.process_exit is not None
+    return (
+        record.process_exec is not None
+        or record.process_kprobe is not None
+        or record.process_exit is not None
+    )
 
 
 def _understood(record: Record) -> bool:
@@ -489,8 +569,12 @@ def _fact(process: ProcessInfo, parent: Parent, programs: dict[str, tuple[str, i
     known = programs.get(process.binary)
     binary = known[0] if known is not None else process.binary
     return (
-        process.parent_exec_id or parent.exec_id, process.pid, process.start_time, binary,
-        process.docker or parent.docker, process.in_init_tree,
+        process.parent_exec_id or parent.exec_id,
+        process.pid,
+        process.start_time,
+        binary,
+        process.docker or parent.docker,
+        process.in_init_tree,
     )
 
 
@@ -500,7 +584,10 @@ _NO_PARENT = Parent()
 def _parent(record: Record) -> Parent:
     """The parent as the event tells it: forked workers that the agent lost track of have nothing else."""
     holder = (
-        record.process_exec or record.process_kprobe or record.process_lsm or record.process_connect
+        record.process_exec
+        or record.process_kprobe
+        or record.process_lsm
+        or record.process_connect
         or record.process_tracepoint
     )
     return holder.parent if holder is not None and holder.parent is not None else _NO_PARENT

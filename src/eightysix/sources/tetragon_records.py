@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["Argument", "Connect", "Container", "Exec", "Loader", "Parent", "Pod", "Probe", "ProcessInfo", "Record"]
+__all__ = [
+    "Argument",
+    "Connect",
+    "Container",
+    "Exec",
+    "Loader",
+    "Parent",
+    "Pod",
+    "Probe",
+    "ProcessInfo",
+    "Record",
+]
 
 
 class Image(Struct, gc=False):

@@ -10,7 +10,7 @@ import ipaddress
 import operator
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 from eightysix.detect.fieldnames import Field
 from eightysix.detect.rule import Facts
@@ -59,9 +59,7 @@ def number(name: str, values: Sequence[object]) -> Matcher:
 
     def matches(facts: Facts) -> bool:
         value = facts.get(name)
-        return (
-            value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-        ) and value in known
+        return value in known and value is not True and value is not False  # True equals 1
 
     return matches
 
@@ -73,7 +71,8 @@ def compared(name: str, how: str, bound: object) -> Matcher:
 
     def matches(facts: Facts) -> bool:
         value = facts.get(name)
-        return isinstance(value, int | float) and not isinstance(value, bool) and compare(value, limit)
+        kind = type(value)  # exact: bool is an int, too
+        return (kind is int or kind is float) and compare(cast(float, value), limit)
 
     return matches
 

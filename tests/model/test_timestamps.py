@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eightysix.sources.timestamps import to_ns
+from eightysix.model.timestamps import to_ns
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(2261, 12, 30))  # noqa: DTZ001 - the zone is added below
