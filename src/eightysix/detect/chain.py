@@ -25,6 +25,7 @@ from eightysix.detect.facts import (
 )
 from eightysix.detect.gate import SKEW_NS, Gate, contain_gate
 from eightysix.detect.observe import Observation
+from eightysix.detect.plan import Plan
 from eightysix.detect.rule import Join, Rule, Signal, Step, StepMode
 from eightysix.detect.view import PodView
 from eightysix.model.words import Origin, Source, Stage, Verdict
@@ -55,9 +56,14 @@ class Told:
 
     @property
     def facts(self) -> dict[str, object]:
+        """The fields that do not depend on the chain."""
         if self._facts is None:
             self._facts = static_facts(self._view, self.observation, self.action)
         return self._facts
+
+
+_AT_START = {**UNANCHORED, "domain.order": 1}
+"""A credential that a chain starts from is the first by definition."""
 
 
 @dataclass
@@ -131,73 +137,67 @@ def taint_root(view: PodView, actor: str) -> str:
     return found
 
 
-def find_chain(rule: Rule, view: PodView, told: Sequence[Told]) -> Chain | None:
+def find_chain(plan: Plan, view: PodView, told: Sequence[Told]) -> Chain | None:
     """The best chain of `rule`; None where its steps are not there, or have less than half of what makes a suspect:
     below that there is nothing that a person could look at."""
-    wanted = _candidates(rule, told)
+    wanted = _candidates(plan, told)
     if wanted is None:
         return None
     best: Chain | None = None
-    starts = _starts(rule, wanted)
-    for taker, takes in _takers(rule, view, told):
-        for anchor in _anchors(rule, starts, taker, takes):
-            chain = _try(rule, view, told, wanted, anchor, taker)
+    starts = _starts(plan, wanted)
+    for taker, takes in _takers(plan, view, told):
+        for anchor in _anchors(plan, starts, taker, takes):
+            chain = _try(plan, view, told, wanted, anchor, taker)
             if chain is not None and (best is None or chain.preference > best.preference):
                 best = chain
-    return best if best is not None and 2 * best.score >= rule.suspect_at else None
+    return best if best is not None and 2 * best.score >= plan.rule.suspect_at else None
 
 
-def _candidates(rule: Rule, told: Sequence[Told]) -> dict[str, list[Told]] | None:
+def _candidates(plan: Plan, told: Sequence[Told]) -> dict[str, list[Told]] | None:
     """By signal, what could match it; None as soon as a step has nothing. Signals that ask for nothing that is counted
     from T0 are decided here, once; of the others, only action and grade are."""
     found: dict[str, list[Told]] = {}
-    steps = [name for step in rule.chain if step.mode is not StepMode.ABSENT for name in step.names]
-    for name in dict.fromkeys((*steps, *rule.signals)):
-        signal = rule.signals[name]
-        actions = signal.detection.actions
-        could = [t for t in told if (not actions or t.action in actions) and t.grade <= signal.grade_min]
-        if could and not is_anchored(signal):
-            could = [t for t in could if signal.detection.matches(t.facts)]
-        found[name] = could
-        if name == steps[-1] and any(
-            not any(found[name] for name in step.names)
-            for step in rule.chain
-            if step.mode is not StepMode.ABSENT
-        ):
+    for step in plan.steps:
+        there = [bool(_could(plan, name, told, found)) for name in step.names]
+        if not (all(there) if step.mode is StepMode.ALL else any(there)):
             return None
+    for name in plan.other_names:
+        _could(plan, name, told, found)
     return found
 
 
-def is_anchored(signal: Signal) -> bool:
-    """Whether a signal asks for a field that is counted from T0 (its text names one)."""
-    return any(name in signal.detection.source for name in UNANCHORED)
+def _could(plan: Plan, name: str, told: Sequence[Told], found: dict[str, list[Told]]) -> list[Told]:
+    known = found.get(name)
+    if known is None:
+        signal = plan.rule.signals[name]
+        actions = signal.detection.actions
+        known = [t for t in told if (not actions or t.action in actions) and t.grade <= signal.grade_min]
+        if known and name not in plan.anchored:
+            known = [t for t in known if signal.detection.matches(t.facts)]
+        found[name] = known
+    return known
 
 
-def _starts_with_landing(rule: Rule) -> bool:
-    return all(rule.signals[name].stage is Stage.LAND for name in rule.chain[0].names)
-
-
-def _starts(rule: Rule, wanted: dict[str, list[Told]]) -> list[Observation]:
+def _starts(plan: Plan, wanted: dict[str, list[Told]]) -> list[Observation]:
     """What matches the first step, by time: all that a chain could start from."""
     found = {
         id(t.observation): t.observation
-        for name in rule.chain[0].names
+        for name in plan.rule.chain[0].names
         for t in wanted[name]
-        if not is_anchored(rule.signals[name])
-        or rule.signals[name].detection.matches({**t.facts, **_AT_START})
+        if name not in plan.anchored or plan.rule.signals[name].detection.matches({**t.facts, **_AT_START})
     }
     return sorted(found.values(), key=lambda o: (o.time_ns, o.event.event_id))
 
 
 def _anchors(
-    rule: Rule, starts: list[Observation], taker: str, takes: list[Observation]
+    plan: Plan, starts: list[Observation], taker: str, takes: list[Observation]
 ) -> list[Observation]:
     """The starts worth trying for one taker: of landings the earliest, and the latest before each of its takes (T0 is
     one of them); of other starts the taker's own first of each domain."""
     if not takes:
         return _spread(starts, MAX_ANCHORS)
     chosen: dict[int, Observation] = {}
-    if _starts_with_landing(rule):
+    if plan.starts_with_landing:
         if starts:
             chosen[id(starts[0])] = starts[0]
         for take in takes:
@@ -213,16 +213,12 @@ def _anchors(
     return _spread(list(firsts.values()), MAX_ANCHORS)
 
 
-_AT_START = {**UNANCHORED, "domain.order": 1}
-"""A credential that a chain starts from is the first by definition."""
-
-
-def _takers(rule: Rule, view: PodView, told: Sequence[Told]) -> list[tuple[str, list[Observation]]]:
+def _takers(plan: Plan, view: PodView, told: Sequence[Told]) -> list[tuple[str, list[Observation]]]:
     """Processes that a chain could be of, each with what it and its descendants took: those that took a credential, and
     the tainted ancestors of those. Those with most domains first, so that no flood of single takes hides them. Empty text
     is the whole pod."""
     takes = [t.observation for t in told if t.observation.domain is not None and t.observation.actor]
-    if not any(step.join in (Join.PROCESS, Join.LINEAGE) for step in rule.chain):
+    if not plan.by_process:
         return [("", takes)]
     roots = {o.actor for o in takes}
     roots |= {root for root in (taint_root(view, actor) for actor in roots) if root}
@@ -243,7 +239,7 @@ def _spread(items: list[T], most: int) -> list[T]:
 
 
 def _try(
-    rule: Rule,
+    plan: Plan,
     view: PodView,
     told: Sequence[Told],
     wanted: dict[str, list[Told]],
@@ -251,9 +247,9 @@ def _try(
     taker: str,
 ) -> Chain | None:
     """The chain of `rule` from `anchor` by `taker`, or None."""
+    rule = plan.rule
     domains = _first_taken(view, told, anchor, taker)
     cache: dict[int, dict[str, object]] = {}
-    name_is_static = {name: not is_anchored(signal) for name, signal in rule.signals.items()}
     matches: dict[str, list[Observation]] = {}
 
     def matching(signal: Signal, join: Join) -> list[Observation]:
@@ -262,7 +258,7 @@ def _try(
             observation = t.observation
             if observation is not anchor and not _may_follow(view, observation, anchor, taker, join):
                 continue
-            if name_is_static[signal.name]:
+            if signal.name not in plan.anchored:
                 found.append(observation)
                 continue
             facts = cache.get(id(t))
@@ -282,7 +278,7 @@ def _try(
         if times is None:
             return None
         reached = max(reached, times)
-    landing = anchor if _starts_with_landing(rule) else tainting_landing(view, taker, anchor.time_ns)
+    landing = anchor if plan.starts_with_landing else tainting_landing(view, taker, anchor.time_ns)
     _supporting(rule, matching, matches)
     _landed(rule, told, landing, matches)
     chain = Chain(rule, view, anchor, taker, matches, reached, landing=landing)

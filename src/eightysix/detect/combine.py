@@ -29,6 +29,7 @@ class Case:
 
     @property
     def last_ns(self) -> int:
+        """The time of the last record of its chains."""
         return max(o.time_ns for chain in self.chains for found in chain.matches.values() for o in found)
 
 
@@ -56,7 +57,7 @@ def _pod(chains: list[Chain]) -> list[Case]:
     """Chains of one pod that share evidence are one incident."""
     groups: list[tuple[set[str], list[Chain]]] = []
     for chain in sorted(chains, key=_worst_first):
-        events = {o.event.event_id for found in chain.matches.values() for o in found}
+        events: set[str] = {o.event.event_id for found in chain.matches.values() for o in found}
         for known, group in groups:
             if known & events:
                 known |= events

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from eightysix.context.pods import container_key, named_key, node_key, pod_key, sensor_key
-from eightysix.detect.actions import Action
 from eightysix.detect.chain import Chain, find_chain, tell
 from eightysix.detect.combine import Case, combine
 from eightysix.detect.exceptions import ExceptionRule
+from eightysix.detect.plan import Plans, traits_of
 from eightysix.detect.resolve import resolve
-from eightysix.detect.rule import Rule, StepMode
+from eightysix.detect.rule import Rule
 from eightysix.detect.state import PodState, step
 from eightysix.detect.suppress import facts_of, suppress
 from eightysix.detect.view import Knowledge, PodView
@@ -52,6 +52,7 @@ class Engine:
 
     def __init__(self, rules: Sequence[Rule], knowledge: Knowledge) -> None:
         self.rules = tuple(rules)
+        self.plans = Plans(rules)
         self.knowledge = knowledge
         self.states: dict[str, PodState] = {}
         self.trees: dict[str, dict[str, tuple[str, int, str, str, str, bool | None]]] = {}
@@ -99,7 +100,7 @@ class Engine:
     def cases(self) -> list[Case]:
         """All incidents that the events so far amount to, worst first, with what they are made of."""
         return combine(
-            [chain for state in self.resolved() for chain in judge(self.rules, state, self.knowledge)]
+            [chain for state in self.resolved() for chain in judge(self.plans, state, self.knowledge)]
         )
 
     def incidents(self, exceptions: Sequence[ExceptionRule] = ()) -> list[Incident]:
@@ -114,52 +115,17 @@ class Engine:
         ]
 
 
-def judge(rules: Sequence[Rule], state: PodState, knowledge: Knowledge) -> list[Chain]:
-    """The chains of all `rules` in one pod."""
-    possible = _possible_actions(state, knowledge)
-    candidates = [rule for rule in rules if _could_match(rule, possible)]
+def judge(plans: Plans, state: PodState, knowledge: Knowledge) -> list[Chain]:
+    """The chains of all rules in one pod."""
+    candidates = plans.worth_asking(traits_of(state, baseline=knowledge.baseline is not None))
     if not candidates:
         return []
     view = PodView.of(state, knowledge)
     if view is None:
         return []
     told = tell(view)
-    chains = (find_chain(rule, view, told) for rule in candidates)
+    chains = (find_chain(plan, view, told) for plan in candidates)
     return [chain for chain in chains if chain is not None]
-
-
-_SEEN_AS: Mapping[str, tuple[str, ...]] = {
-    Action.INSTALL: ("install", "exec", "download"),
-    Action.WRITE: ("write", "download"),
-    Action.RUN: ("landed-run", "pickle", "import", "install"),
-    Action.EXEC: ("exec", "landed-run"),
-}
-"""What rules may see (`facts.rule_action`) of a state's actions. A sensor's record of any kind may tell of a landing."""
-
-
-def _possible_actions(state: PodState, knowledge: Knowledge) -> set[str]:
-    found: set[str] = {"new-digest"} if knowledge.baseline is not None else set()
-    for name, bucket in state.buckets.items():
-        action = name.partition("|")[0]
-        found.update(_SEEN_AS.get(action, (action,)))
-        if bucket.events and bucket.events[0].dists:
-            found.add("install")
-        if action == Action.CONNECT:
-            found.add("api-connect")
-    return found
-
-
-def _could_match(rule: Rule, possible: set[str]) -> bool:
-    for step_ in rule.chain:
-        if step_.mode is StepMode.ABSENT:
-            continue
-        hits = [
-            not rule.signals[name].detection.actions or bool(rule.signals[name].detection.actions & possible)
-            for name in step_.names
-        ]
-        if not (all(hits) if step_.mode is StepMode.ALL else any(hits)):
-            return False
-    return True
 
 
 def _add_ancestors(

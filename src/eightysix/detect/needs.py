@@ -15,7 +15,7 @@ SWITCH_ON: Mapping[Need, str] = {
     Need.FILES: "files: a Tetragon policy on security_file_permission for credential and site-packages paths, or the sensor",
     Need.PROCESSES: "processes: Tetragon's process_exec events (on by default), or the sensor",
     Need.PROVENANCE: "provenance: the in-process sensor",
-    Need.API_AUDIT: "api-audit: the Kubernetes audit log (AKS: diagnostic setting kube-audit; kube-audit-admin lacks get and list)",
+    Need.API_AUDIT: "api-audit: the Kubernetes audit log (AKS: kube-audit; kube-audit-admin lacks get and list)",
     Need.BASELINE: "baseline: eightysix baseline build over telemetry of a time that you trust",
 }
 """By need, the one thing to switch on."""

@@ -60,6 +60,7 @@ class Observation(Struct):
 
     @property
     def denied(self) -> bool:
+        """Whether the attempt was refused."""
         return self.event.outcome is Outcome.DENIED
 
 

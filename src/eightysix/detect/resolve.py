@@ -188,11 +188,11 @@ def _join_tokens(joined: dict[str, PodState], accounts: Iterable[PodState]) -> i
     lost = 0
     for state in accounts:
         for event in state.events():
-            key = minted.get(event.credential_id) if event.credential_id else None
-            if key is None:
+            owner = minted.get(event.credential_id) if event.credential_id else None
+            if owner is None:
                 lost += 1
                 continue
-            joined[key] = _with(joined[key], step(PodState(key=key), event))
+            joined[owner] = _with(joined[owner], step(PodState(key=owner), event))
     return lost
 
 
@@ -201,7 +201,3 @@ def _ns(text: str) -> int:
         return to_ns(text)
     except ValueError:
         return 0
-
-
-def _time(event: Event) -> int:
-    return event.time_ns

@@ -28,6 +28,15 @@ Facts = Mapping[str, object]
 """What the engine knows of one event in its pod's context: field name to text, number, bool, None or tuple of texts."""
 
 
+Possible = Mapping[str, tuple[object, ...]]
+"""What is known of facts that are not there yet: by field, every value that it could have (of a field of several texts,
+every text). A field that is not named could be anything."""
+
+
+def _anything(_: Possible) -> bool:
+    return True
+
+
 class Maturity(StrEnum):
     """How much a rule has seen of the world."""
 
@@ -87,12 +96,14 @@ class Need(StrEnum):
 
 class Detection(Struct, frozen=True):
     """A compiled Sigma `detection`: `matches` decides; `actions` are the values of `action` that it can match
-    at all (empty: any), by which the engine finds the few rules worth asking; `source` is the text for `rules show`.
+    at all (empty: any), by which the engine finds the few rules worth asking; `source` is the text for `rules show`;
+    `could_match` is False only when no facts with the given possible values can match.
     """
 
     matches: Callable[[Facts], bool]
     actions: frozenset[str]
     source: str
+    could_match: Callable[[Possible], bool] = _anything
 
 
 class Signal(Struct, frozen=True):

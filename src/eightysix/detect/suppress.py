@@ -9,6 +9,7 @@ import msgspec
 from eightysix.detect.actions import Action
 from eightysix.detect.chain import Chain
 from eightysix.detect.exceptions import Destination, ExceptionRule, IncidentFacts
+from eightysix.model.event import Artifact
 from eightysix.model.incident import Incident
 from eightysix.model.words import Stage, Verdict
 
@@ -17,8 +18,8 @@ __all__ = ["facts_of", "suppress"]
 
 def facts_of(chains: Sequence[Chain], incident: Incident) -> IncidentFacts:
     """What exceptions are compared with: all that landed and all that was contacted, over every chain of the incident."""
-    artifacts = {}
-    destinations = {}
+    artifacts: dict[Artifact, None] = {}
+    destinations: dict[Destination, None] = {}
     for chain in chains:
         for name, found in chain.matches.items():
             stage = chain.rule.signals[name].stage

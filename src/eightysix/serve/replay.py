@@ -14,7 +14,7 @@ from eightysix.detect.engine import Engine
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.needs import account, met_needs
 from eightysix.detect.profile import add_to_baseline
-from eightysix.detect.rule import Rule
+from eightysix.detect.rule import Need, Rule
 from eightysix.detect.story import rfc3339
 from eightysix.detect.view import Knowledge
 from eightysix.model.event import Event
@@ -53,7 +53,7 @@ class Replay:
         self.engine = Engine(rules, Knowledge(baseline=options.baseline, api_servers=options.api_servers))
         self.engine.pod_hint = options.pod
         decoders: list[Decoder] = [
-            TetragonDecoder(self.engine.trees, first_execs=options.baseline is not None),
+            TetragonDecoder(self.engine.trees, first_execs=not rules or _asks_for_execs(rules, options.baseline)),
             KubernetesAuditDecoder(),
             SensorDecoder(),
         ]
@@ -146,3 +146,13 @@ class Replay:
 
 def _time(time_ns: int) -> str:
     return rfc3339(time_ns) if time_ns else ""
+
+
+def _asks_for_execs(rules: Sequence[Rule], baseline: Baseline | None) -> bool:
+    """Whether any rule that can be judged counts program starts (baselines do, and a run without rules builds one)."""
+    return any(
+        not signal.detection.actions or "exec" in signal.detection.actions
+        for rule in rules
+        for signal in rule.signals.values()
+        if baseline is not None or not any(Need.BASELINE in need for need in rule.needs)
+    )

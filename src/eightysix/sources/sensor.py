@@ -52,6 +52,8 @@ _UNKNOWN = "<unknown>"
 _WRITING = 0o3 | 0o100 | 0o1000 | 0o2000
 """O_ACCMODE (of which O_RDONLY is 0), O_CREAT, O_TRUNC and O_APPEND of Linux (include/uapi/asm-generic/fcntl.h)."""
 
+_IN_FOLDERS = str.maketrans("/-_.+@", "      ")
+
 _KINDS: Mapping[str, Kind] = {
     "sensor_start": Kind.START,
     "start": Kind.START,
@@ -346,11 +348,11 @@ def _spawn(record: Record) -> dict[str, object] | None:
 def _command(binary: str, arguments: list[str]) -> dict[str, object]:
     command = summarise(binary, arguments)
     name = program_name(binary)
-    whole = binary.startswith("/") and name != "?" and len(binary) <= _MAX_ENTRY
     folder = binary.rpartition("/")[0]
-    harmless = whole and folder.isascii() and folder.isprintable() and " " not in folder
+    plain = folder.isascii() and all(part.isalnum() for part in folder.translate(_IN_FOLDERS).split())
+    whole = binary.startswith("/") and name != "?" and len(binary) <= _MAX_ENTRY and plain
     return {
-        "binary": _tidy(binary) if harmless else name,
+        "binary": _tidy(binary) if whole else name,
         "command": command.summary,
         "activity": command.activity,
         "artifacts": command.artifacts,

@@ -36,7 +36,7 @@ def read_url(url: str) -> Target | None:
     """The target of `url`, None where it names no host. Query and user never come out."""
     url = url[:_LONGEST_URL]
     scheme, mark, rest = url.partition("://")
-    if not mark:
+    if not mark or not scheme:
         return None
     end = min((place for place in map(rest.find, "/?#\\") if place >= 0), default=len(rest))
     authority, tail = rest[:end], rest[end:]

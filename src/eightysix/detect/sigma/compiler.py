@@ -60,8 +60,9 @@ def compile_detection(tree: object) -> Detection:
     part = compiler.detection(tree)
     if compiler.problems or part is None:
         raise DetectionError(compiler.problems)
-    possible = frozenset(action for action in ACTIONS if part.truth(action) is not False)
-    open_ended = part.truth("") is not False or part.truth(_OTHER_ACTION) is not False
+    possible = frozenset(action for action in ACTIONS if part.truth({"action": (action,)}) is not False)
+    others = ({"action": ("",)}, {"action": (_OTHER_ACTION,)})
+    open_ended = any(part.truth(other) is not False for other in others)
     if not possible and not open_ended:
         raise DetectionError(
             [
@@ -70,7 +71,12 @@ def compile_detection(tree: object) -> Detection:
                 )
             ]
         )
-    return Detection(matches=part.matches, actions=frozenset() if open_ended else possible, source=part.words)
+    return Detection(
+        matches=part.matches,
+        actions=frozenset() if open_ended else possible,
+        source=part.words,
+        could_match=lambda known: part.truth(known) is not False,
+    )
 
 
 class _Compiler:

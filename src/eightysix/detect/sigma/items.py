@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from eightysix.detect.fieldnames import FIELD_BY_NAME, Field, FieldType, nearest
+from eightysix.detect.rule import Possible
 from eightysix.detect.sigma import glob, matchers
-from eightysix.detect.sigma.parts import Matcher, Part
+from eightysix.detect.sigma.parts import Matcher, Part, Truth
 
 __all__ = ["MAX_TEXT", "MAX_VALUES", "ItemError", "compile_item"]
 
@@ -78,9 +79,25 @@ def compile_item(key: str, value: object) -> Part:
     matches, words = line.compile()
     if "neq" in modifiers:
         matches, words = _opposite(matches), f"not ({words})"
-    if name == "action":
-        return Part(matches, lambda action: matches({"action": action}), words)
-    return Part(matches, lambda action: None, words)
+    return Part(matches, _truth(name, field, matches), words)
+
+
+def _truth(name: str, field: Field, matches: Matcher) -> Truth:
+    """What the possible values of the field say about the test. A field of several texts holds any selection of them, so
+    it is tried with none, with each alone and with all together; between those, every test of Sigma is monotone."""
+    several = field.type is FieldType.TEXTS
+
+    def truth(possible: Possible) -> bool | None:
+        values = possible.get(name)
+        if values is None:
+            return None
+        tried: list[object] = (
+            [(), *((value,) for value in values), tuple(values)] if several else list(values)
+        )
+        found = {matches({name: value}) for value in tried}
+        return found.pop() if len(found) == 1 else None
+
+    return truth
 
 
 def _opposite(matches: Matcher) -> Matcher:

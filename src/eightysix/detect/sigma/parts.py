@@ -6,19 +6,20 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from eightysix.detect.rule import Facts
+from eightysix.detect.rule import Facts, Possible
 
 __all__ = ["Matcher", "Part", "Truth", "join_all", "join_any", "negated"]
 
 Matcher = Callable[[Facts], bool]
-Truth = Callable[[str], "bool | None"]
+Truth = Callable[[Possible], "bool | None"]
 
 
 class Part(Struct, frozen=True):
     """A compiled piece of a detection.
 
-    `truth` tells for one value of `action`, and nothing else known, whether the piece holds: True, False or None for
-    unknown (Kleene). `words` tells the piece to people; `joint` says that it needs parentheses inside another.
+    `truth` tells, of facts of which only the possible values of some fields are known, whether the piece holds for all
+    of them (True), for none (False), or cannot be said (None; Kleene). `words` tells the piece to people; `joint` says
+    that it needs parentheses inside another.
     """
 
     matches: Matcher
@@ -35,8 +36,8 @@ def negated(part: Part) -> Part:
     """`not part`."""
     matches, truth = part.matches, part.truth
 
-    def opposite(action: str) -> bool | None:
-        known = truth(action)
+    def opposite(possible: Possible) -> bool | None:
+        known = truth(possible)
         return None if known is None else not known
 
     return Part(lambda facts: not matches(facts), opposite, f"not ({part.words})")
@@ -55,8 +56,8 @@ def join_all(parts: tuple[Part, ...]) -> Part:
                 return False
         return True
 
-    def truth(action: str) -> bool | None:
-        known = [one(action) for one in truths]
+    def truth(possible: Possible) -> bool | None:
+        known = [one(possible) for one in truths]
         return False if False in known else None if None in known else True
 
     return Part(every, truth, " and ".join(part.inside() for part in parts), joint=True)
@@ -75,8 +76,8 @@ def join_any(parts: tuple[Part, ...]) -> Part:
                 return True
         return False
 
-    def truth(action: str) -> bool | None:
-        known = [one(action) for one in truths]
+    def truth(possible: Possible) -> bool | None:
+        known = [one(possible) for one in truths]
         return True if True in known else None if None in known else False
 
     return Part(some, truth, " or ".join(part.inside() for part in parts), joint=True)

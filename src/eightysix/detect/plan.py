@@ -1,0 +1,145 @@
+"""What can be known of rules before a pod is looked at closely, so that most pods cost most rules nothing.
+
+A rule is asked about a pod only if each of its steps could match, judged from what the pod's state shows at a glance. The
+answer depends on that glance alone, so it is worked out once for each kind of pod.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from eightysix.detect.actions import Action
+from eightysix.detect.facts import UNANCHORED
+from eightysix.detect.fieldnames import ACTIONS
+from eightysix.detect.rule import Join, Possible, Rule, StepMode
+from eightysix.detect.state import PodState
+from eightysix.model.words import Source, Stage
+
+__all__ = ["Plan", "Plans", "Traits", "traits_of"]
+
+MAX_KINDS = 4096
+"""Kinds of pod that are remembered before starting over."""
+
+_SEEN_AS: Mapping[str, tuple[str, ...]] = {
+    Action.INSTALL: ("install", "exec", "download"),
+    Action.WRITE: ("write", "download"),
+    Action.RUN: ("landed-run", "pickle", "import", "install"),
+    Action.EXEC: ("exec", "landed-run"),
+    Action.CREDENTIAL: ("credential", "landed-run"),
+    Action.CONNECT: ("connect", "api-connect"),
+    Action.RESOLVE: (),
+    Action.OTHER: (),
+}
+"""What rules may see (`facts.rule_action`) of a state's actions."""
+
+_LANDED = frozenset({Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.EXEC, Action.RUN})
+_UNTAINTED = ("entrypoint", "exec-session", "exec-probe")
+
+
+class Traits(Struct, frozen=True):
+    """What a state shows at a glance. `actions` as rules may see them; `landed`: something is there that could taint a
+    process; `told`: the sensor spoke, so provenance may be known; `baseline`: novelty may be."""
+
+    actions: frozenset[str]
+    domains: frozenset[str]
+    landed: bool
+    told: bool
+    baseline: bool
+
+    def possible(self) -> dict[str, tuple[object, ...]]:
+        """The values that fields could have in a pod of this kind."""
+        orders = tuple(range(1, len(self.domains) + 1))
+        known: dict[str, tuple[object, ...]] = {
+            "domain": (*self.domains, ""),
+            "domain.order": (None, *orders),
+            "domains.taken": (None, 0, *orders),
+            "domains.new": (None, 0, *orders),
+        }
+        if not self.landed and not self.told:
+            known["lineage"] = _UNTAINTED
+        if not self.told:
+            known |= {
+                "provenance.root": ("unknown",),
+                "provenance.at_import": ("unknown",),
+                "provenance.fresh": (False,),
+            }
+        if not self.baseline:
+            known |= {"provenance.hook": ("unknown",), "novelty.workload": ("unknown",)}
+        return known
+
+
+def traits_of(state: PodState, *, baseline: bool) -> Traits:
+    """The traits of `state`."""
+    actions: set[str] = {"new-digest"} if baseline else set()
+    domains: set[str] = set()
+    landed = bool(state.taints)
+    told = False
+    for name, bucket in state.buckets.items():
+        action = name.partition("|")[0]
+        seen = _SEEN_AS.get(action)
+        if seen is None:
+            actions.add(action)
+        else:
+            actions.update(seen)
+        landed = landed or action in _LANDED
+        event = bucket.events[0]
+        if event.domain is not None:
+            domains.add(str(event.domain))
+        if event.source is Source.SENSOR:
+            told = True
+            actions.add("install")
+    for action, taints in state.taints.items():
+        actions.update(_SEEN_AS.get(action, (action,)))
+        domains.update(str(t.first.domain) for t in taints.values() if t.first.domain is not None)
+    return Traits(frozenset(actions), frozenset(domains), landed, told, baseline)
+
+
+class Plan:
+    """What of a rule does not depend on any pod."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        steps = [step for step in rule.chain if step.mode is not StepMode.ABSENT]
+        self.steps = tuple(steps)
+        self.step_names = tuple(dict.fromkeys(name for step in steps for name in step.names))
+        self.other_names = tuple(name for name in rule.signals if name not in self.step_names)
+        self.anchored = frozenset(
+            name
+            for name, signal in rule.signals.items()
+            if any(f in signal.detection.source for f in UNANCHORED)
+        )
+        self.starts_with_landing = all(rule.signals[name].stage is Stage.LAND for name in rule.chain[0].names)
+        self.by_process = any(step.join in (Join.PROCESS, Join.LINEAGE) for step in rule.chain)
+
+    def could_match(self, traits: Traits) -> bool:
+        """Whether each step could match in a pod of this kind."""
+        known = traits.possible()
+        for step in self.steps:
+            found = [self._could(name, traits, known) for name in step.names]
+            if not (all(found) if step.mode is StepMode.ALL else any(found)):
+                return False
+        return True
+
+    def _could(self, name: str, traits: Traits, known: Possible) -> bool:
+        detection = self.rule.signals[name].detection
+        actions = (detection.actions or ACTIONS) & traits.actions
+        return any(detection.could_match({**known, "action": (action,)}) for action in actions)
+
+
+class Plans:
+    """The plans of all rules, and which of them a kind of pod needs."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._plans = tuple(Plan(rule) for rule in rules)
+        self._by_kind: dict[Traits, tuple[Plan, ...]] = {}
+
+    def worth_asking(self, traits: Traits) -> tuple[Plan, ...]:
+        """The rules that could match in a pod with these traits."""
+        plans = self._by_kind.get(traits)
+        if plans is None:
+            if len(self._by_kind) >= MAX_KINDS:
+                self._by_kind.clear()
+            plans = self._by_kind[traits] = tuple(plan for plan in self._plans if plan.could_match(traits))
+        return plans
