@@ -14,10 +14,10 @@ from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.plan import Plans, traits_of
 from eightysix.detect.resolve import resolve
 from eightysix.detect.rule import Rule
-from eightysix.detect.state import PodState, step
+from eightysix.detect.state import PodState, bound_contacts, step
 from eightysix.detect.suppress import facts_of, suppress
 from eightysix.detect.view import Knowledge, PodView
-from eightysix.model.event import Event
+from eightysix.model.event import Contact, Event
 from eightysix.model.incident import Incident
 from eightysix.model.words import Kind, Source
 
@@ -56,6 +56,7 @@ class Engine:
         self.knowledge = knowledge
         self.states: dict[str, PodState] = {}
         self.trees: dict[str, dict[str, tuple[str, int, str, str, str, bool | None]]] = {}
+        self.contacts: dict[str, dict[str, Contact]] = {}
         self.unattributed = 0
         self.pod_hint = ""
 
@@ -66,7 +67,11 @@ class Engine:
             key = key_of(event)
             state = states.get(key)
             if state is None:
-                state = states[key] = PodState(key=key, processes=self.trees.setdefault(key, {}))
+                state = states[key] = PodState(
+                    key=key,
+                    processes=self.trees.setdefault(key, {}),
+                    contacts=self.contacts.setdefault(key, {}),
+                )
             step(state, event)
 
     @property
@@ -75,7 +80,10 @@ class Engine:
         return sum(state.duplicates for state in self.states.values())
 
     def trim(self) -> None:
-        """Bound the process facts of all pods; call it now and then."""
+        """Bound the process facts and connections of all pods; call it now and then."""
+        for key, contacts in self.contacts.items():
+            if bound_contacts(contacts) and key in self.states:
+                self.states[key].flooded.add("too many different: connect")
         if sum(map(len, self.trees.values())) <= MAX_TOTAL_PROCESSES:
             return
         for key, tree in list(self.trees.items()):

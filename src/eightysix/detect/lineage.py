@@ -41,7 +41,9 @@ class Lineage:
                 self._containers.setdefault(event.container_id[:12], event.container_started_ns)
             if not event.exec_id:
                 continue
-            self._told.setdefault(event.exec_id, event)
+            known = self._told.get(event.exec_id)
+            if known is None or (not known.command and event.command):
+                self._told[event.exec_id] = event
             if event.parent_exec_id:
                 self._parents.setdefault(event.exec_id, event.parent_exec_id)
             if event.process_started_ns:
@@ -80,6 +82,11 @@ class Lineage:
             return fact[3]
         told = self._told.get(exec_id)
         return told.binary if told is not None else ""
+
+    def command(self, exec_id: str) -> str:
+        """The summary of a process's command line, or its program where no record told more."""
+        told = self._told.get(exec_id)
+        return (told.command if told is not None else "") or self.binary(exec_id)
 
     def programs(self, exec_id: str) -> tuple[str, ...]:
         """The files that a process runs: its program, and the script that its command names."""

@@ -90,6 +90,8 @@ def traits_of(state: PodState, *, baseline: bool) -> Traits:
         if event.source is Source.SENSOR:
             told = True
             actions.add("install")
+    if state.contacts:
+        actions.update(_SEEN_AS[Action.CONNECT])
     for action, taints in state.taints.items():
         actions.update(_SEEN_AS.get(action, (action,)))
         domains.update(str(t.first.domain) for t in taints.values() if t.first.domain is not None)

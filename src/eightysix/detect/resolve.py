@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from eightysix.context.pods import is_alias
 from eightysix.detect.state import PodState, merge, step
-from eightysix.model.event import Event
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Source
 

@@ -10,24 +10,29 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 
 import msgspec
 from msgspec import Struct, field
 
 from eightysix.detect.actions import Action, action_of, subject_of
 from eightysix.model.errors import StateError
-from eightysix.model.event import Event
+from eightysix.model.event import Contact, Event, EventId
+from eightysix.model.words import Grade, Kind, Origin, Outcome, Source
 
 __all__ = [
     "KEEP_AFTER_LANDING",
     "KEEP_FIRST",
     "KEEP_LAST",
     "MAX_BUCKETS",
+    "MAX_CONTACTS",
     "MAX_TAINTS",
     "STATE_VERSION",
     "Bucket",
     "PodState",
     "Taint",
+    "bound_contacts",
+    "contact_events",
     "decode_state",
     "encode_state",
     "expire",
@@ -63,6 +68,9 @@ MAX_BUCKETS: dict[Action, int] = {
     Action.ENVIRONMENT: 64,
 }
 """Buckets kept by action, half from the beginning, half from the end. Sized by the largest of the benign runs times ten."""
+
+MAX_CONTACTS = 512
+"""Plain connections kept of one pod, half from the beginning, half from the end."""
 
 MAX_TAINTS = 2048
 """Entries of the taint summary for one action: by lineage root and artifact (or domain); as many again by root alone."""
@@ -129,6 +137,7 @@ class PodState(Struct):
     buckets: dict[str, Bucket] = field(default_factory=dict)
     taints: dict[str, dict[str, Taint]] = field(default_factory=dict)
     processes: dict[str, Fact] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)
     flooded: set[str] = field(default_factory=set)
     landed: list[int] = field(default_factory=list)
     duplicates: int = 0
@@ -140,7 +149,51 @@ class PodState(Struct):
             for taint in taints.values():
                 kept.setdefault(taint.first.event_id, taint.first)
                 kept.setdefault(taint.last.event_id, taint.last)
-        return sorted(kept.values(), key=_order)
+        return sorted([*kept.values(), *contact_events(self)], key=_order)
+
+
+def contact_events(state: PodState) -> list[Event]:
+    """The plain connections of a pod as events."""
+    told: list[Event] = []
+    for name, (time_ns, outcome, file, line) in state.contacts.items():
+        exec_id, ip, port = name.rsplit("|", 2)
+        fact = state.processes.get(exec_id, _UNKNOWN)
+        told.append(
+            Event(
+                event_id=EventId(blake2b(f"contact\0{name}\0{time_ns}".encode(), digest_size=16).hexdigest()),
+                time_ns=time_ns,
+                source=Source.TETRAGON,
+                origin=Origin.KERNEL,
+                grade=Grade.B,
+                kind=Kind.CONNECT,
+                file=file,
+                line=line,
+                pod_uid=state.key,
+                container_id=fact[4],
+                exec_id=exec_id,
+                parent_exec_id=fact[0],
+                pid=fact[1],
+                binary=fact[3],
+                entrypoint=fact[5],
+                dst_ip=ip,
+                dst_port=int(port),
+                outcome=Outcome(outcome),
+            )
+        )
+    return told
+
+
+_UNKNOWN: Fact = ("", 0, "", "", "", None)
+
+
+def bound_contacts(contacts: dict[str, Contact]) -> bool:
+    """Keep the earliest and the latest `MAX_CONTACTS` halves; True when some had to go."""
+    if len(contacts) <= MAX_CONTACTS:
+        return False
+    names = sorted(contacts, key=lambda name: (contacts[name][0], name))
+    for name in names[MAX_CONTACTS // 2 : -MAX_CONTACTS // 2]:
+        del contacts[name]
+    return True
 
 
 def _order(event: Event) -> tuple[int, str]:
@@ -247,6 +300,8 @@ def expire(state: PodState, now_ns: int, ttl_ns: int) -> PodState:
         lasting = name.startswith(_LASTING)
         if bucket.events[-1].time_ns < limit and not (alive and lasting):
             del state.buckets[name]
+    for name in [name for name, contact in state.contacts.items() if contact[0] < limit and not alive]:
+        del state.contacts[name]
     if not alive:
         state.taints.clear()
         state.landed.clear()
@@ -263,7 +318,12 @@ def merge(left: PodState, right: PodState) -> PodState:
     """A new state that knows what both know: associative, commutative and idempotent while no bound is hit."""
     merged = PodState(key=min(left.key, right.key))
     merged.processes = {**right.processes, **left.processes}
+    for contacts in (left.contacts, right.contacts):
+        for name, contact in contacts.items():
+            merged.contacts[name] = min(contact, merged.contacts.get(name, contact))
     merged.flooded = left.flooded | right.flooded
+    if bound_contacts(merged.contacts):
+        merged.flooded.add(f"too many different: {Action.CONNECT}")
     for time_ns in (*left.landed, *right.landed):
         _note_landing(merged, time_ns)
     for event in _all_events((left, right)):

@@ -156,7 +156,7 @@ def _process(chain: Chain, observation: Observation) -> str:
     if observation.action is Action.NEW_DIGEST:
         return f"{observation.event.image} {observation.event.image_digest[:19]}"
     told = observation.provenance
-    command = observation.event.command or chain.view.lineage.binary(observation.actor)
+    command = observation.event.command or chain.view.lineage.command(observation.actor)
     root = told.at_import.partition("pth:")[2] or told.at_import or told.root
     if root and not root.startswith("app:"):
         return f"{command} ({root})" if command else root

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, Source
 
-__all__ = ["Artifact", "Distribution", "Event", "EventId", "ExecId", "PodKey", "Process"]
+__all__ = ["Artifact", "Contact", "Distribution", "Event", "EventId", "ExecId", "PodKey", "Process"]
 
 EventId = NewType("EventId", str)
 """32 hex digits: BLAKE2b-128 of the source and the record's native id, or of its bytes where it has none."""
@@ -61,6 +61,11 @@ class Process(Struct, frozen=True, gc=False, array_like=True):
     started: str
     binary: str
     entrypoint: bool | None = None
+
+
+Contact = tuple[int, str, str, int]
+"""A plain connection as states keep it: time (ns), outcome, and evidence (file, line). Who connected to what is its key,
+`exec id|address|port`; of several, the earliest stays, because the question is always since when."""
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

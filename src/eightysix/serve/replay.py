@@ -53,7 +53,11 @@ class Replay:
         self.engine = Engine(rules, Knowledge(baseline=options.baseline, api_servers=options.api_servers))
         self.engine.pod_hint = options.pod
         decoders: list[Decoder] = [
-            TetragonDecoder(self.engine.trees, first_execs=not rules or _asks_for_execs(rules, options.baseline)),
+            TetragonDecoder(
+                self.engine.trees,
+                self.engine.contacts,
+                first_execs=not rules or _asks_for_execs(rules, options.baseline),
+            ),
             KubernetesAuditDecoder(),
             SensorDecoder(),
         ]

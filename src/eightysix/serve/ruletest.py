@@ -18,7 +18,7 @@ from eightysix.detect.engine import Engine
 from eightysix.detect.profile import add_to_baseline
 from eightysix.detect.rule import Need, Rule
 from eightysix.detect.view import Knowledge
-from eightysix.model.event import Event
+from eightysix.model.event import Contact, Event
 from eightysix.model.words import Outcome, Source, Verdict
 from eightysix.rules.catalog import packaged_folder
 from eightysix.serve.replay import Replay, ReplayOptions
@@ -50,6 +50,7 @@ class Recording:
 
     events: list[Event]
     trees: dict[str, dict[str, tuple[str, int, str, str, str, bool | None]]]
+    contacts: dict[str, dict[str, Contact]]
     sources: frozenset[Source]
     baseline: Baseline | None = None
 
@@ -132,7 +133,9 @@ def record(folder: Path) -> Recording:
     replay = Replay((), ReplayOptions(baseline=baseline))
     paths = [str(path) for path in sorted(folder.iterdir()) if path.name != BASELINE]
     events = [event for block in replay.events(paths, None) for event in block]
-    return Recording(events, replay.engine.trees, frozenset(replay.recogniser.sources), baseline)
+    return Recording(
+        events, replay.engine.trees, replay.engine.contacts, frozenset(replay.recogniser.sources), baseline
+    )
 
 
 def judge_recording(rule: Rule, recording: Recording) -> Finding:
@@ -145,6 +148,7 @@ def judge_recording(rule: Rule, recording: Recording) -> Finding:
 def _engine(rules: Sequence[Rule], recording: Recording) -> Engine:
     engine = Engine(rules, Knowledge(baseline=recording.baseline, sources=recording.sources))
     engine.trees.update({key: dict(tree) for key, tree in recording.trees.items()})
+    engine.contacts.update({key: dict(contacts) for key, contacts in recording.contacts.items()})
     engine.feed(recording.events)
     return engine
 
@@ -155,11 +159,11 @@ def replace_baseline(recording: Recording) -> Recording:
     known = Baseline(workloads={key: dict(value) for key, value in baseline.workloads.items()})
     for state in _engine((), recording).resolved():
         add_to_baseline(known, state)
-    return Recording(recording.events, recording.trees, recording.sources, known)
+    return Recording(recording.events, recording.trees, recording.contacts, recording.sources, known)
 
 
 def _with(recording: Recording, events: list[Event]) -> Recording:
-    return Recording(events, recording.trees, recording.sources, recording.baseline)
+    return Recording(events, recording.trees, recording.contacts, recording.sources, recording.baseline)
 
 
 def _reversed(recording: Recording) -> Recording:

@@ -87,7 +87,7 @@ class KubernetesAuditDecoder:
         """See `Decoder.recognises`; a list is recognised by any of its first records."""
         return _recognises(record)
 
-    def decode(self, block: bytes, file: str, first_line: int) -> Batch:
+    def decode(self, block: bytes, file: str, first_line: int, lines: int = 0) -> Batch:
         """See `Decoder.decode`.
 
         Line by line on purpose: `decode_lines` takes any white space between values, so it cannot tell which line a

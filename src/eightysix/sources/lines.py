@@ -16,12 +16,14 @@ class Block(Struct, frozen=True):
     """Whole lines of one file: `first_line` is the number of the first in the decompressed text, from 1.
 
     Every line ends with a newline except perhaps the last of the file. A record that was written over several lines
-    comes as a block of its own, on one line, with the number of the line where it starts.
+    comes as a block of its own, on one line, with the number of the line where it starts. `lines` is how many lines
+    `data` has, 0 where nobody counted.
     """
 
     file: str
     first_line: int
     data: bytes
+    lines: int = 0
 
 
 def count_newlines(data: bytes) -> int:
@@ -64,7 +66,7 @@ def blocks_of_lines(
                 crlf = block.endswith(b"\r", 0, block.index(b"\n"))
             count = count_newlines(block)
             block = block.replace(b"\r\n", b"\n") if crlf else block
-            yield from _within(Block(file, line, block), limits.record_bytes, too_long)
+            yield from _within(Block(file, line, block, count), limits.record_bytes, too_long)
             line += count
             held, held_bytes = [], 0
         if cut < len(data):

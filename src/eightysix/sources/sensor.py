@@ -92,7 +92,7 @@ class SensorDecoder:
             return True
         return record.get("sensor") == "py" and "time" in record
 
-    def decode(self, block: bytes, file: str, first_line: int) -> Batch:
+    def decode(self, block: bytes, file: str, first_line: int, lines: int = 0) -> Batch:
         """See `Decoder.decode`."""
         batch = Batch()
         for line, text in enumerate(block.split(b"\n"), first_line):

@@ -12,17 +12,16 @@ from collections.abc import Mapping, MutableMapping
 import msgspec
 
 from eightysix.context.commands import program_kind
-from eightysix.model.event import Event
+from eightysix.model.event import Contact, Event
 from eightysix.model.incident import Problem
 from eightysix.model.timestamps import to_ns
-from eightysix.model.words import Outcome, Source
+from eightysix.model.words import Source
 from eightysix.sources.interface import Batch
 from eightysix.sources.lines import count_newlines
 from eightysix.sources.tetragon_events import (
     TEMPORARY,
     Fact,
     classify_path,
-    connect_event,
     event_of,
     fact_of,
     is_landed_command,
@@ -39,6 +38,9 @@ Tree = dict[str, Fact]
 
 Trees = MutableMapping[str, Tree]
 """Trees by pod key, as `context.pods` makes them."""
+
+Contacts = MutableMapping[str, dict[str, Contact]]
+"""Plain connections by pod key, and then by process, address and port."""
 
 EINPROGRESS = -115
 """A non-blocking connect that is under way (errno.h): not a failure."""
@@ -72,14 +74,15 @@ _FAILURES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class TetragonDecoder:
     """Decodes blocks of Tetragon's export.
 
-    `trees` receives the process facts; `first_execs` asks for an event at the first start of each program in each pod,
+    `trees` receives the process facts, `contacts` the plain connections; `first_execs` asks for an event at the first start of each program in each pod,
     which only baselines and rules about program starts need.
     """
 
     source = Source.TETRAGON
 
-    def __init__(self, trees: Trees, *, first_execs: bool = False) -> None:
+    def __init__(self, trees: Trees, contacts: Contacts, *, first_execs: bool = False) -> None:
         self._trees = trees
+        self._contacts = contacts
         self._first_execs = first_execs
         self._programs: dict[str, tuple[str, int]] = {}
         self._connections: dict[tuple[str, str, int], str] = {}
@@ -90,7 +93,7 @@ class TetragonDecoder:
         """A record of Tetragon has exactly one of its `process_*` keys on top."""
         return any(key in _KEYS for key in record)
 
-    def decode(self, block: bytes, file: str, first_line: int) -> Batch:
+    def decode(self, block: bytes, file: str, first_line: int, lines: int = 0) -> Batch:
         """See `Decoder.decode`."""
         try:
             glances = _glance_lines(block)
@@ -99,7 +102,7 @@ class TetragonDecoder:
         batch = Batch()
         interesting = self._sift(glances, batch)
         if interesting or batch.recognised != len(glances):
-            lines = count_newlines(block) + (not block.endswith(b"\n"))
+            lines = lines or count_newlines(block) + (not block.endswith(b"\n"))
             if lines != len(glances) or not self._add_all(
                 glances, interesting, block, file, first_line, batch
             ):
@@ -198,8 +201,7 @@ class TetragonDecoder:
         start = at = 0
         for index in interesting:
             glance = glances[index]
-            plain = self._plain_connection(glance, file, first_line + index, batch)
-            if plain:
+            if self._note_contact(glance, file, first_line + index):
                 continue
             while at < index:
                 start = find(b"\n", start) + 1
@@ -210,36 +212,41 @@ class TetragonDecoder:
                 return False
         return True
 
-    def _plain_connection(self, glance: Glance, file: str, line: int, batch: Batch) -> bool:
-        """Make the event of a plain connection from the first look alone; False where that is not enough."""
+    def _note_contact(self, glance: Glance, file: str, line: int) -> bool:
+        """Note a plain connection from the first look alone; False where it takes more to know what it is."""
         probe = glance.process_kprobe
         if probe is None or not probe.args or probe.process.pod is None:
             return False
         socket = probe.args[0].sock_arg
         if socket is None or plain_destination(socket.daddr, socket.dport) != "plain":
             return False
-        exec_id, pod_uid = probe.process.exec_id, probe.process.pod.uid
-        fact = self._trees.get(pod_uid, {}).get(exec_id)
-        if fact is None:
+        exec_id, pod = probe.process.exec_id, probe.process.pod.uid
+        tree = self._trees.get(pod)
+        if tree is None or exec_id not in tree:
             return False
+        ip, port = socket.daddr, socket.dport
         returned = probe.return_value.int_arg if probe.return_value is not None else None
-        outcome = Outcome.UNKNOWN
+        outcome = "unknown"
         if returned is not None:
-            outcome = Outcome.DENIED if returned < 0 and returned != EINPROGRESS else Outcome.ALLOWED
+            outcome = "denied" if returned < 0 and returned != EINPROGRESS else "allowed"
         try:
-            event = connect_event(
-                pod_uid, exec_id, fact, glance.time, socket.daddr, socket.dport, outcome, file, line
-            )
+            contact = (to_ns(glance.time), outcome, file, line)
         except ValueError:
             return False
-        self._remember_connection(event, glance.time)
-        batch.events.append(event)
+        contacts = self._contacts.get(pod)
+        if contacts is None:
+            contacts = self._contacts[pod] = {}
+        name = f"{exec_id}|{ip}|{port}"
+        known = contacts.get(name)
+        if known is None or contact < known:
+            contacts[name] = contact
+        self._remember_connection(exec_id, ip, port, glance.time)
         return True
 
-    def _remember_connection(self, event: Event, time: str) -> None:
+    def _remember_connection(self, exec_id: str, ip: str, port: int, time: str) -> None:
         if len(self._connections) >= _ENOUGH:
             self._connections.clear()
-        self._connections[(event.exec_id, event.dst_ip, event.dst_port)] = time
+        self._connections[(exec_id, ip, port)] = time
 
     def _add(self, text: bytes, glance: Glance, file: str, line: int, batch: Batch) -> bool:
         """Decode one line in full and make at most one event of it; False when it is not the record of `glance`."""
@@ -287,7 +294,7 @@ class TetragonDecoder:
             and event.domain is None
             and plain_destination(event.dst_ip, event.dst_port) == "plain"
         ):
-            self._remember_connection(event, record.time)
+            self._remember_connection(event.exec_id, event.dst_ip, event.dst_port, record.time)
         return event
 
     def _is_worth_telling(self, event: Event, key: str) -> bool:
@@ -319,7 +326,7 @@ class TetragonDecoder:
                     batch.problems.append(Problem(file, line, "malformed", _reason(error)))
                 continue
             one = Batch()
-            if self._sift([glance], one) and not self._plain_connection(glance, file, line, one):
+            if self._sift([glance], one) and not self._note_contact(glance, file, line):
                 self._add(text, glance, file, line, one)
             self._note_times([glance], one)
             merge_batches(batch, one)

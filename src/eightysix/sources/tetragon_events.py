@@ -20,7 +20,6 @@ __all__ = [
     "TEMPORARY",
     "Fact",
     "classify_path",
-    "connect_event",
     "event_id",
     "event_of",
     "fact_of",
@@ -55,6 +54,9 @@ _MODEL_SUFFIXES = (
     ".dill",
 )
 _DENYING = frozenset({"KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL", "KPROBE_ACTION_NOTIFYENFORCER"})
+_METADATA = ("METADATA", "PKG-INFO")
+"""The one file that every installer writes into `.dist-info` (PEP 376, core metadata) or `.egg-info`."""
+
 _MAX_CACHED_ARGUMENTS = 256
 """Longest arguments whose summary is kept for the next time: most commands come again, and hostile ones are long."""
 
@@ -92,7 +94,7 @@ def classify_path(path: str, *, written: bool) -> FileClass | None:
             (Artifact("file", path.rpartition("/")[2]),),
             "startup-file-common" if hook.common else "startup-file",
         )
-    distribution = distribution_at(path)
+    distribution = distribution_at(path) if path.rpartition("/")[2].startswith(_METADATA) else None
     if distribution is not None:
         return FileClass(None, (distribution,), "distribution")
     if "/pip-" in path or "__pycache__" in path:
@@ -183,40 +185,6 @@ def plain_destination(ip: str, port: int) -> str:
 
 DNS = 53
 """Look-ups go to the cluster's resolver all day; names come from elsewhere."""
-
-
-def connect_event(
-    pod_uid: str,
-    exec_id: str,
-    fact: Fact,
-    time: str,
-    ip: str,
-    port: int,
-    outcome: Outcome,
-    file: str,
-    line: int,
-) -> Event:
-    """A connection to a plain destination by a process that the tree knows: what a first look has is enough for it."""
-    return Event(
-        event_id=event_id(Kind.CONNECT, exec_id, time, f"{ip}:{port}"),
-        time_ns=to_ns(time),
-        source=Source.TETRAGON,
-        origin=Origin.KERNEL,
-        grade=Grade.B,
-        kind=Kind.CONNECT,
-        file=file,
-        line=line,
-        pod_uid=pod_uid,
-        container_id=fact[4],
-        exec_id=exec_id,
-        parent_exec_id=fact[0],
-        pid=fact[1],
-        binary=fact[3],
-        entrypoint=fact[5],
-        dst_ip=ip,
-        dst_port=port,
-        outcome=outcome,
-    )
 
 
 def _probe_event(record: Record, probe: Probe, file: str, line: int) -> Event | None:

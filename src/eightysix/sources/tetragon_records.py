@@ -10,11 +10,11 @@ from __future__ import annotations
 from msgspec import Struct
 
 __all__ = [
-    "Glance",
     "Argument",
     "Connect",
     "Container",
     "Exec",
+    "Glance",
     "Loader",
     "Parent",
     "Pod",
