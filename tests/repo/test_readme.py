@@ -151,6 +151,7 @@ def test_block_does_what_it_shows(
         )  # fmt: skip
         status = done.returncode
         printed = done.stdout.decode()
+        assert "Traceback (most recent call last)" not in printed, f"$ {command.line}\n{printed}"
         assert status in RESULTS, f"$ {command.line}\n{printed}\nended with {status}"
         shown = trimmed(list(command.shown))
         if shown and line:

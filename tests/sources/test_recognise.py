@@ -34,7 +34,7 @@ class Plain:
     def recognises(self, record: Mapping[str, object]) -> bool:
         return self.key in record
 
-    def decode(self, block: bytes, file: str, first_line: int) -> Batch:
+    def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         batch = Batch()
         lines = block.split(b"\n")
         self.blocks.append((first_line, sum(map(bool, lines))))

@@ -16,12 +16,12 @@ from typing import TypeVar
 from eightysix.detect.actions import Action
 from eightysix.detect.facts import (
     UNANCHORED,
+    ObservationFacts,
     anchored_facts,
     grade_of,
     is_landed_program,
     rule_action,
     runs_hook,
-    static_facts,
 )
 from eightysix.detect.gate import SKEW_NS, Gate, contain_gate
 from eightysix.detect.observe import Observation
@@ -45,21 +45,13 @@ _Matching = Callable[[Signal, Join], list[Observation]]
 class Told:
     """An observation with the fields that do not depend on the chain, worked out when somebody asks."""
 
-    __slots__ = ("_facts", "_view", "action", "grade", "observation")
+    __slots__ = ("action", "facts", "grade", "observation")
 
     def __init__(self, view: PodView, observation: Observation, action: str) -> None:
         self.observation = observation
         self.action = action
         self.grade = grade_of(observation)
-        self._view = view
-        self._facts: dict[str, object] | None = None
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """The fields that do not depend on the chain."""
-        if self._facts is None:
-            self._facts = static_facts(self._view, self.observation, self.action)
-        return self._facts
+        self.facts = ObservationFacts(view, observation, action)
 
 
 _AT_START = {**UNANCHORED, "domain.order": 1}
@@ -184,7 +176,7 @@ def _starts(plan: Plan, wanted: dict[str, list[Told]]) -> list[Observation]:
         id(t.observation): t.observation
         for name in plan.rule.chain[0].names
         for t in wanted[name]
-        if name not in plan.anchored or plan.rule.signals[name].detection.matches({**t.facts, **_AT_START})
+        if name not in plan.anchored or plan.rule.signals[name].detection.matches(t.facts.counted(_AT_START))
     }
     return sorted(found.values(), key=lambda o: (o.time_ns, o.event.event_id))
 
@@ -249,7 +241,7 @@ def _try(
     """The chain of `rule` from `anchor` by `taker`, or None."""
     rule = plan.rule
     domains = _first_taken(view, told, anchor, taker)
-    cache: dict[int, dict[str, object]] = {}
+    cache: dict[int, ObservationFacts] = {}
     matches: dict[str, list[Observation]] = {}
 
     def matching(signal: Signal, join: Join) -> list[Observation]:
@@ -263,7 +255,7 @@ def _try(
                 continue
             facts = cache.get(id(t))
             if facts is None:
-                facts = cache[id(t)] = {**t.facts, **_counted(view, observation, anchor, taker, domains)}
+                facts = cache[id(t)] = t.facts.counted(_counted(view, observation, anchor, taker, domains))
             if signal.detection.matches(facts):
                 found.append(observation)
         return found
@@ -336,11 +328,7 @@ def _landed(rule: Rule, told: Sequence[Told], landing: Observation | None, match
         if landing is None or t.observation is not landing:
             continue
         for name, signal in rule.signals.items():
-            if (
-                name not in named
-                and signal.stage is Stage.LAND
-                and signal.detection.matches({**t.facts, **UNANCHORED})
-            ):
+            if name not in named and signal.stage is Stage.LAND and signal.detection.matches(t.facts):
                 matches[name] = [landing]
 
 
@@ -412,7 +400,7 @@ def _first_taken(view: PodView, told: Sequence[Told], anchor: Observation, taker
     return first
 
 
-def _judge(chain: Chain, cache: dict[int, dict[str, object]], told: Sequence[Told]) -> None:
+def _judge(chain: Chain, cache: dict[int, ObservationFacts], told: Sequence[Told]) -> None:
     """Add up the points and find the verdict."""
     rule = chain.rule
     chain.score = sum(rule.signals[name].points for name in chain.matches)
@@ -421,7 +409,7 @@ def _judge(chain: Chain, cache: dict[int, dict[str, object]], told: Sequence[Tol
         for t in told:
             if id(t.observation) not in matched or t.observation.event.origin is Origin.SUSPECT:
                 continue
-            if benign.detection.matches(cache.get(id(t), {**t.facts, **UNANCHORED})):
+            if benign.detection.matches(cache.get(id(t), t.facts)):
                 chain.score += benign.points
                 chain.benign.append(place)
                 break

@@ -2,71 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from eightysix.detect.actions import Action
 from eightysix.detect.observe import Observation
 from eightysix.detect.view import PodView, distribution_name
+from eightysix.model.event import Event
 from eightysix.model.words import Kind
 
 __all__ = [
+    "STATIC_FIELDS",
     "UNANCHORED",
+    "ObservationFacts",
     "anchored_facts",
     "grade_of",
     "is_landed_program",
     "rule_action",
     "runs_hook",
-    "static_facts",
 ]
 
+_Work = Callable[[PodView, Observation], object]
+
 _TEMPORARY = ("/tmp/", "/dev/shm/", "/var/tmp/", "/run/shm/")  # noqa: S108 - compared, never opened
-
-
-def static_facts(view: PodView, observation: Observation, action: str) -> dict[str, object]:
-    """The fields that do not depend on which landing the chain starts from; `action` is `rule_action`'s."""
-    event = observation.event
-    told = observation.provenance
-    lineage = lineage_of(view, observation)
-    born = event.container_started_ns or view.born_ns
-    age_s = max(0.0, (observation.time_ns - born) / 1e9)
-    facts: dict[str, object] = {
-        "action": action,
-        "source": str(event.source),
-        "origin": str(event.origin),
-        "grade": str(grade_of(observation)),
-        "kind": str(event.kind),
-        "binary": event.binary,
-        "binary.name": event.binary.rpartition("/")[2],
-        "parent.name": event.parent_binary.rpartition("/")[2],
-        "command": event.command,
-        "uid": event.uid if event.uid >= 0 else None,
-        "artifact.kind": tuple(a.kind for a in observation.artifacts),
-        "artifact.name": tuple(a.name for a in observation.artifacts),
-        "file.path": event.file_path,
-        "file.access": str(event.access),
-        "file.common": event.activity == "startup-file-common",
-        "dst.ip": event.dst_ip,
-        "dst.port": event.dst_port or None,
-        "dst.name": observation.name,
-        "dst.class": view.destination_class(observation),
-        "url.path": _url_path(observation),
-        "domain": str(observation.domain) if observation.domain is not None else "",
-        "outcome": str(event.outcome),
-        "lineage": lineage,
-        "provenance.root": root_of(view, observation),
-        "provenance.at_import": at_import_of(view, observation),
-        "provenance.fresh": any(_is_fresh(view, entry, observation.time_ns) for entry in told.chain),
-        "provenance.hook": _hook_novelty(view, observation),
-        "novelty.workload": workload_novelty(view, observation),
-        "container.age_s": age_s,
-        "startup": (observation.time_ns - born) < view.knowledge.startup_ns,
-        "namespace": view.who.namespace,
-        "pod": view.who.pod,
-        "workload": view.who.workload,
-        "image": view.who.image,
-        "image_digest": view.who.image_digest,
-    }
-    if event.kind is Kind.API:
-        facts |= _request_facts(view, observation)
-    return facts
 
 
 UNANCHORED: dict[str, object] = {
@@ -77,6 +34,54 @@ UNANCHORED: dict[str, object] = {
     "novelty.container": None,
 }
 """The fields of `anchored_facts` while no start is chosen yet."""
+
+
+class ObservationFacts:
+    """The fields of one observation, each worked out when a rule first asks for it. `counted` holds those that depend on
+    where the chain starts (`anchored_facts`)."""
+
+    __slots__ = ("_action", "_counted", "_known", "_observation", "_view")
+
+    def __init__(self, view: PodView, observation: Observation, action: str) -> None:
+        self._view = view
+        self._observation = observation
+        self._action = action
+        self._known: dict[str, object] = {"action": action}
+        self._counted: Mapping[str, object] = UNANCHORED
+
+    def get(self, name: str) -> object:
+        """The value of the field `name`; None where it is not told."""
+        if name in self._counted:
+            return self._counted[name]
+        known = self._known
+        if name in known:
+            return known[name]
+        work = _FIELDS.get(name)
+        value = known[name] = work(self._view, self._observation) if work is not None else None
+        return value
+
+    def counted(self, values: Mapping[str, object]) -> ObservationFacts:
+        """The same facts with the fields that are counted from a chain's start."""
+        facts = ObservationFacts(self._view, self._observation, self._action)
+        facts._known = self._known
+        facts._counted = values
+        return facts
+
+
+def _age_ns(view: PodView, observation: Observation) -> int:
+    return max(0, observation.time_ns - (observation.event.container_started_ns or view.born_ns))
+
+
+def _of_request(work: Callable[[Event], object]) -> _Work:
+    return lambda view, observation: work(observation.event) if observation.event.kind is Kind.API else None
+
+
+def _of_event(work: Callable[[Event], object]) -> _Work:
+    return lambda view, observation: work(observation.event)
+
+
+def _of_pod(work: Callable[[Event], object]) -> _Work:
+    return lambda view, observation: work(view.who)
 
 
 def anchored_facts(
@@ -246,16 +251,58 @@ def _url_path(observation: Observation) -> str:
     return next((event.url_path for event in observation.evidence if event.url_path), "")
 
 
-def _request_facts(view: PodView, observation: Observation) -> dict[str, object]:
-    event = observation.event
-    return {
-        "k8s.verb": event.verb,
-        "k8s.resource": event.resource,
-        "k8s.subresource": event.subresource,
-        "k8s.namespace": event.object_namespace,
-        "k8s.name": event.object_name,
-        "k8s.identity": event.identity,
-        "k8s.impersonated": event.impersonated,
-        "k8s.user_agent": event.user_agent,
-        "k8s.own_namespace": event.object_namespace == view.who.namespace,
-    }
+_FIELDS: Mapping[str, _Work] = {
+    "source": _of_event(lambda event: str(event.source)),
+    "origin": _of_event(lambda event: str(event.origin)),
+    "grade": lambda view, observation: grade_of(observation),
+    "kind": _of_event(lambda event: str(event.kind)),
+    "binary": _of_event(lambda event: event.binary),
+    "binary.name": _of_event(lambda event: event.binary.rpartition("/")[2]),
+    "parent.name": _of_event(lambda event: event.parent_binary.rpartition("/")[2]),
+    "command": lambda view, observation: observation.event.command or view.lineage.command(observation.actor),
+    "uid": _of_event(lambda event: event.uid if event.uid >= 0 else None),
+    "artifact.kind": lambda view, observation: tuple(a.kind for a in observation.artifacts),
+    "artifact.name": lambda view, observation: tuple(a.name for a in observation.artifacts),
+    "file.path": _of_event(lambda event: event.file_path),
+    "file.access": _of_event(lambda event: str(event.access)),
+    "file.common": _of_event(lambda event: event.activity == "startup-file-common"),
+    "dst.ip": _of_event(lambda event: event.dst_ip),
+    "dst.port": _of_event(lambda event: event.dst_port or None),
+    "dst.name": lambda view, observation: observation.name,
+    "dst.class": lambda view, observation: view.destination_class(observation),
+    "url.path": lambda view, observation: _url_path(observation),
+    "domain": lambda view, observation: str(observation.domain or ""),
+    "outcome": _of_event(lambda event: str(event.outcome)),
+    "lineage": lineage_of,
+    "provenance.root": root_of,
+    "provenance.at_import": at_import_of,
+    "provenance.fresh": lambda view, observation: any(
+        _is_fresh(view, entry, observation.time_ns) for entry in observation.provenance.chain
+    ),
+    "provenance.hook": _hook_novelty,
+    "novelty.workload": workload_novelty,
+    "container.age_s": lambda view, observation: _age_ns(view, observation) / 1e9,
+    "startup": lambda view, observation: _age_ns(view, observation) < view.knowledge.startup_ns,
+    "namespace": _of_pod(lambda who: who.namespace),
+    "pod": _of_pod(lambda who: who.pod),
+    "workload": _of_pod(lambda who: who.workload),
+    "image": _of_pod(lambda who: who.image),
+    "image_digest": _of_pod(lambda who: who.image_digest),
+    "k8s.verb": _of_request(lambda event: event.verb),
+    "k8s.resource": _of_request(lambda event: event.resource),
+    "k8s.subresource": _of_request(lambda event: event.subresource),
+    "k8s.namespace": _of_request(lambda event: event.object_namespace),
+    "k8s.name": _of_request(lambda event: event.object_name),
+    "k8s.identity": _of_request(lambda event: event.identity),
+    "k8s.impersonated": _of_request(lambda event: event.impersonated),
+    "k8s.user_agent": _of_request(lambda event: event.user_agent),
+    "k8s.own_namespace": lambda view, observation: (
+        observation.event.object_namespace == view.who.namespace
+        if observation.event.kind is Kind.API
+        else None
+    ),
+}
+"""How each field of `fieldnames.FIELDS` is worked out, but `action` and those that are counted from T0."""
+
+STATIC_FIELDS = frozenset({"action", *_FIELDS})
+"""The fields that do not depend on where a chain starts."""

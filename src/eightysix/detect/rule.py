@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -24,8 +25,14 @@ __all__ = [
     "StepMode",
 ]
 
-Facts = Mapping[str, object]
-"""What the engine knows of one event in its pod's context: field name to text, number, bool, None or tuple of texts."""
+
+class Facts(Protocol):
+    """What the engine knows of one event in its pod's context: text, number, bool, None or tuple of texts by field name.
+    A plain dict is one."""
+
+    def get(self, name: str, /) -> object:
+        """The value of a field, None where it is not told."""
+        ...
 
 
 Possible = Mapping[str, tuple[object, ...]]

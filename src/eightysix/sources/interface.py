@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -46,10 +46,10 @@ class Decoder(Protocol):
         """Tell from one decoded record (any JSON object) whether it is of this format."""
         ...
 
-    def decode(self, block: bytes, file: str, first_line: int, lines: int = 0) -> Batch:
+    def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """Decode `block`, whole lines each ended by a newline (the last may lack it), none longer than
-        `MAX_RECORD_BYTES`; `first_line` is the number of its first line in `file`, from 1, and `lines` how many there
-        are (0: not counted).
+        `MAX_RECORD_BYTES`; `first_line` is the number of its first line in `file`, from 1, and `newlines` where its
+        newlines are (empty: nobody looked).
 
         Never raises on any bytes: what cannot be used is a `Problem` with place and reason.
         """

@@ -11,7 +11,7 @@ control plane is understood and counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
@@ -87,7 +87,7 @@ class KubernetesAuditDecoder:
         """See `Decoder.recognises`; a list is recognised by any of its first records."""
         return _recognises(record)
 
-    def decode(self, block: bytes, file: str, first_line: int, lines: int = 0) -> Batch:
+    def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`.
 
         Line by line on purpose: `decode_lines` takes any white space between values, so it cannot tell which line a

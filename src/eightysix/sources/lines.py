@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
 from eightysix.model.incident import Problem
 from eightysix.sources.decompress import Limits
 
-__all__ = ["Block", "blocks_of_lines", "count_newlines"]
+__all__ = ["Block", "blocks_of_lines", "find_newlines"]
 
 
 class Block(Struct, frozen=True):
     """Whole lines of one file: `first_line` is the number of the first in the decompressed text, from 1.
 
     Every line ends with a newline except perhaps the last of the file. A record that was written over several lines
-    comes as a block of its own, on one line, with the number of the line where it starts. `lines` is how many lines
-    `data` has, 0 where nobody counted.
+    comes as a block of its own, on one line, with the number of the line where it starts. `newlines` is where the
+    newlines of `data` are, empty where nobody looked.
     """
 
     file: str
     first_line: int
     data: bytes
-    lines: int = 0
+    newlines: Sequence[int] = ()
 
 
-def count_newlines(data: bytes) -> int:
-    """`data.count(b"\\n")`, at a quarter of its cost for lines of 1 KB and more: `find` is vectorised, `count` is not."""
-    find, found = data.find, 0
+def find_newlines(data: bytes) -> list[int]:
+    """Where the newlines of `data` are. `find` is vectorised: for lines of 1 KB and more, finding all of them costs a
+    quarter of what `bytes.count` costs."""
+    find = data.find
+    found: list[int] = []
+    note = found.append
     position = find(b"\n")
     while position >= 0:
-        found += 1
+        note(position)
         position = find(b"\n", position + 1)
     return found
 
@@ -64,10 +67,12 @@ def blocks_of_lines(
             block = b"".join((*held, data[:cut])) if held else data[:cut]
             if crlf is None:
                 crlf = block.endswith(b"\r", 0, block.index(b"\n"))
-            count = count_newlines(block)
-            block = block.replace(b"\r\n", b"\n") if crlf else block
-            yield from _within(Block(file, line, block, count), limits.record_bytes, too_long)
-            line += count
+            newlines = find_newlines(block)
+            following = line + len(newlines)
+            if crlf:
+                block, newlines = block.replace(b"\r\n", b"\n"), []
+            yield from _within(Block(file, line, block, newlines), limits.record_bytes, too_long)
+            line = following
             held, held_bytes = [], 0
         if cut < len(data):
             held.append(data[cut:])

@@ -97,7 +97,7 @@ class Recogniser:
         decoder = self._chosen or self._recognise(block)
         if decoder is None:
             return []
-        batch = decoder.decode(block.data, block.file, block.first_line, block.lines)
+        batch = decoder.decode(block.data, block.file, block.first_line, block.newlines)
         self.counts.records += batch.records
         self._account(decoder, batch)
         self._chosen = decoder

@@ -8,7 +8,7 @@ the receiver writes them over whatever the sender claims; the prototype's record
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -92,7 +92,7 @@ class SensorDecoder:
             return True
         return record.get("sensor") == "py" and "time" in record
 
-    def decode(self, block: bytes, file: str, first_line: int, lines: int = 0) -> Batch:
+    def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`."""
         batch = Batch()
         for line, text in enumerate(block.split(b"\n"), first_line):

@@ -1,23 +1,24 @@
 """Tetragon's JSON export: process facts for the tree, events only for what a chain can be made of.
 
-Nearly all records are noise, so each block is decoded twice: once for a first look at a few fields (`Glance`), which is
-all that noise costs, and then the few lines that matter in full. The loop over first looks is the hottest code of the
-project (see `bench/`); process facts go straight into the trees of the caller instead of through events.
+Nearly all records are noise. Most of it is told from its bytes (`tetragon_noise`), most of the rest from a first look
+at a few fields (`Glance`), and only lines that matter are decoded in full. This is the hottest code of the project (see
+`bench/`); process facts and plain connections go straight to the caller instead of through events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import msgspec
 
 from eightysix.context.commands import program_kind
+from eightysix.context.destinations import address
 from eightysix.model.event import Contact, Event
 from eightysix.model.incident import Problem
 from eightysix.model.timestamps import to_ns
-from eightysix.model.words import Source
+from eightysix.model.words import Outcome, Source
 from eightysix.sources.interface import Batch
-from eightysix.sources.lines import count_newlines
+from eightysix.sources.lines import find_newlines
 from eightysix.sources.tetragon_events import (
     TEMPORARY,
     Fact,
@@ -26,9 +27,11 @@ from eightysix.sources.tetragon_events import (
     fact_of,
     is_landed_command,
     key_of,
+    outcome_of,
     plain_destination,
     process_of,
 )
+from eightysix.sources.tetragon_noise import LEAVES, Noise, NoiseCounts
 from eightysix.sources.tetragon_records import Glance, Record
 
 __all__ = ["TetragonDecoder", "Tree", "Trees"]
@@ -42,31 +45,20 @@ Trees = MutableMapping[str, Tree]
 Contacts = MutableMapping[str, dict[str, Contact]]
 """Plain connections by pod key, and then by process, address and port."""
 
-EINPROGRESS = -115
-"""A non-blocking connect that is under way (errno.h): not a failure."""
-
 _ENOUGH = 65_536
 """Connections, paths and programs that are remembered as known noise before starting over."""
 
-_LEAVES = frozenset(
-    f"/{folder}/{name}"
-    for folder in ("bin", "usr/bin")
-    for name in (
-        "arch basename cat cksum cmp comm cp cut date dd df dirname du echo expr false free grep egrep fgrep head hostname"
-        " id kill ln ls lscpu lsblk md5sum mkdir mktemp mv nproc nvidia-smi od paste pidof printenv printf ps pwd readlink"
-        " realpath rm rmdir sed sha256sum sleep sort stat stty sync tail tee test touch tr true tty uname uniq uptime"
-        " users wc who whoami yes"
-    ).split()
-)
-"""Programs of coreutils, procps, util-linux and the GPU driver that start no other: their execs are no links of a tree.
-Whoever replaces one of these files loses its descendants to the tree, not their own records, which name their parent."""
+_MEMORABLE = 256
+"""Longest path that is remembered: noise is short, and hostile paths have up to 4096 characters."""
 
 _NOISE, _LOOK, _MAYBE, _LEAF = 0, 1, 2, 3
 
 _KEYS = frozenset(name for name in Glance.__struct_fields__ if name != "time")
-_glance_lines = msgspec.json.Decoder(Glance).decode_lines
 _glance = msgspec.json.Decoder(Glance).decode
 _decode = msgspec.json.Decoder(Record).decode
+_decode_anything = msgspec.json.Decoder().decode
+_split = msgspec.json.Decoder(msgspec.Raw).decode_lines
+_encode = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _FAILURES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -74,8 +66,8 @@ _FAILURES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class TetragonDecoder:
     """Decodes blocks of Tetragon's export.
 
-    `trees` receives the process facts, `contacts` the plain connections; `first_execs` asks for an event at the first start of each program in each pod,
-    which only baselines and rules about program starts need.
+    `trees` receives the process facts, `contacts` the plain connections; `first_execs` asks for an event at the first
+    start of each program in each pod, which only baselines and rules about program starts need.
     """
 
     source = Source.TETRAGON
@@ -88,27 +80,77 @@ class TetragonDecoder:
         self._connections: dict[tuple[str, str, int], str] = {}
         self._paths: dict[str, bool] = {}
         self._started: set[tuple[str, str]] = set()
+        self._noise = Noise(leaves=not first_execs)
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """A record of Tetragon has exactly one of its `process_*` keys on top."""
         return any(key in _KEYS for key in record)
 
-    def decode(self, block: bytes, file: str, first_line: int, lines: int = 0) -> Batch:
+    def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`."""
-        try:
-            glances = _glance_lines(block)
-        except _FAILURES:
-            return self._decode_each(block, file, first_line)
+        ends = newlines or find_newlines(block)
+        if not block.endswith(b"\n"):
+            ends = [*ends, len(block)]
         batch = Batch()
-        interesting = self._sift(glances, batch)
-        if interesting or batch.recognised != len(glances):
-            lines = lines or count_newlines(block) + (not block.endswith(b"\n"))
-            if lines != len(glances) or not self._add_all(
-                glances, interesting, block, file, first_line, batch
-            ):
-                return self._decode_each(block, file, first_line)
+        counts = NoiseCounts()
+        rest = self._noise.sift(block, ends, counts)
+        lines: list[tuple[int, bytes]] = []
+        for index in rest:
+            text = block[ends[index - 1] + 1 if index else 0 : ends[index]]
+            lines.append((first_line + index, text))
+        looks = self._look_at(lines, file, batch)
+        glances = [glance for glance, _, _ in looks]
+        for index in self._sift(glances, batch):
+            glance, line, text = looks[index]
+            if not self._note_contact(glance, file, line):
+                self._add(text, glance, file, line, batch)
+        self._count(counts, len(ends) - len(rest), batch)
         self._note_times(glances, batch)
         return batch
+
+    def _look_at(
+        self, lines: list[tuple[int, bytes]], file: str, batch: Batch
+    ) -> list[tuple[Glance, int, bytes]]:
+        """A first look at each line: what it shows, its number and its text. What cannot be read is told."""
+        looks: list[tuple[Glance, int, bytes]] = []
+        for line, text in lines:
+            try:
+                looks.append((_glance(text), line, text))
+            except _FAILURES:
+                for record in _records_of(text):
+                    self._look_again(record, looks, file, line, batch)
+        return looks
+
+    def _look_again(
+        self, text: bytes, looks: list[tuple[Glance, int, bytes]], file: str, line: int, batch: Batch
+    ) -> None:
+        """A second look at what did not decode: one of several records on a line, or one that another exporter wrote."""
+        try:
+            looks.append((_glance(text), line, text))
+            return
+        except _FAILURES as error:
+            reason = _reason(error)
+        rewritten = _rewritten(text)
+        if rewritten:
+            looks.append((_glance(rewritten), line, rewritten))
+            return
+        batch.records += 1
+        if _is_of_another_kind(text):
+            batch.leftover.append((line, text))
+        else:
+            batch.problems.append(Problem(file, line, "malformed", reason))
+
+    def _count(self, counts: NoiseCounts, lines: int, batch: Batch) -> None:
+        """Add what was left out as noise."""
+        batch.records += lines
+        batch.recognised += lines
+        for kind, number in (
+            ("exec", counts.execs),
+            ("exit", counts.exits),
+            ("connect", counts.connects),
+            ("probe", counts.probes),
+        ):
+            batch.kinds[kind] = batch.kinds.get(kind, 0) + number
 
     def _sift(self, glances: list[Glance], batch: Batch) -> list[int]:
         """Note the process facts of all, and return the indexes of those that may become events."""
@@ -151,7 +193,7 @@ class TetragonDecoder:
                     if socket is not None:
                         connects += 1
                         known = connections.get((probe.process.exec_id, socket.daddr, socket.dport))
-                        if known is not None and known <= glance.time:
+                        if known is not None and known <= glance.time and len(arguments) == 1:
                             continue
                     else:
                         target = arguments[0].file_arg
@@ -168,75 +210,61 @@ class TetragonDecoder:
                 continue
             others += 1
             keep(index)
-        batch.records = len(glances)
-        batch.recognised = execs + probes + exits
+        batch.records += len(glances)
+        batch.recognised += execs + probes + exits
         batch.kinds = {"exec": execs, "exit": exits, "connect": connects, "probe": probes - connects}
         return interesting
 
     def _learn_program(self, binary: str) -> tuple[str, int]:
         if len(self._programs) >= _ENOUGH:
             self._programs.clear()
-        program = self._programs[binary] = (binary, _program_class(binary))
+        program = (binary, _program_class(binary))
+        if len(binary) <= _MEMORABLE:
+            self._programs[binary] = program
         return program
 
     def _learn_path(self, path: str) -> bool:
         """Whether a path could matter at all, however it is touched."""
         if len(self._paths) >= _ENOUGH:
             self._paths.clear()
-        told = self._paths[path] = classify_path(path, written=True) is not None
+        told = classify_path(path, written=True) is not None
+        if len(path) <= _MEMORABLE:
+            self._paths[path] = told
+            if not told:
+                self._noise.learn_path(path)
         return told
-
-    def _add_all(
-        self,
-        glances: list[Glance],
-        interesting: list[int],
-        block: bytes,
-        file: str,
-        first_line: int,
-        batch: Batch,
-    ) -> bool:
-        """Make events of the interesting lines of `block`, one record a line. False when a line turns out to be another
-        record than the one that was looked at: then lines and records do not go together."""
-        find = block.find
-        start = at = 0
-        for index in interesting:
-            glance = glances[index]
-            if self._note_contact(glance, file, first_line + index):
-                continue
-            while at < index:
-                start = find(b"\n", start) + 1
-                at += 1
-            end = find(b"\n", start)
-            text = block[start : end if end >= 0 else len(block)]
-            if not self._add(text, glance, file, first_line + index, batch):
-                return False
-        return True
 
     def _note_contact(self, glance: Glance, file: str, line: int) -> bool:
         """Note a plain connection from the first look alone; False where it takes more to know what it is."""
         probe = glance.process_kprobe
-        if probe is None or not probe.args or probe.process.pod is None:
+        if probe is None or len(probe.args) != 1:
             return False
         socket = probe.args[0].sock_arg
-        if socket is None or plain_destination(socket.daddr, socket.dport) != "plain":
+        if socket is None:
             return False
-        exec_id, pod = probe.process.exec_id, probe.process.pod.uid
+        exec_id, ip, port = probe.process.exec_id, socket.daddr, socket.dport
+        known_since = self._connections.get((exec_id, ip, port))
+        if known_since is not None and known_since <= glance.time:
+            return True
+        if probe.process.pod is None or plain_destination(ip, port) != "plain":
+            return False
+        pod = probe.process.pod.uid
         tree = self._trees.get(pod)
         if tree is None or exec_id not in tree:
             return False
-        ip, port = socket.daddr, socket.dport
-        returned = probe.return_value.int_arg if probe.return_value is not None else None
-        outcome = "unknown"
-        if returned is not None:
-            outcome = "denied" if returned < 0 and returned != EINPROGRESS else "allowed"
+        outcome = outcome_of(
+            probe.action, probe.return_value.int_arg if probe.return_value is not None else None
+        )
+        if outcome is Outcome.DENIED:
+            return False  # a later one may succeed, so this one is told by itself
         try:
-            contact = (to_ns(glance.time), outcome, file, line)
+            contact = (to_ns(glance.time), str(outcome), file, line)
         except ValueError:
             return False
         contacts = self._contacts.get(pod)
         if contacts is None:
             contacts = self._contacts[pod] = {}
-        name = f"{exec_id}|{ip}|{port}"
+        name = f"{exec_id}|{ip if ':' not in ip else address(ip)}|{port}"
         known = contacts.get(name)
         if known is None or contact < known:
             contacts[name] = contact
@@ -247,37 +275,30 @@ class TetragonDecoder:
         if len(self._connections) >= _ENOUGH:
             self._connections.clear()
         self._connections[(exec_id, ip, port)] = time
+        self._noise.learn_connection(exec_id, ip, port, time)
 
-    def _add(self, text: bytes, glance: Glance, file: str, line: int, batch: Batch) -> bool:
-        """Decode one line in full and make at most one event of it; False when it is not the record of `glance`."""
-        try:
-            record = _decode(text)
-        except _FAILURES as error:
-            if isinstance(error, msgspec.DecodeError) and "trailing" in str(error):
-                return False
-            batch.problems.append(Problem(file, line, "malformed", _reason(error)))
-            batch.recognised -= _is_sifted(glance)
-            return True
-        if record.time != glance.time:
-            return False
+    def _add(self, text: bytes, glance: Glance, file: str, line: int, batch: Batch) -> None:
+        """Decode one line in full and make at most one event of it."""
         if not _understood(glance):
             batch.leftover.append((line, text))
-            return True
+            return
         try:
-            event = self._event(record, file, line)
-        except ValueError as error:
-            batch.problems.append(Problem(file, line, "malformed", f"time: {error}"))
-            batch.recognised -= _is_sifted(glance)
-            return True
+            record = _decode_leniently(text)
+            event = self._event(record, glance, file, line)
+        except (*_FAILURES, ValueError) as error:
+            batch.problems.append(Problem(file, line, "malformed", _reason(error)))
+            if _is_sifted(glance):
+                batch.recognised -= 1
+                batch.kinds[_sifted_as(glance)] -= 1
+            return
         if not _is_sifted(glance):
-            kind = _other_kind(record)
+            kind = _kind(record)
             batch.recognised += 1
             batch.kinds[kind] = batch.kinds.get(kind, 0) + 1
         if event is not None:
             batch.events.append(event)
-        return True
 
-    def _event(self, record: Record, file: str, line: int) -> Event | None:
+    def _event(self, record: Record, glance: Glance, file: str, line: int) -> Event | None:
         """The event of a record, and the process fact where the fast loop had none."""
         process = process_of(record)
         if process is not None and process.exec_id:
@@ -289,12 +310,11 @@ class TetragonDecoder:
             return None
         if record.process_exec is not None and process is not None:
             return event if self._is_worth_telling(event, key_of(process, record)) else None
-        if (
-            event.dst_ip
-            and event.domain is None
-            and plain_destination(event.dst_ip, event.dst_port) == "plain"
-        ):
-            self._remember_connection(event.exec_id, event.dst_ip, event.dst_port, record.time)
+        probe = glance.process_kprobe
+        socket = probe.args[0].sock_arg if probe is not None and len(probe.args) == 1 else None
+        if socket is not None and event.outcome is not Outcome.DENIED:
+            if plain_destination(socket.daddr, socket.dport) == "plain":
+                self._remember_connection(event.exec_id, socket.daddr, socket.dport, record.time)
         return event
 
     def _is_worth_telling(self, event: Event, key: str) -> bool:
@@ -309,55 +329,61 @@ class TetragonDecoder:
         self._started.add((key, event.binary))
         return True
 
-    def _decode_each(self, block: bytes, file: str, first_line: int) -> Batch:
-        """Decode line by line, so that one bad line loses nothing else and every line has its own number."""
-        batch = Batch()
-        for offset, text in enumerate(block.split(b"\n")):
-            if not text.strip():
-                continue
-            line = first_line + offset
-            try:
-                glance = _glance(text)
-            except _FAILURES as error:
-                batch.records += 1
-                if _is_json_of_another_kind(text):
-                    batch.leftover.append((line, text))
-                else:
-                    batch.problems.append(Problem(file, line, "malformed", _reason(error)))
-                continue
-            one = Batch()
-            if self._sift([glance], one) and not self._note_contact(glance, file, line):
-                self._add(text, glance, file, line, one)
-            self._note_times([glance], one)
-            merge_batches(batch, one)
-        return batch
-
     def _note_times(self, glances: list[Glance], batch: Batch) -> None:
-        """First and last time of a block, from its first and last record: exact enough for coverage, and free."""
-        times = [_ns_or_zero(glance.time) for glance in (glances[:1] + glances[-1:])]
-        known = [time for time in times if time]
+        """First and last time of a block, from the first and last record that was looked at: exact enough for coverage,
+        and free."""
+        known = [
+            time for time in (_ns_or_zero(glance.time) for glance in (glances[:1] + glances[-1:])) if time
+        ]
         if known:
             batch.first_ns, batch.last_ns = min(known), max(known)
 
 
-def merge_batches(into: Batch, other: Batch) -> None:
-    """Add `other` to `into`."""
-    into.events += other.events
-    into.problems += other.problems
-    into.leftover += other.leftover
-    into.records += other.records
-    into.recognised += other.recognised
-    for kind, count in other.kinds.items():
-        into.kinds[kind] = into.kinds.get(kind, 0) + count
-    if other.first_ns and (not into.first_ns or other.first_ns < into.first_ns):
-        into.first_ns = other.first_ns
-    into.last_ns = max(into.last_ns, other.last_ns)
+def _records_of(line: bytes) -> list[bytes]:
+    """The records on one line: one, unless files were put together of which one lacks its last newline."""
+    if not line.strip():
+        return []
+    if b"}{" not in line and b"} {" not in line:
+        return [line]
+    try:
+        return [bytes(raw) for raw in _split(line)]
+    except _FAILURES:
+        return [line]
+
+
+def _rewritten(text: bytes) -> bytes:
+    """A record that another exporter wrote on the way, as Tetragon writes it: numbers that became text, and nulls where
+    nothing should be. Empty when it cannot be read so either, or is not Tetragon's."""
+    try:
+        value = _without_nulls(_decode_anything(text))
+        if not isinstance(value, dict) or not any(key in _KEYS for key in value):
+            return b""
+        return _encode(msgspec.convert(value, Record, strict=False))
+    except _FAILURES:
+        return b""
+
+
+def _decode_leniently(text: bytes) -> Record:
+    """A record in full; where only a field that a first look does not need is written oddly, as Tetragon would write it."""
+    try:
+        return _decode(text)
+    except _FAILURES:
+        rewritten = _rewritten(text)
+        if not rewritten:
+            raise
+        return _decode(rewritten)
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _program_class(binary: str) -> int:
     """What an exec of `binary` needs: nothing, not even a place in the tree; nothing; a look at its arguments only when
     they hold a telling word; a look in any case."""
-    if binary in _LEAVES:
+    if binary in LEAVES:
         return _LEAF
     if binary.startswith(TEMPORARY):
         return _LOOK
@@ -396,9 +422,23 @@ def _understood(glance: Glance) -> bool:
     return _is_sifted(glance) or any(getattr(glance, key) is not None for key in _KEYS)
 
 
-def _other_kind(record: Record) -> str:
-    if record.process_lsm is not None or record.process_tracepoint is not None:
-        return "probe"
+def _sifted_as(glance: Glance) -> str:
+    """How the fast loop counted a record."""
+    if glance.process_exec is not None:
+        return "exec"
+    probe = glance.process_kprobe
+    if probe is None:
+        return "exit"
+    return "connect" if probe.args and probe.args[0].sock_arg is not None else "probe"
+
+
+def _kind(record: Record) -> str:
+    probe = record.process_kprobe or record.process_lsm or record.process_tracepoint
+    if record.process_exec is not None:
+        return "exec"
+    if probe is not None:
+        connects = any(a.sock_arg is not None or a.sockaddr_arg is not None for a in probe.args)
+        return "connect" if connects else "probe"
     if record.process_connect is not None:
         return "connect"
     if record.process_loader is not None:
@@ -406,16 +446,21 @@ def _other_kind(record: Record) -> str:
     return "dropped" if record.rate_limit_info is not None else "other"
 
 
-def _is_json_of_another_kind(text: bytes) -> bool:
-    """A line that fails as Tetragon's but is a JSON object without any of its keys belongs to somebody else."""
+def _is_of_another_kind(text: bytes) -> bool:
+    """A line that fails as Tetragon's but is JSON without any of its keys belongs to somebody else."""
     try:
-        return not any(key in _KEYS for key in _decode_object(text))
+        members = _decode_object(text)
+    except msgspec.ValidationError:
+        return True  # no object
     except _FAILURES:
         return False
+    return not any(key in _KEYS for key in members)
 
 
 def _reason(error: Exception) -> str:
     """The decoder's own words, which name a place in the record and never quote its values."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
     return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:200]
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "fact_of",
     "is_landed_command",
     "key_of",
+    "outcome_of",
     "plain_destination",
     "process_of",
 ]
@@ -36,8 +37,9 @@ MAY_WRITE = 2 | 8
 MAY_READ = 4
 """`MAY_WRITE | MAY_APPEND` and `MAY_READ` of include/linux/fs.h, the second argument of security_file_permission."""
 
-EINPROGRESS = -115
-"""A non-blocking connect that is under way (errno.h): not a failure."""
+UNDER_WAY = frozenset({-4, -11, -106, -114, -115, -512, -513, -514, -516})
+"""EINTR, EAGAIN, EISCONN, EALREADY, EINPROGRESS (include/uapi/asm-generic/errno.h) and the kernel's ERESTART codes
+(include/linux/errno.h): no failures, because the connection goes on. A program chooses them with a timer or a flag."""
 
 TEMPORARY = ("/tmp/", "/dev/shm/", "/var/tmp/", "/run/shm/")  # noqa: S108 - read, never written
 _MODEL_SUFFIXES = (
@@ -189,19 +191,23 @@ DNS = 53
 
 def _probe_event(record: Record, probe: Probe, file: str, line: int) -> Event | None:
     process = probe.process
+    outcome = outcome_of(probe.action, probe.return_value.int_arg if probe.return_value is not None else None)
+    # The address that is asked for stands before the socket's own: that is not yet connected, or still to something else.
+    for argument in probe.args:
+        if argument.sockaddr_arg is not None:
+            asked = argument.sockaddr_arg
+            return _connect(record, process, asked.addr, asked.port, outcome, file, line)
     for argument in probe.args:
         if argument.sock_arg is not None:
             socket = argument.sock_arg
-            return _connect(record, process, socket.daddr, socket.dport, _outcome(probe), file, line)
-        if argument.sockaddr_arg is not None:
-            address = argument.sockaddr_arg
-            return _connect(record, process, address.addr, address.port, _outcome(probe), file, line)
+            return _connect(record, process, socket.daddr, socket.dport, outcome, file, line)
     path = _path(probe.args)
     if not path:
         return None
     access = _access(probe)
     found = classify_path(path, written=access is not Access.READ)
-    if found is None:
+    # The metadata of distributions are read by everybody: without a word of writing nothing landed.
+    if found is None or (found.activity == "distribution" and access is not Access.WRITE):
         return None
     return _make(
         record,
@@ -215,7 +221,7 @@ def _probe_event(record: Record, probe: Probe, file: str, line: int) -> Event | 
         domain=found.domain,
         artifacts=found.artifacts,
         activity=found.activity,
-        outcome=_outcome(probe),
+        outcome=outcome,
     )
 
 
@@ -225,6 +231,7 @@ def _connect(
     if not plain_destination(ip, port):
         return None
     kind = destinations.classify(ip, port)
+    ip = destinations.address(ip)
     return _make(
         record,
         process,
@@ -341,13 +348,13 @@ def _access(probe: Probe) -> Access:
     return Access.UNKNOWN
 
 
-def _outcome(probe: Probe) -> Outcome:
-    if probe.action in _DENYING:
+def outcome_of(action: str, returned: int | None) -> Outcome:
+    """Whether it succeeded, by what the policy did and what the hook returned (None where the policy does not ask)."""
+    if action in _DENYING:
         return Outcome.DENIED
-    returned = probe.return_value.int_arg if probe.return_value is not None else None
     if returned is None:
         return Outcome.UNKNOWN
-    return Outcome.DENIED if returned < 0 and returned != EINPROGRESS else Outcome.ALLOWED
+    return Outcome.DENIED if returned < 0 and returned not in UNDER_WAY else Outcome.ALLOWED
 
 
 @lru_cache(maxsize=8192)

@@ -7,7 +7,9 @@ older and enterprise builds.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 __all__ = [
     "Argument",
@@ -24,6 +26,17 @@ __all__ = [
 ]
 
 
+Short = Annotated[str, Meta(max_length=512)]
+"""Ids, times and addresses, which are kept by the thousand. The longest is an exec id: base64 of a node's name (253
+characters), a time and a number."""
+
+Path = Annotated[str, Meta(max_length=4096)]
+"""PATH_MAX of include/uapi/linux/limits.h: no kernel tells of a longer one."""
+
+Number = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
+"""A `uint32`, as all numbers of processes, users and ports are in the export's schema."""
+
+
 class Image(Struct, gc=False):
     """`id` is `repository@sha256:...`, `name` is `repository:tag`."""
 
@@ -37,7 +50,7 @@ class Container(Struct, gc=False):
     id: str = ""
     name: str = ""
     image: Image | None = None
-    start_time: str = ""
+    start_time: Short = ""
     maybe_exec_probe: bool = False
 
 
@@ -46,7 +59,7 @@ class Pod(Struct, gc=False):
 
     namespace: str = ""
     name: str = ""
-    uid: str = ""
+    uid: Short = ""
     container: Container | None = None
     workload: str = ""
     workload_kind: str = ""
@@ -55,16 +68,16 @@ class Pod(Struct, gc=False):
 class ProcessInfo(Struct, gc=False):
     """The process that an event is about."""
 
-    exec_id: str = ""
-    parent_exec_id: str = ""
-    pid: int = 0
-    binary: str = ""
+    exec_id: Short = ""
+    parent_exec_id: Short = ""
+    pid: Number = 0
+    binary: Path = ""
     arguments: str = ""
-    start_time: str = ""
-    docker: str = ""
-    tid: int = 0
-    uid: int = 0
-    cwd: str = ""
+    start_time: Short = ""
+    docker: Short = ""
+    tid: Number = 0
+    uid: Number = 0
+    cwd: Path = ""
     pod: Pod | None = None
     in_init_tree: bool | None = None
 
@@ -72,12 +85,12 @@ class ProcessInfo(Struct, gc=False):
 class Parent(Struct, gc=False):
     """The parent as it is told inside an event: enough to link lineage where its own exec was never exported."""
 
-    exec_id: str = ""
-    parent_exec_id: str = ""
-    pid: int = 0
-    binary: str = ""
-    start_time: str = ""
-    docker: str = ""
+    exec_id: Short = ""
+    parent_exec_id: Short = ""
+    pid: Number = 0
+    binary: Path = ""
+    start_time: Short = ""
+    docker: Short = ""
 
 
 class Exec(Struct, gc=False):
@@ -94,22 +107,22 @@ class Exit(Struct, gc=False):
 class Socket(Struct, gc=False):
     """`sock_arg`."""
 
-    daddr: str = ""
-    dport: int = 0
+    daddr: Short = ""
+    dport: Number = 0
     protocol: str = ""
 
 
 class SocketAddress(Struct, gc=False):
     """`sockaddr_arg`."""
 
-    addr: str = ""
-    port: int = 0
+    addr: Short = ""
+    port: Number = 0
 
 
 class File(Struct, gc=False):
     """`file_arg`, `path_arg`, `linux_binprm_arg`."""
 
-    path: str = ""
+    path: Path = ""
 
 
 class Argument(Struct, gc=False):
@@ -140,7 +153,7 @@ class Loader(Struct, gc=False):
     """`process_loader`: a binary or library was mapped."""
 
     process: ProcessInfo
-    path: str = ""
+    path: Path = ""
 
 
 class Connect(Struct, gc=False):
@@ -148,8 +161,8 @@ class Connect(Struct, gc=False):
 
     process: ProcessInfo
     parent: Parent | None = None
-    destination_ip: str = ""
-    destination_port: int = 0
+    destination_ip: Short = ""
+    destination_port: Number = 0
 
 
 class RateLimit(Struct, gc=False):
@@ -171,10 +184,11 @@ class Record(Struct, gc=False):
     process_close: Exit | None = None
     process_listen: Exit | None = None
     process_uprobe: Exit | None = None
+    process_usdt: Exit | None = None
     process_throttle: Exit | None = None
     rate_limit_info: RateLimit | None = None
     node_name: str = ""
-    time: str = ""
+    time: Short = ""
     cluster_name: str = ""
 
 
@@ -185,19 +199,19 @@ class Record(Struct, gc=False):
 class GlancePod(Struct, gc=False):
     """Which pod."""
 
-    uid: str = ""
+    uid: Short = ""
 
 
 class GlanceProcess(Struct, gc=False):
     """What the process tree keeps, and whether the command may matter."""
 
-    exec_id: str = ""
-    parent_exec_id: str = ""
-    pid: int = 0
-    binary: str = ""
+    exec_id: Short = ""
+    parent_exec_id: Short = ""
+    pid: Number = 0
+    binary: Path = ""
     arguments: str = ""
-    start_time: str = ""
-    docker: str = ""
+    start_time: Short = ""
+    docker: Short = ""
     pod: GlancePod | None = None
     in_init_tree: bool | None = None
 
@@ -211,7 +225,7 @@ class GlanceExec(Struct, gc=False):
 class GlanceActor(Struct, gc=False):
     """Who did what a probe saw."""
 
-    exec_id: str = ""
+    exec_id: Short = ""
     pod: GlancePod | None = None
 
 
@@ -234,6 +248,7 @@ class GlanceProbe(Struct, gc=False, rename={"return_value": "return"}):
     process: GlanceActor
     args: list[GlanceArgument] = []
     return_value: GlanceReturn | None = None
+    action: str = ""
 
 
 class Glance(Struct, gc=False):
@@ -249,6 +264,7 @@ class Glance(Struct, gc=False):
     process_close: Exit | None = None
     process_listen: Exit | None = None
     process_uprobe: Exit | None = None
+    process_usdt: Exit | None = None
     process_throttle: Exit | None = None
     rate_limit_info: RateLimit | None = None
-    time: str = ""
+    time: Short = ""

@@ -1,0 +1,142 @@
+"""Which lines of Tetragon's export are noise, told from their bytes alone, before anything is decoded.
+
+Nine of ten records of a busy node are exits, starts of small tools, reads of the same files and connections to the same
+places. Such a line is left out here when it has exactly the shape in which Tetragon writes it (compact, fields in the
+order of `tetragon.proto`) and the decoder has learnt before that it tells nothing new. Everything else (spaces, another
+order of keys, escapes, anything unexpected) is decoded, so this may only ever cost time, never an event: the tests hold
+it against the decoder with shuffled keys, escapes and white space. What it cannot notice is damage inside a line that is
+noise anyway.
+
+A quote inside a JSON string is always escaped, so a pattern with quotes of its own can only be found where the record
+really has that key, whatever a process wrote into its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["LEAVES", "Noise", "NoiseCounts"]
+
+LEAVES = frozenset(
+    f"/{folder}/{name}"
+    for folder in ("bin", "usr/bin")
+    for name in (
+        "arch basename cat cksum cmp comm cp cut date dd df dirname du echo expr false free grep egrep fgrep head hostname"
+        " id kill ln ls lscpu lsblk md5sum mkdir mktemp mv nproc nvidia-smi od paste pidof printenv printf ps pwd readlink"
+        " realpath rm rmdir sed sha256sum sleep sort stat stty sync tail tee test touch tr true tty uname uniq uptime"
+        " users wc who whoami yes"
+    ).split()
+)
+"""Programs of coreutils, procps, util-linux and the GPU driver that start no other: their execs are no links of a tree.
+Whoever replaces one of these files loses its descendants to the tree, not their own records, which name their parent."""
+
+MOST = 65_536
+"""Connections and paths that are remembered as noise before starting over."""
+
+_EXIT = b'{"process_exit":{"process":{"exec_id":"'
+_EXEC = b'{"process_exec":{"process":{"exec_id":"'
+_PROBE = b'{"process_kprobe":{"process":{"exec_id":"'
+_BINARY = b'"binary":"'
+_ARGUMENTS = b'"args":[{"'
+_SOCKET = b'"args":[{"sock_arg":{'
+_FILE = b'"args":[{"file_arg":{"path":"'
+_ADDRESS = b'"daddr":"'
+_PORT = b'"dport":'
+_TIME = b'"time":"'
+_LEAF_BYTES = frozenset(name.encode() for name in LEAVES)
+
+
+class NoiseCounts:
+    """How many lines of a block were left out, by kind."""
+
+    __slots__ = ("connects", "execs", "exits", "probes")
+
+    def __init__(self) -> None:
+        self.exits = self.execs = self.connects = self.probes = 0
+
+
+class Noise:
+    """What the decoder has learnt to be noise; it adds to this, and asks which lines are left to decode."""
+
+    def __init__(self, *, leaves: bool) -> None:
+        self._leaves = _LEAF_BYTES if leaves else frozenset()
+        self._paths: set[bytes] = set()
+        self._connections: dict[bytes, bytes] = {}
+
+    def learn_path(self, path: str) -> None:
+        """From now on, touching `path` is noise, whoever does it and how."""
+        if len(self._paths) >= MOST:
+            self._paths.clear()
+        if "\\" not in path and '"' not in path:
+            self._paths.add(path.encode("utf-8", "surrogatepass"))
+
+    def learn_connection(self, exec_id: str, ip: str, port: int, time: str) -> None:
+        """From now on, this process connecting there at `time` or later is noise. Empty `time`: at any time."""
+        if len(self._connections) >= MOST:
+            self._connections.clear()
+        self._connections[f"{exec_id}{ip}{port}".encode("utf-8", "replace")] = time.encode("utf-8", "replace")
+
+    def sift(self, block: bytes, ends: Sequence[int], counts: NoiseCounts) -> list[int]:
+        """The indexes of the lines of `block`, ended by `ends`, that must be decoded; counts the others."""
+        starts_with, find = block.startswith, block.find
+        leaves, paths, connections = self._leaves, self._paths, self._connections
+        rest: list[int] = []
+        keep = rest.append
+        exits = execs = connects = probes = start = 0
+        for index, end in enumerate(ends):
+            begin, start = start, end + 1
+            if end - begin < _SHORTEST or block[end - 1] != _BRACE:
+                keep(index)
+            elif starts_with(_PROBE, begin):
+                at = find(_ARGUMENTS, end - _TAIL if end > _TAIL else 0, end)
+                if at < begin:
+                    keep(index)
+                elif starts_with(_FILE, at):
+                    at += _FILE_LENGTH
+                    if block[at : find(b'"', at, end)] in paths:
+                        probes += 1
+                    else:
+                        keep(index)
+                elif starts_with(_SOCKET, at):
+                    begin += _PROBE_LENGTH
+                    at = find(_ADDRESS, at, end) + _ADDRESS_LENGTH
+                    port = find(_PORT, at, end) + _PORT_LENGTH
+                    known = connections.get(
+                        block[begin : find(b'"', begin, end)]
+                        + block[at : find(b'"', at, end)]
+                        + block[port : find(b",", port, end)]
+                    )
+                    time = find(_TIME, port, end) + _TIME_LENGTH
+                    if known is not None and known <= block[time : find(b'"', time, end)]:
+                        connects += 1
+                    else:
+                        keep(index)
+                else:
+                    keep(index)
+            elif starts_with(_EXIT, begin):
+                exits += 1
+            elif leaves and starts_with(_EXEC, begin):
+                at = find(_BINARY, begin, end) + _BINARY_LENGTH
+                if block[at : find(b'"', at, end)] in leaves:
+                    execs += 1
+                else:
+                    keep(index)
+            else:
+                keep(index)
+        counts.exits, counts.execs, counts.connects, counts.probes = exits, execs, connects, probes
+        return rest
+
+
+_TAIL = 720
+"""The arguments of a probe begin no further from the end of its record, unless they are of a kind that is no noise."""
+
+_SHORTEST = 64
+"""Shorter lines are no records of a process."""
+
+_BRACE = ord("}")
+_FILE_LENGTH = len(_FILE)
+_BINARY_LENGTH = len(_BINARY)
+_ADDRESS_LENGTH = len(_ADDRESS)
+_PORT_LENGTH = len(_PORT)
+_PROBE_LENGTH = len(_PROBE)
+_TIME_LENGTH = len(_TIME)

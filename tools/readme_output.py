@@ -1,0 +1,84 @@
+"""Brings what README.md and docs/ show up to date: the table of measurements, and the output of every command in them.
+
+python tools/readme_output.py            write both
+python tools/readme_output.py --check    write nothing, exit 1 where the table is out of date (a test compares the output)
+
+The table stands between two marks in README.md. Without `bench/results/throughput.json` nothing stands there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "README.md"
+RESULTS = ROOT / "bench" / "results" / "throughput.json"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The measurements of `bench/throughput.py` as a table."""
+    speed, median, score = found["records_per_cpu_second"], found["median"], found["incidents"]
+    floor = found["floor_over_detect"]
+    rows = [
+        (
+            f"Tetragon records in a CPU second, {found['bytes'] / found['records'] / 1000:.1f} KB each",
+            f"{speed['detect']:,}",
+        ),
+        ("peak memory", f"{median['detect']['peak_mb']:.0f} MB"),
+        (
+            "CPU of a bare typed decode, over that of `detect`",
+            f"{floor['median']:.2f} ({floor['min']:.2f} to {floor['max']:.2f})",
+        ),
+        ("CPU of Python EQL with one query, over that of `detect`", f"{found['eql_over_detect']:.1f}"),
+        ("CPU with 50 rules, over that with the packaged ones", f"{found['fifty_rules_over_four']:.2f}"),
+        (
+            "planted chains found, missed, and pods told without one",
+            f"{score['found']} of {score['planted']}, {score['missed']}, {score['false']}",
+        ),
+    ]
+    lines = [
+        f"{found['records']:,} records, median of {found['rounds']} rounds, Python {found['python']}, one core:",
+        "",
+        "| measured | result |",
+        "|---|---:|",
+        *(f"| {what} | {result} |" for what, result in rows),
+        "",
+        "All of them: [bench/results/throughput.json](bench/results/throughput.json).",
+    ]
+    return "\n".join(lines)
+
+
+def with_table(page: str, results: Path) -> str:
+    """`page` with the table of `results` between the marks, or with nothing there where they are absent."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{PAGE.name} lacks the marks {BEGIN} and {END}")
+    inside = f"\n{table(json.loads(results.read_text()))}\n" if results.is_file() else "\n"
+    return f"{before}{BEGIN}{inside}{END}{after}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write or check."""
+    page = PAGE.read_text(encoding="utf-8")
+    wanted = with_table(page, RESULTS)
+    if "--check" in arguments:
+        if page != wanted:
+            print("the table in README.md is out of date: run python tools/readme_output.py")
+        return int(page != wanted)
+    PAGE.write_text(wanted, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "tests/repo/test_readme.py"]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "EIGHTYSIX_UPDATE_SNAPSHOTS": "1"}, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
