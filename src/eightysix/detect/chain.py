@@ -244,11 +244,15 @@ def _try(
     cache: dict[int, ObservationFacts] = {}
     matches: dict[str, list[Observation]] = {}
 
+    written = anchor if plan.starts_with_landing else tainting_landing(view, taker, anchor.time_ns)
+    landing = install_behind(view, written)
+    since = anchor.time_ns
+
     def matching(signal: Signal, join: Join) -> list[Observation]:
         found: list[Observation] = []
         for t in wanted[signal.name]:
             observation = t.observation
-            if observation is not anchor and not _may_follow(view, observation, anchor, taker, join):
+            if observation is not anchor and not _may_follow(view, observation, anchor, since, taker, join):
                 continue
             if signal.name not in plan.anchored:
                 found.append(observation)
@@ -270,9 +274,9 @@ def _try(
         if times is None:
             return None
         reached = max(reached, times)
-    landing = anchor if plan.starts_with_landing else tainting_landing(view, taker, anchor.time_ns)
-    _supporting(rule, matching, matches)
-    _landed(rule, told, landing, matches)
+    since = min(since, landing.time_ns) if landing is not None else since
+    _supporting(plan, matching, matches)
+    _landed(plan, told, {id(landing), id(written)}, matches)
     chain = Chain(rule, view, anchor, taker, matches, reached, landing=landing)
     _judge(chain, cache, told)
     return chain
@@ -311,25 +315,34 @@ def _step(
     return max(times) if step.mode is StepMode.ALL else min(times)
 
 
-def _supporting(rule: Rule, matching: _Matching, matches: _Matches) -> None:
+def _supporting(plan: Plan, matching: _Matching, matches: _Matches) -> None:
     """Signals outside the chain add points where they are there, joined to the taker."""
-    named = {name for step in rule.chain for name in step.names}
-    for name, signal in rule.signals.items():
-        if name not in named and signal.stage is not Stage.LAND:
+    for name in plan.other_names:
+        signal = plan.rule.signals[name]
+        if signal.stage is not Stage.LAND:
             found = matching(signal, Join.PROCESS)
             if found:
                 matches[name] = found
 
 
-def _landed(rule: Rule, told: Sequence[Told], landing: Observation | None, matches: _Matches) -> None:
+def _landed(plan: Plan, told: Sequence[Told], landings: set[int], matches: _Matches) -> None:
     """Signals of stage land that are in no step tell of the landing that tainted the taker, and of no other."""
-    named = {name for step in rule.chain for name in step.names}
     for t in told:
-        if landing is None or t.observation is not landing:
+        if id(t.observation) not in landings:
             continue
-        for name, signal in rule.signals.items():
-            if name not in named and signal.stage is Stage.LAND and signal.detection.matches(t.facts):
-                matches[name] = [landing]
+        for name in plan.other_names:
+            signal = plan.rule.signals[name]
+            if signal.stage is Stage.LAND and signal.detection.matches(t.facts):
+                matches[name] = [t.observation]
+
+
+def install_behind(view: PodView, landing: Observation | None) -> Observation | None:
+    """The install that wrote what landed, if one did: the story begins when it started. Else `landing` itself."""
+    if landing is None or landing.action not in (Action.STARTUP_FILE, Action.WRITE) or not landing.actor:
+        return landing
+    above = set(view.lineage.ancestors(landing.actor))
+    installs = [o for o in view.landings if o.actor in above and o.time_ns <= landing.time_ns]
+    return installs[-1] if installs else landing
 
 
 def tainting_landing(view: PodView, taker: str, before_ns: int) -> Observation | None:
@@ -351,8 +364,10 @@ def tainting_landing(view: PodView, taker: str, before_ns: int) -> Observation |
     return found[-1] if found else None
 
 
-def _may_follow(view: PodView, observation: Observation, anchor: Observation, taker: str, join: Join) -> bool:
-    if observation.time_ns < anchor.time_ns - _skew(observation, anchor):
+def _may_follow(
+    view: PodView, observation: Observation, anchor: Observation, since_ns: int, taker: str, join: Join
+) -> bool:
+    if observation.time_ns < since_ns - _skew(observation, anchor):
         return False
     if join in (Join.POD, Join.WINDOW, Join.TOKEN) or not taker:
         return True

@@ -106,7 +106,8 @@ class Plan:
         steps = [step for step in rule.chain if step.mode is not StepMode.ABSENT]
         self.steps = tuple(steps)
         self.step_names = tuple(dict.fromkeys(name for step in steps for name in step.names))
-        self.other_names = tuple(name for name in rule.signals if name not in self.step_names)
+        named = {name for step in rule.chain for name in step.names}
+        self.other_names = tuple(name for name in rule.signals if name not in named)
         self.anchored = frozenset(
             name
             for name, signal in rule.signals.items()

@@ -67,7 +67,7 @@ class PodView:
         observations = observe(events)
         born = _born(events)
         installers = _installers(observations)
-        landings = _landings(observations, born)
+        landings = _landings(observations, born, installers, lineage)
         view = cls(
             key=state.key,
             knowledge=knowledge,
@@ -183,13 +183,21 @@ def _installers(observations: list[Observation]) -> frozenset[str]:
     )
 
 
-def _landings(observations: list[Observation], born: int) -> list[Observation]:
-    """What landed: one observation for each installer process and burst of writes, with the union of its artifacts,
-    and one for each distribution that only the sensor knows to be younger than the container."""
+def _landings(
+    observations: list[Observation], born: int, installers: frozenset[str], lineage: Lineage
+) -> list[Observation]:
+    """What landed: one observation for each installer process (with those that it started itself, as pip does for build
+    dependencies), with the union of its artifacts, and one for each distribution that only the sensor knows to be younger
+    than the container."""
     by_process: dict[str, list[Observation]] = {}
     for observation in observations:
         if observation.action is Action.INSTALL and observation.event.activity in ("install", "distribution"):
-            by_process.setdefault(observation.actor or observation.event.event_id, []).append(observation)
+            above = (
+                [a for a in lineage.ancestors(observation.actor) if a in installers]
+                if observation.actor
+                else []
+            )
+            by_process.setdefault(above[-1] if above else observation.event.event_id, []).append(observation)
     landings = _without_announced([_joined(group) for group in by_process.values()])
     known = {artifact.name for landing in landings for artifact in landing.artifacts}
     landings += _by_age(observations, born, known)

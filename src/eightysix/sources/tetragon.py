@@ -18,6 +18,7 @@ from eightysix.model.incident import Problem
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Outcome, Source
 from eightysix.sources.interface import Batch
+from eightysix.sources.json_text import why
 from eightysix.sources.lines import find_newlines
 from eightysix.sources.tetragon_events import (
     TEMPORARY,
@@ -458,10 +459,8 @@ def _is_of_another_kind(text: bytes) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The decoder's own words, which name a place in the record and never quote its values."""
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:200]
+    """Why a record cannot be used, without any of its content."""
+    return why(error) if isinstance(error, _FAILURES) else f"time: {error}"
 
 
 def _ns_or_zero(text: str) -> int:
