@@ -40,18 +40,8 @@ sys.exit(main(["detect", sys.argv[1], "--format", "json", "--output", sys.argv[2
 
 RULES_50 = """
 import sys
-import msgspec
-import eightysix.rules.catalog as catalog
-load_all = catalog.load_all
-def many(folder):
-    loaded = load_all(folder)
-    rules = list(loaded.rules)
-    for number in range(50 - len(rules)):
-        rules.append(msgspec.structs.replace(loaded.rules[number % len(loaded.rules)], id=f"copy-{number}"))
-    return msgspec.structs.replace(loaded, rules=tuple(rules))
-catalog.load_all = many
 from eightysix.cli.main import main
-sys.exit(main(["detect", sys.argv[1], "--format", "json", "--output", sys.argv[2], "--exit-zero", "--quiet"]))
+sys.exit(main(["detect", sys.argv[1], "--format", "json", "--output", sys.argv[2], "--exit-zero", "--quiet", "--rules", sys.argv[3]]))
 """
 
 EQL = """
@@ -95,10 +85,35 @@ def measure(side: str, folder: Path, corpus: Path, flat: Path) -> dict[str, floa
     body.write_text(script)
     wrapper.write_text(WRAPPER)
     data = flat if side == "eql" else corpus
-    command = [sys.executable, str(wrapper), str(body), str(data), str(folder / f"{side}.json")]
+    command = [
+        sys.executable,
+        str(wrapper),
+        str(body),
+        str(data),
+        str(folder / f"{side}.json"),
+        str(folder / "rules.d"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def write_rules(folder: Path, count: int) -> None:
+    """Write `count` rules beside the packaged ones: each a packaged rule under another id with other points, and so asked
+    about the same pods, every third also with a detection of its own that the packaged ones do not share."""
+    from eightysix.rules.catalog import packaged_folder
+
+    originals = sorted(packaged_folder().glob("*/rule.yml"))
+    for number in range(count):
+        original = originals[number % len(originals)]
+        text = original.read_text().replace(f"id: {original.parent.name}", f"id: more-{number:02}")
+        text = text.replace("points: 10\n", f"points: {10 + number % 3}\n")
+        if number % 3 == 0:
+            text = text.replace(
+                "{action: credential", f"{{dst.port|lt: {60_000 + number}, action: credential", 1
+            )
+        (folder / f"more-{number:02}").mkdir(parents=True)
+        (folder / f"more-{number:02}" / "rule.yml").write_text(text)
 
 
 def idle() -> float:
@@ -116,6 +131,7 @@ def run(records: int, rounds: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpus, flat = folder / "tetragon.jsonl", folder / "flat.jsonl"
+        write_rules(folder / "rules.d", 46)
         truth = write_corpus(corpus, records=records)
         write_flat(flat, records=records)
         taken: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}

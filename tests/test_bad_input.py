@@ -293,9 +293,7 @@ def test_all_bad_lines_at_once_between_any_two_good_ones(tmp_path: Path, referen
         chaos = random.Random(file)
         text = b""
         for line in BREACH[file]:
-            for bad in chaos.sample(small, 3):
-                text += bad + b"\n"
-            text += line.encode() + b"\n"
+            text += b"\n".join([line.encode(), *chaos.sample(small, 3), b""])
         (tmp_path / file).write_bytes(text)
         expected["malformed"] += len(BREACH[file]) * 3
     result = detect(folder=tmp_path)

@@ -167,6 +167,12 @@ def test_block_does_what_it_shows(
             assert matches(shown, got) or "\n".join(got) == "\n".join(shown)
 
 
+def test_measurements_are_those_of_the_last_run() -> None:
+    check = [sys.executable, "tools/readme_output.py", "--check"]
+    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_readme_has_a_first_command() -> None:
     first = next((block for block in BLOCKS if block.page.name == "README.md"), None)
     assert first is not None

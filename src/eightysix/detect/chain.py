@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from eightysix.detect.actions import Action
@@ -25,12 +25,12 @@ from eightysix.detect.facts import (
 )
 from eightysix.detect.gate import SKEW_NS, Gate, contain_gate
 from eightysix.detect.observe import Observation
-from eightysix.detect.plan import Plan
+from eightysix.detect.plan import Plan, Structure
 from eightysix.detect.rule import Join, Rule, Signal, Step, StepMode
 from eightysix.detect.view import PodView
 from eightysix.model.words import Origin, Source, Stage, Verdict
 
-__all__ = ["MAX_ANCHORS", "MAX_TAKERS", "Chain", "Told", "find_chain", "taint_root", "tell"]
+__all__ = ["MAX_ANCHORS", "MAX_TAKERS", "Chain", "Told", "Tried", "find_chain", "taint_root", "tell"]
 
 MAX_ANCHORS = 64
 MAX_TAKERS = 32
@@ -129,20 +129,50 @@ def taint_root(view: PodView, actor: str) -> str:
     return found
 
 
-def find_chain(plan: Plan, view: PodView, told: Sequence[Told]) -> Chain | None:
-    """The best chain of `rule`; None where its steps are not there, or have less than half of what makes a suspect:
-    below that there is nothing that a person could look at."""
+Tried = dict[Structure, list[Chain]]
+"""Chains of one pod by the structure of the rules that they were looked for with."""
+
+
+def find_chain(plan: Plan, view: PodView, told: Sequence[Told], tried: Tried) -> Chain | None:
+    """The best chain of the plan's rule; None where its steps are not there, or have less than half of what makes a suspect:
+    below that there is nothing that a person could look at. Rules that differ in points and texts alone share `tried`."""
+    chains = tried.get(plan.structure)
+    if chains is None:
+        chains = tried[plan.structure] = _all_chains(plan, view, told)
+    scored = [_scored(plan.rule, chain) for chain in chains]
+    best = max(scored, key=lambda chain: chain.preference, default=None)
+    return best if best is not None and 2 * best.score >= plan.rule.suspect_at else None
+
+
+def _all_chains(plan: Plan, view: PodView, told: Sequence[Told]) -> list[Chain]:
+    """Every chain that the rule's steps make, whatever its points."""
     wanted = _candidates(plan, told)
     if wanted is None:
-        return None
-    best: Chain | None = None
+        return []
     starts = _starts(plan, wanted)
-    for taker, takes in _takers(plan, view, told):
-        for anchor in _anchors(plan, starts, taker, takes):
-            chain = _try(plan, view, told, wanted, anchor, taker)
-            if chain is not None and (best is None or chain.preference > best.preference):
-                best = chain
-    return best if best is not None and 2 * best.score >= plan.rule.suspect_at else None
+    found = [
+        _try(plan, view, told, wanted, anchor, taker)
+        for taker, takes in _takers(plan, view, told)
+        for anchor in _anchors(plan, starts, taker, takes)
+    ]
+    return [chain for chain in found if chain is not None]
+
+
+def _scored(rule: Rule, chain: Chain) -> Chain:
+    """`chain` with the points and the verdict of `rule`."""
+    score = sum(rule.signals[name].points for name in chain.matches)
+    score += sum(rule.benign[place].points for place in chain.benign)
+    verdict = Verdict.WATCH
+    if (
+        rule.contain_at is not None
+        and score >= rule.contain_at
+        and chain.gate is not None
+        and chain.gate.open
+    ):
+        verdict = Verdict.CONTAIN
+    elif score >= rule.suspect_at:
+        verdict = Verdict.SUSPECT
+    return replace(chain, rule=rule, score=score, verdict=verdict)
 
 
 def _candidates(plan: Plan, told: Sequence[Told]) -> dict[str, list[Told]] | None:
@@ -278,7 +308,7 @@ def _try(
     _supporting(plan, matching, matches)
     _landed(plan, told, {id(landing), id(written)}, matches)
     chain = Chain(rule, view, anchor, taker, matches, reached, landing=landing)
-    _judge(chain, cache, told)
+    _weigh(chain, cache, told)
     return chain
 
 
@@ -415,24 +445,16 @@ def _first_taken(view: PodView, told: Sequence[Told], anchor: Observation, taker
     return first
 
 
-def _judge(chain: Chain, cache: dict[int, ObservationFacts], told: Sequence[Told]) -> None:
-    """Add up the points and find the verdict."""
-    rule = chain.rule
-    chain.score = sum(rule.signals[name].points for name in chain.matches)
+def _weigh(chain: Chain, cache: dict[int, ObservationFacts], told: Sequence[Told]) -> None:
+    """Find the benign context that is there, and whether containment may be spoken."""
     matched = {id(o) for found in chain.matches.values() for o in found}
-    for place, benign in enumerate(rule.benign):
-        for t in told:
-            if id(t.observation) not in matched or t.observation.event.origin is Origin.SUSPECT:
-                continue
-            if benign.detection.matches(cache.get(id(t), t.facts)):
-                chain.score += benign.points
-                chain.benign.append(place)
-                break
+    witnessed = [
+        t for t in told if id(t.observation) in matched and t.observation.event.origin is not Origin.SUSPECT
+    ]
+    for place, benign in enumerate(chain.rule.benign):
+        if any(benign.detection.matches(cache.get(id(t), t.facts)) for t in witnessed):
+            chain.benign.append(place)
     chain.gate = contain_gate(chain.view, chain.landing, chain.taker, _credentials(chain, told), told)
-    if rule.contain_at is not None and chain.score >= rule.contain_at and chain.gate.open:
-        chain.verdict = Verdict.CONTAIN
-    elif chain.score >= rule.suspect_at:
-        chain.verdict = Verdict.SUSPECT
 
 
 def _credentials(chain: Chain, told: Sequence[Told]) -> list[Told]:

@@ -11,7 +11,7 @@ import msgspec
 from eightysix.detect.chain import Chain
 from eightysix.detect.rule import By
 from eightysix.detect.story import incident_id, incident_of
-from eightysix.model.incident import Incident, Reason, StageEntry
+from eightysix.model.incident import Identity, Incident, Reason, StageEntry
 from eightysix.model.words import Basis
 
 __all__ = ["Case", "combine"]
@@ -57,7 +57,7 @@ def _pod(chains: list[Chain]) -> list[Case]:
     """Chains of one pod that share evidence are one incident."""
     groups: list[tuple[set[str], list[Chain]]] = []
     for chain in sorted(chains, key=_worst_first):
-        events: set[str] = {o.event.event_id for found in chain.matches.values() for o in found}
+        events = _events(chain)
         for known, group in groups:
             if known & events:
                 known |= events
@@ -65,43 +65,59 @@ def _pod(chains: list[Chain]) -> list[Case]:
                 break
         else:
             groups.append((events, [chain]))
-    return [Case(_joined([incident_of(chain) for chain in group]), tuple(group)) for _, group in groups]
+    return [Case(_joined(group), tuple(group)) for _, group in groups]
 
 
-def _joined(incidents: list[Incident]) -> Incident:
-    lead, others = incidents[0], incidents[1:]
-    if not others:
+def _events(chain: Chain) -> set[str]:
+    return {o.event.event_id for found in chain.matches.values() for o in found}
+
+
+def _joined(chains: list[Chain]) -> Incident:
+    """One incident for chains that share evidence: the worst tells it, the others add what only they know."""
+    lead = incident_of(chains[0])
+    if len(chains) == 1:
         return lead
-    stages = list(lead.stages)
-    told = {(e.at, e.destination, e.process) for e in stages}
-    for other in others:
-        stages += [_shifted(e, lead) for e in other.stages if (e.at, e.destination, e.process) not in told]
-        told |= {(e.at, e.destination, e.process) for e in other.stages}
-    stages.sort(key=lambda e: (e.at, e.stage, e.title))
-    identities = list(lead.identities)
-    for other in others:
-        identities += [
-            i for i in other.identities if (i.kind, i.name) not in {(k.kind, k.name) for k in identities}
-        ]
+    known = _events(chains[0])
+    extra: list[Incident] = []
+    for chain in chains[1:]:
+        if not _events(chain) <= known:
+            known |= _events(chain)
+            extra.append(incident_of(chain))
     also = tuple(
-        Reason(
-            0, f"also: {other.title} ({other.rule}), {other.verdict} with {other.score} points", Basis.JUDGED
-        )
-        for other in others
+        Reason(0, f"also: {c.rule.title} ({c.rule.id}), {c.verdict} with {c.score} points", Basis.JUDGED)
+        for c in chains[1:]
     )
+    gaps = [gap for other in extra for gap in other.gaps if not gap.startswith("not contained")]
     return msgspec.structs.replace(
         lead,
-        aliases=tuple(other.id for other in others),
-        stages=tuple(stages),
-        identities=tuple(identities),
+        aliases=tuple(incident_id(chain) for chain in chains[1:]),
+        stages=_stages(lead, extra),
+        identities=_identities(lead, extra),
         why=lead.why + also,
-        gaps=tuple(
-            dict.fromkeys(
-                lead.gaps + tuple(g for o in others for g in o.gaps if not g.startswith("not contained"))
-            )
+        gaps=tuple(dict.fromkeys((*lead.gaps, *gaps))),
+        next_steps=tuple(
+            dict.fromkeys((*lead.next_steps, *(step for other in extra for step in other.next_steps)))
         ),
-        next_steps=tuple(dict.fromkeys(lead.next_steps + tuple(s for o in others for s in o.next_steps))),
     )
+
+
+def _stages(lead: Incident, extra: list[Incident]) -> tuple[StageEntry, ...]:
+    stages = list(lead.stages)
+    told = {(entry.at, entry.destination) for entry in stages}
+    for other in extra:
+        stages += [
+            _shifted(entry, lead) for entry in other.stages if (entry.at, entry.destination) not in told
+        ]
+        told |= {(entry.at, entry.destination) for entry in other.stages}
+    return tuple(sorted(stages, key=lambda entry: (entry.at, entry.stage, entry.title)))
+
+
+def _identities(lead: Incident, extra: list[Incident]) -> tuple[Identity, ...]:
+    identities = {(identity.kind, identity.name): identity for identity in lead.identities}
+    for other in extra:
+        for identity in other.identities:
+            identities.setdefault((identity.kind, identity.name), identity)
+    return tuple(identities.values())
 
 
 def _shifted(entry: StageEntry, lead: Incident) -> StageEntry:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from eightysix.context.pods import container_key, named_key, node_key, pod_key, sensor_key
-from eightysix.detect.chain import Chain, find_chain, tell
+from eightysix.detect.chain import Chain, Tried, find_chain, tell
 from eightysix.detect.combine import Case, combine
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.plan import Plans, traits_of
@@ -132,7 +132,8 @@ def judge(plans: Plans, state: PodState, knowledge: Knowledge) -> list[Chain]:
     if view is None:
         return []
     told = tell(view)
-    chains = (find_chain(plan, view, told) for plan in candidates)
+    tried: Tried = {}
+    chains = (find_chain(plan, view, told, tried) for plan in candidates)
     return [chain for chain in chains if chain is not None]
 
 

@@ -17,7 +17,7 @@ from eightysix.detect.rule import Join, Possible, Rule, StepMode
 from eightysix.detect.state import PodState
 from eightysix.model.words import Source, Stage
 
-__all__ = ["Plan", "Plans", "Traits", "traits_of"]
+__all__ = ["Plan", "Plans", "Structure", "Traits", "traits_of"]
 
 MAX_KINDS = 4096
 """Kinds of pod that are remembered before starting over."""
@@ -98,6 +98,10 @@ def traits_of(state: PodState, *, baseline: bool) -> Traits:
     return Traits(frozenset(actions), frozenset(domains), landed, told, baseline)
 
 
+Structure = tuple[object, ...]
+"""What a chain search depends on: steps, joins and detections, but no points and no texts."""
+
+
 class Plan:
     """What of a rule does not depend on any pod."""
 
@@ -114,6 +118,12 @@ class Plan:
             if any(f in signal.detection.source for f in UNANCHORED)
         )
         self.starts_with_landing = all(rule.signals[name].stage is Stage.LAND for name in rule.chain[0].names)
+        self.structure: Structure = (
+            tuple((step.mode, step.names, step.join) for step in rule.chain),
+            tuple((s.name, s.stage, s.grade_min, s.detection.source) for s in rule.signals.values()),
+            tuple(benign.detection.source for benign in rule.benign),
+            rule.within_s,
+        )
         self.by_process = any(step.join in (Join.PROCESS, Join.LINEAGE) for step in rule.chain)
 
     def could_match(self, traits: Traits) -> bool:

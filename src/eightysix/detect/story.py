@@ -37,6 +37,7 @@ def incident_of(chain: Chain) -> Incident:
     view, rule = chain.view, chain.rule
     identity = incident_id(chain)
     stages = _stages(chain)
+    identities = _identities(chain)
     return Incident(
         id=identity,
         revision=_digest(
@@ -52,10 +53,10 @@ def incident_of(chain: Chain) -> Incident:
         image=f"{view.who.image}@{view.who.image_digest}" if view.who.image_digest else view.who.image,
         t0=rfc3339(chain.t0_ns),
         stages=stages,
-        identities=_identities(chain),
+        identities=identities,
         why=_why(chain),
         gaps=_gaps(chain),
-        next_steps=_next_steps(chain),
+        next_steps=_next_steps(chain, identities),
     )
 
 
@@ -329,5 +330,22 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
     return tuple(gaps)
 
 
-def _next_steps(chain: Chain) -> tuple[str, ...]:
-    return chain.rule.respond
+def _next_steps(chain: Chain, identities: tuple[Identity, ...]) -> tuple[str, ...]:
+    """What to do, the incident's own names first."""
+    lost = [
+        f"{i.kind.replace('-', ' ')} {i.name}" for i in identities if i.state is not IdentityState.EXPOSED
+    ]
+    landed = sorted(
+        {str(a) for found in chain.matches.values() for o in found for a in o.artifacts if a.kind != "file"}
+    )
+    steps: list[str] = []
+    if lost:
+        steps.append(f"take back: {_some(lost)}")
+    if landed:
+        steps.append(f"look for it elsewhere: {_some(landed)}")
+    return (*chain.rule.respond, *steps)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MAX_ENTRIES} more" if len(names) > MAX_ENTRIES else ""
+    return ", ".join(names[:MAX_ENTRIES]) + more

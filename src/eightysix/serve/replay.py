@@ -105,7 +105,7 @@ class Replay:
     def _count(self, events: Sequence[Event]) -> None:
         for event in events:
             action = action_of(event)
-            if action is Action.INSTALL and event.activity == "install":
+            if event.activity == "install" and event.kind in (Kind.EXEC, Kind.START):
                 what = "installs"
             elif action is Action.CREDENTIAL and event.kind is Kind.CONNECT:
                 what = "metadata calls"
