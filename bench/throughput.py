@@ -41,7 +41,8 @@ sys.exit(main(["detect", sys.argv[1], "--format", "json", "--output", sys.argv[2
 RULES_50 = """
 import sys
 from eightysix.cli.main import main
-sys.exit(main(["detect", sys.argv[1], "--format", "json", "--output", sys.argv[2], "--exit-zero", "--quiet", "--rules", sys.argv[3]]))
+options = ["--format", "json", "--exit-zero", "--quiet"]
+sys.exit(main(["detect", sys.argv[1], "--output", sys.argv[2], "--rules", sys.argv[3], *options]))
 """
 
 EQL = """
@@ -74,14 +75,15 @@ try:
 except SystemExit as error:
     assert not error.code, error.code
 usage = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps({"cpu_s": usage.ru_utime + usage.ru_stime, "wall_s": time.perf_counter() - wall, "peak_mb": usage.ru_maxrss / 1024}))
+cpu, wall = usage.ru_utime + usage.ru_stime, time.perf_counter() - wall
+print(json.dumps({"cpu_s": cpu, "wall_s": wall, "peak_mb": usage.ru_maxrss / 1024}))
 """
 
 
 def measure(side: str, folder: Path, corpus: Path, flat: Path) -> dict[str, float]:
     """One run of one side, in a process of its own."""
     script = {"floor": FLOOR, "detect": DETECT, "detect-50-rules": RULES_50, "eql": EQL}[side]
-    body, wrapper = folder / f"{side}.py", folder / "wrapper.py"
+    body, wrapper = folder / f"side_{side}.py", folder / "wrapper.py"
     body.write_text(script)
     wrapper.write_text(WRAPPER)
     data = flat if side == "eql" else corpus
@@ -93,7 +95,9 @@ def measure(side: str, folder: Path, corpus: Path, flat: Path) -> dict[str, floa
         str(folder / f"{side}.json"),
         str(folder / "rules.d"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 
@@ -116,12 +120,21 @@ def write_rules(folder: Path, count: int) -> None:
         (folder / f"more-{number:02}" / "rule.yml").write_text(text)
 
 
+IDLE = """
+import resource
+import eightysix.cli.main
+import eightysix.serve.replay
+from eightysix.rules.catalog import load_all
+load_all("")
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(usage.ru_utime + usage.ru_stime)
+"""
+
+
 def idle() -> float:
     """CPU seconds of a process that only starts and imports what `detect` imports: told apart from the work itself."""
-    code = "import eightysix.serve.replay, eightysix.rules.catalog as c; c.load_all(''); import resource; u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime)"
-    return float(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    )
+    done = subprocess.run([sys.executable, "-c", IDLE], capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def run(records: int, rounds: int) -> dict[str, object]:

@@ -121,8 +121,9 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
 
 def exit_code(report: Report) -> int:
-    """The highest that applies: 14 contain, 13 suspect, 11 watch, 10 incomplete, 0 nothing found."""
-    worst = max((incident.verdict.rank for incident in report.incidents), default=0)
+    """The highest that applies: 14 contain, 13 suspect, 11 watch, 10 incomplete, 0 nothing found. An incident that an
+    exception covers raises nobody; the rule of the exit codes is in `docs/output.md`."""
+    worst = max((i.verdict.rank for i in report.incidents if not i.suppressed_by), default=0)
     if worst:
         return {1: 11, 2: 13, 3: 14}[worst]
     counts, coverage = report.counts, report.coverage
@@ -132,6 +133,7 @@ def exit_code(report: Report) -> int:
 
 
 def load_baseline(path: str) -> Baseline | None:
+    """The snapshot in `path`; None where no path is given."""
     if not path:
         return None
     from eightysix.cli.files import read_operator_file

@@ -57,5 +57,6 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     facts = facts_of(cases[0].chains, cases[0].incident)
     name = args.name or f"{facts.rule}-{facts.workload.partition('/')[2]}".lower()[:64]
     today = datetime.now(UTC).date()
+    err.write(f"eightysix: put this into your rules.d as {name}.exception.yml\n")
     out.write(propose(facts, name=name, reason=args.reason, author=args.author, today=today, days=args.days))
     return 0

@@ -152,7 +152,7 @@ def _all_chains(plan: Plan, view: PodView, told: Sequence[Told]) -> list[Chain]:
     starts = _starts(plan, wanted)
     found = [
         _try(plan, view, told, wanted, anchor, taker)
-        for taker, takes in _takers(plan, view, told)
+        for taker, takes in _takers(plan, view, told, wanted)
         for anchor in _anchors(plan, starts, taker, takes)
     ]
     return [chain for chain in found if chain is not None]
@@ -235,13 +235,20 @@ def _anchors(
     return _spread(list(firsts.values()), MAX_ANCHORS)
 
 
-def _takers(plan: Plan, view: PodView, told: Sequence[Told]) -> list[tuple[str, list[Observation]]]:
-    """Processes that a chain could be of, each with what it and its descendants took: those that took a credential, and
-    the tainted ancestors of those. Those with most domains first, so that no flood of single takes hides them. Empty text
-    is the whole pod."""
-    takes = [t.observation for t in told if t.observation.domain is not None and t.observation.actor]
+def _takers(
+    plan: Plan, view: PodView, told: Sequence[Told], wanted: dict[str, list[Told]]
+) -> list[tuple[str, list[Observation]]]:
+    """Processes that a chain could be of, each with what it and its descendants did: those that took a credential or
+    match a step that is joined by process, and the tainted ancestors of those. Those with most domains first, so that no
+    flood of single takes hides them. Empty text is the whole pod."""
     if not plan.by_process:
-        return [("", takes)]
+        return [
+            ("", [t.observation for t in told if t.observation.domain is not None and t.observation.actor])
+        ]
+    acts = [t for name in plan.process_names for t in wanted.get(name, ())]
+    acts += [t for t in told if t.observation.domain is not None]
+    by_identity = {id(t.observation): t.observation for t in acts if t.observation.actor}
+    takes = sorted(by_identity.values(), key=lambda o: (o.time_ns, o.event.event_id))
     roots = {o.actor for o in takes}
     roots |= {root for root in (taint_root(view, actor) for actor in roots) if root}
     by_root: dict[str, list[Observation]] = {}
@@ -250,7 +257,8 @@ def _takers(plan: Plan, view: PodView, told: Sequence[Told]) -> list[tuple[str, 
             if ancestor in roots:
                 by_root.setdefault(ancestor, []).append(o)
     ranked = sorted(
-        by_root.items(), key=lambda item: (-len({o.domain for o in item[1]}), item[1][0].time_ns, item[0])
+        by_root.items(),
+        key=lambda item: (-len({o.domain for o in item[1] if o.domain}), item[1][0].time_ns, item[0]),
     )
     return ranked[:MAX_TAKERS]
 
@@ -333,6 +341,8 @@ def _step(
             found = [
                 o for o in matching(rule.signals[name], step.join) if o.time_ns >= reached - _skew(o, anchor)
             ]
+            if step.join is Join.TOKEN:
+                found = [o for o in found if o.event.credential_id in _token_ids(matches)]
             if step.join is Join.WINDOW:
                 found = [o for o in found if o.time_ns - anchor.time_ns <= rule.within_s * 1e9]
         if found:
@@ -343,6 +353,12 @@ def _step(
     if not times:
         return None
     return max(times) if step.mode is StepMode.ALL else min(times)
+
+
+def _token_ids(matches: _Matches) -> set[str]:
+    """The ids of the tokens that were minted or used in the steps so far."""
+    events = [o.event for found in matches.values() for o in found]
+    return {id_ for event in events for id_ in (event.credential_id, event.issued_credential_id) if id_}
 
 
 def _supporting(plan: Plan, matching: _Matching, matches: _Matches) -> None:
@@ -399,6 +415,8 @@ def _may_follow(
 ) -> bool:
     if observation.time_ns < since_ns - _skew(observation, anchor):
         return False
+    if join is Join.LINEAGE and observation.actor:
+        return bool(taint_root(view, observation.actor))
     if join in (Join.POD, Join.WINDOW, Join.TOKEN) or not taker:
         return True
     return not observation.actor or _in_tree(view, observation, taker)

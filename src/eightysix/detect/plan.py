@@ -124,6 +124,9 @@ class Plan:
             tuple(benign.detection.source for benign in rule.benign),
             rule.within_s,
         )
+        self.process_names = tuple(
+            name for step in steps if step.join in (Join.PROCESS, Join.LINEAGE) for name in step.names
+        )
         self.by_process = any(step.join in (Join.PROCESS, Join.LINEAGE) for step in rule.chain)
 
     def could_match(self, traits: Traits) -> bool:

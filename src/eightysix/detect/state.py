@@ -214,8 +214,6 @@ def step(state: PodState, event: Event) -> PodState:
             _bound(state, action)
     elif not bucket.add(event, state.landed):
         state.duplicates += 1
-    if bucket.thinned:
-        state.flooded.add(f"events of one kind: {action}")
     return state
 
 

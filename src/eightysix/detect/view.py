@@ -65,6 +65,9 @@ class PodView:
             return None
         lineage = Lineage(state.processes, events)
         observations = observe(events)
+        for observation in observations:
+            if observation.action is Action.CONNECT and observation.event.dst_ip in knowledge.api_servers:
+                observation.action = Action.API_CONNECT
         born = _born(events)
         installers = _installers(observations)
         landings = _landings(observations, born, installers, lineage)

@@ -60,7 +60,8 @@ class StageEntry(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """A credential's owner and what became of it. `kind` is `managed-identity`, `service-account`, `secret`, `file` or `environment`."""
+    """A credential's owner and what became of it. `kind` is `managed-identity`, `service-account`, `secret`, `environment`, or
+    the kind of file that held it (`context.credentials`)."""
 
     kind: str
     name: str

@@ -74,7 +74,7 @@ def run_rule_tests(rules: Sequence[Rule], folder: Path) -> list[RuleTestResult]:
     """Run the recordings in `folder/<rule id>/` for each of `rules`, the mutations of those that fire, and the clean
     corpus: the quiet recordings of all packaged rules and of the others here."""
     results: list[RuleTestResult] = []
-    clean = {path: record(path) for path in _clean_corpus(folder, rules)}
+    clean = {path: record(path) for path in _clean_corpus(folder)}
     for rule in rules:
         results += _test_rule(rule, folder / rule.id, clean)
     return results
@@ -118,7 +118,7 @@ def _streams(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
-def _clean_corpus(folder: Path, rules: Sequence[Rule]) -> list[Path]:
+def _clean_corpus(folder: Path) -> list[Path]:
     roots = {packaged_folder(), folder}
     return sorted({path for root in roots for quiet in root.glob("*/quiet") for path in _streams(quiet)})
 

@@ -16,7 +16,7 @@ from eightysix.context.destinations import address
 from eightysix.model.event import Contact, Event
 from eightysix.model.incident import Problem
 from eightysix.model.timestamps import to_ns
-from eightysix.model.words import Outcome, Source
+from eightysix.model.words import Kind, Outcome, Source
 from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import why
 from eightysix.sources.lines import find_newlines
@@ -33,7 +33,7 @@ from eightysix.sources.tetragon_events import (
     process_of,
 )
 from eightysix.sources.tetragon_noise import LEAVES, Noise, NoiseCounts
-from eightysix.sources.tetragon_records import Glance, Record
+from eightysix.sources.tetragon_records import Glance, GlanceProcess, Record
 
 __all__ = ["TetragonDecoder", "Tree", "Trees"]
 
@@ -155,66 +155,64 @@ class TetragonDecoder:
 
     def _sift(self, glances: list[Glance], batch: Batch) -> list[int]:
         """Note the process facts of all, and return the indexes of those that may become events."""
-        trees, programs, connections, paths = self._trees, self._programs, self._connections, self._paths
-        first_execs = self._first_execs
         interesting: list[int] = []
-        keep = interesting.append
-        execs = exits = connects = probes = others = 0
+        kinds = {"exec": 0, "exit": 0, "connect": 0, "probe": 0}
         for index, glance in enumerate(glances):
-            execution = glance.process_exec
-            if execution is not None:
-                execs += 1
-                process = execution.process
-                binary = process.binary
-                program = programs.get(binary)
-                if program is None:
-                    program = self._learn_program(binary)
-                kind = program[1]
-                if kind == _LEAF and not first_execs:
-                    continue
-                pod = process.pod
-                if pod is None or not pod.uid:
-                    keep(index)
-                    continue
-                tree = trees.get(pod.uid)
-                if tree is None:
-                    tree = trees[pod.uid] = {}
-                if first_execs or kind == _LOOK or (kind == _MAYBE and _may_matter(process.arguments)):
-                    keep(index)
-                tree[process.exec_id] = (
-                    process.parent_exec_id, process.pid, process.start_time, program[0], process.docker, process.in_init_tree
-                )  # fmt: skip
+            if glance.process_exec is not None:
+                kinds["exec"] += 1
+                matters = self._exec_matters(glance.process_exec.process)
+            elif glance.process_kprobe is not None:
+                kinds[_sifted_as(glance)] += 1
+                matters = self._probe_matters(glance)
+            elif glance.process_exit is not None:
+                kinds["exit"] += 1
                 continue
-            probe = glance.process_kprobe
-            if probe is not None:
-                probes += 1
-                arguments = probe.args
-                if arguments:
-                    socket = arguments[0].sock_arg
-                    if socket is not None:
-                        connects += 1
-                        known = connections.get((probe.process.exec_id, socket.daddr, socket.dport))
-                        if known is not None and known <= glance.time and len(arguments) == 1:
-                            continue
-                    else:
-                        target = arguments[0].file_arg
-                        if target is not None:
-                            told = paths.get(target.path)
-                            if told is None:
-                                told = self._learn_path(target.path)
-                            if not told:
-                                continue
-                keep(index)
-                continue
-            if glance.process_exit is not None:
-                exits += 1
-                continue
-            others += 1
-            keep(index)
+            else:
+                matters = True
+            if matters:
+                interesting.append(index)
         batch.records += len(glances)
-        batch.recognised += execs + probes + exits
-        batch.kinds = {"exec": execs, "exit": exits, "connect": connects, "probe": probes - connects}
+        batch.recognised += sum(kinds.values())
+        for kind, number in kinds.items():
+            batch.kinds[kind] = batch.kinds.get(kind, 0) + number
         return interesting
+
+    def _exec_matters(self, process: GlanceProcess) -> bool:
+        """Note a process in its pod's tree; whether its exec may be more than that."""
+        program = self._programs.get(process.binary) or self._learn_program(process.binary)
+        kind = program[1]
+        if kind == _LEAF and not self._first_execs:
+            return False
+        pod = process.pod
+        if pod is None or not pod.uid:
+            return True
+        tree = self._trees.get(pod.uid)
+        if tree is None:
+            tree = self._trees[pod.uid] = {}
+        tree[process.exec_id] = (
+            process.parent_exec_id,
+            process.pid,
+            process.start_time,
+            program[0],
+            process.docker,
+            process.in_init_tree,
+        )
+        return self._first_execs or kind == _LOOK or (kind == _MAYBE and _may_matter(process.arguments))
+
+    def _probe_matters(self, glance: Glance) -> bool:
+        """Whether what a probe saw is more than known noise."""
+        probe = glance.process_kprobe
+        if probe is None or not probe.args:
+            return True
+        socket = probe.args[0].sock_arg
+        if socket is not None and len(probe.args) == 1:
+            known = self._connections.get((probe.process.exec_id, socket.daddr, socket.dport))
+            return known is None or known > glance.time
+        target = probe.args[0].file_arg
+        if target is None:
+            return True
+        told = self._paths.get(target.path)
+        return self._learn_path(target.path) if told is None else told
 
     def _learn_program(self, binary: str) -> tuple[str, int]:
         if len(self._programs) >= _ENOUGH:
@@ -296,6 +294,9 @@ class TetragonDecoder:
             kind = _kind(record)
             batch.recognised += 1
             batch.kinds[kind] = batch.kinds.get(kind, 0) + 1
+        elif event is not None and event.kind is Kind.CONNECT and _sifted_as(glance) == "probe":
+            batch.kinds["probe"] -= 1  # the address of security_socket_connect is seen only now
+            batch.kinds["connect"] = batch.kinds.get("connect", 0) + 1
         if event is not None:
             batch.events.append(event)
 
