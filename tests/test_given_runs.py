@@ -17,7 +17,14 @@ from eightysix.serve.replay import Replay, ReplayOptions
 ATTACKS = ("attack-86s", "attack-fast")
 BENIGN = ("benign-dependencies-at-start", "benign-notebook")
 SUBSETS = {
-    "all": ("tetragon", "sensor", "aks-diagnostics", "kubernetes-audit", "azure-activity", "managed-identity-sign-ins"),
+    "all": (
+        "tetragon",
+        "sensor",
+        "aks-diagnostics",
+        "kubernetes-audit",
+        "azure-activity",
+        "managed-identity-sign-ins",
+    ),
     "kernel and AKS audit": ("tetragon", "aks-diagnostics"),
     "kernel": ("tetragon",),
     "sensor and audit": ("sensor", "kubernetes-audit"),
@@ -73,7 +80,9 @@ def test_azure_files_change_nothing(shared_data: Path) -> None:
     folder = shared_data / "telemetry" / "attack-86s"
     with_azure = judged(folder, "all")
     names = [name for name in SUBSETS["all"] if not name.startswith(("azure", "managed"))]
-    without = Replay(load_packaged(), ReplayOptions()).read([str(folder / f"{name}.jsonl") for name in names], None)
+    without = Replay(load_packaged(), ReplayOptions()).read(
+        [str(folder / f"{name}.jsonl") for name in names], None
+    )
     assert with_azure.incidents == without.incidents
     assert with_azure.counts.unrecognised == 3
 

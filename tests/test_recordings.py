@@ -37,7 +37,9 @@ def is_about(incident: Incident, label: Label) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "scenario", "setting"), recordings(ATTACKS) + recordings(LOOK_ALIKES), ids=lambda value: str(value)[:60]
+    ("name", "scenario", "setting"),
+    recordings(ATTACKS) + recordings(LOOK_ALIKES),
+    ids=lambda value: str(value)[:60],
 )
 def test_recording(name: str, scenario: Scenario, setting: Setting, tmp_path: Path) -> None:
     recording = scenario(setting)

@@ -50,7 +50,7 @@ def test_the_breach_is_one_incident_to_contain() -> None:
     (incident,) = judged(breach())
     assert incident.verdict is Verdict.CONTAIN
     assert incident.rule == "poisoned-install"
-    assert [stage.stage for stage in incident.stages][0] == "land"
+    assert next(stage.stage for stage in incident.stages) == "land"
     assert incident.stages[-1].offset_s == 86.0
 
 

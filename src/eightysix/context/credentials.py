@@ -80,6 +80,7 @@ cluster cluster-key | private key of the cluster
   etc/kubernetes/pki/etcd/ca.key
 cloud federated-token | Azure workload identity
   secrets/azure/tokens/azure-identity-token
+  secrets/azure/wi/token/azure-identity-token
   azure-identity-token/azure-identity-token
 cloud federated-token | AWS role of the service account
   secrets/eks.amazonaws.com/serviceaccount/token

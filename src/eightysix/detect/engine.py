@@ -21,10 +21,14 @@ from eightysix.model.event import Contact, Event
 from eightysix.model.incident import Incident
 from eightysix.model.words import Kind, Source
 
-__all__ = ["MAX_TOTAL_PROCESSES", "Engine", "judge", "key_of"]
+__all__ = ["MAX_PODS", "MAX_TOTAL_PROCESSES", "Engine", "judge", "key_of"]
 
 MAX_TOTAL_PROCESSES = 65_536
 """Process facts kept over all pods, as many as Tetragon's own cache holds (`processCacheSize` of its Helm chart)."""
+
+MAX_PODS = 20_000
+"""Pods of which events are kept: two thirds of the pods that a cluster of 1,000 nodes can hold at all
+(kubernetes.io, considerations for large clusters: 110 pods a node, 150,000 in all)."""
 
 _KEEP_OLDEST = 32
 _KEEP_LATEST = 96
@@ -58,6 +62,7 @@ class Engine:
         self.trees: dict[str, dict[str, tuple[str, int, str, str, str, bool | None]]] = {}
         self.contacts: dict[str, dict[str, Contact]] = {}
         self.unattributed = 0
+        self.flooded: set[str] = set()
         self.pod_hint = ""
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -80,7 +85,10 @@ class Engine:
         return sum(state.duplicates for state in self.states.values())
 
     def trim(self) -> None:
-        """Bound the process facts and connections of all pods; call it now and then."""
+        """Bound pods, process facts and connections; call it now and then. Of pods, those go first of which nothing
+        landed, then those that were silent longest."""
+        if len(self.states) > MAX_PODS:
+            self._let_pods_go()
         for key, contacts in self.contacts.items():
             if bound_contacts(contacts) and key in self.states:
                 self.states[key].flooded.add("too many different: connect")
@@ -99,6 +107,19 @@ class Engine:
             for exec_id in names[_KEEP_OLDEST:-_KEEP_LATEST]:
                 if exec_id not in needed:
                     del tree[exec_id]
+
+    def _let_pods_go(self) -> None:
+        def worth(key: str) -> tuple[bool, int, str]:
+            state = self.states[key]
+            landed = bool(state.landed)
+            last = max((bucket.events[-1].time_ns for bucket in state.buckets.values()), default=0)
+            return (landed, last, key)
+
+        for key in sorted(self.states, key=worth)[: len(self.states) - MAX_PODS]:
+            del self.states[key]
+            self.trees.pop(key, None)
+            self.contacts.pop(key, None)
+        self.flooded.add(f"more than {MAX_PODS} pods")
 
     def resolved(self) -> list[PodState]:
         """The states with makeshift names joined to the pods that they turned out to be."""

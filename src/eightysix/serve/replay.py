@@ -138,7 +138,10 @@ class Replay:
             rules=account(engine.rules, met_needs(kinds, baseline=self._options.baseline is not None)),
             unattributed=engine.unattributed,
             flooded=tuple(
-                sorted({f"{state.key}: {what}" for state in engine.states.values() for what in state.flooded})
+                sorted(
+                    engine.flooded
+                    | {f"{state.key}: {what}" for state in engine.states.values() for what in state.flooded}
+                )
             ),
             suppressed=tuple(suppressed),
             baseline="none"

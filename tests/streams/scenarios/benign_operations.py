@@ -85,7 +85,7 @@ def exec_debugging(setting: Setting) -> tuple[Streams, Label]:
     scene.api(1_199.7, operator(), into)
     shell = scene.session(1_200.0, container, "/bin/bash", "")
     pip = shell.exec(1_215.0, "/opt/venv/bin/python3", pip_command("py-spy"))
-    install(pip, 1_215.0, [Wheel("py-spy", "0.4.1", ("../../../bin/py-spy",))])
+    install(pip, 1_215.0, [Wheel("py-spy", "0.4.1", ("py_spy/__init__.py",))])
     spy = shell.exec(1_225.0, "/opt/venv/bin/py-spy", f"dump --pid {server.facts.ns_pid}")
     spy.exit(1_227.0)
     az = shell.exec(1_240.0, "/opt/az/bin/python3", "-Im azure.cli login --identity")
