@@ -325,8 +325,25 @@ def test_other_credentials_keep_their_prefix() -> None:
     assert found.credential_id == "X509SHA256=abc"
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("kubectl/v1.30.2 (linux/amd64) kubernetes/39683505b6", "kubectl/v1.30.2"),
+        ("python-requests/2.32", "python-requests/2.32"),
+        ("curl", "curl"),
+        ("ghp_16C7e42F292c6912E7710c838347Ae178B4a", ""),
+        ("agent/ghp_16C7e42F292c6912E7710c838347Ae178B4a", ""),
+        ("Bearer\x1b[2J", ""),
+        ("token=secret", ""),
+        ("", ""),
+    ],
+)
+def test_of_a_user_agent_only_the_product_is_kept(told: str, kept: str) -> None:
+    assert event(userAgent=told).user_agent == kept
+
+
 def test_user_agents_are_short() -> None:
-    assert event(userAgent="u" * 5000).user_agent == "u" * MAX_USER_AGENT
+    assert len(event(userAgent="u-" * 5000).user_agent) <= MAX_USER_AGENT
 
 
 # --- what becomes an event

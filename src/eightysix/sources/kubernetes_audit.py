@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from eightysix.context.packages import looks_secret
 from eightysix.model.event import Event, EventId
 from eightysix.model.incident import Problem
 from eightysix.model.timestamps import to_ns
@@ -292,7 +293,7 @@ def _to_event(audit: AuditEvent, time_ns: int, cluster: str, file: str, line: in
         subresource=_short(target.subresource),
         object_namespace=_short(target.namespace),
         object_name=_short(target.name),
-        user_agent=(audit.user_agent or "")[:MAX_USER_AGENT],
+        user_agent=_product(audit.user_agent),
         source_ip=_peer(audit.source_ips),
     )
 
@@ -358,6 +359,18 @@ def _outcome(audit: AuditEvent) -> Outcome:
 def _cluster(resource_id: str | None) -> str:
     """The last segment of an Azure resource id, in small letters: exports write the same id in either case."""
     return _short((resource_id or "").rstrip("/").rpartition("/")[2].lower())
+
+
+def _product(agent: str | None) -> str:
+    """The product of a user agent (`kubectl/v1.30.2`), which is all that tells one client from another: what stands behind
+    it is the client's to choose, and may be anything. Empty where it looks like no product."""
+    product = (agent or "")[:MAX_USER_AGENT].partition(" ")[0]
+    name, _, version = product.partition("/")
+    harmless = _PRODUCT.issuperset(name) and _PRODUCT.issuperset(version) and len(version) <= 64
+    return product if name and harmless and not (looks_secret(name) or looks_secret(version)) else ""
+
+
+_PRODUCT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_+")
 
 
 def _short(text: str | None) -> str:

@@ -87,16 +87,21 @@ class Noise:
             begin, start = start, end + 1
             if end - begin < _SHORTEST or block[end - 1] != _BRACE:
                 keep(index)
-            elif starts_with(_PROBE, begin):
+                continue
+            letter = block[begin + _TELLING]
+            if letter == _OF_EXIT:
+                if starts_with(_EXIT, begin):
+                    exits += 1
+                    continue
+            elif letter == _OF_PROBE:
                 at = find(_ARGUMENTS, end - _TAIL if end > _TAIL else 0, end)
-                if at < begin:
-                    keep(index)
+                if at < begin or not starts_with(_PROBE, begin):
+                    pass
                 elif starts_with(_FILE, at):
                     at += _FILE_LENGTH
                     if block[at : find(b'"', at, end)] in paths:
                         probes += 1
-                    else:
-                        keep(index)
+                        continue
                 elif starts_with(_SOCKET, at):
                     begin += _PROBE_LENGTH
                     at = find(_ADDRESS, at, end) + _ADDRESS_LENGTH
@@ -106,23 +111,17 @@ class Noise:
                         + block[at : find(b'"', at, end)]
                         + block[port : find(b",", port, end)]
                     )
-                    time = find(_TIME, port, end) + _TIME_LENGTH
-                    if known is not None and known <= block[time : find(b'"', time, end)]:
-                        connects += 1
-                    else:
-                        keep(index)
-                else:
-                    keep(index)
-            elif starts_with(_EXIT, begin):
-                exits += 1
-            elif leaves and starts_with(_EXEC, begin):
+                    if known is not None:
+                        time = find(_TIME, port, end) + _TIME_LENGTH
+                        if known <= block[time : find(b'"', time, end)]:
+                            connects += 1
+                            continue
+            elif leaves and letter == _OF_EXEC and starts_with(_EXEC, begin):
                 at = find(_BINARY, begin, end) + _BINARY_LENGTH
                 if block[at : find(b'"', at, end)] in leaves:
                     execs += 1
-                else:
-                    keep(index)
-            else:
-                keep(index)
+                    continue
+            keep(index)
         counts.exits, counts.execs, counts.connects, counts.probes = exits, execs, connects, probes
         return rest
 
@@ -133,6 +132,10 @@ _TAIL = 720
 _SHORTEST = 64
 """Shorter lines are no records of a process."""
 
+_TELLING = 12
+"""The byte by which the beginnings of the three kinds differ."""
+
+_OF_EXIT, _OF_EXEC, _OF_PROBE = _EXIT[_TELLING], _EXEC[_TELLING], _PROBE[_TELLING]
 _BRACE = ord("}")
 _FILE_LENGTH = len(_FILE)
 _BINARY_LENGTH = len(_BINARY)
