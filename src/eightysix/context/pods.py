@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from eightysix.model.event import PodKey
 
-__all__ = ["CONTAINER_PREFIX", "container_key", "is_alias", "named_key", "node_key", "pod_key", "sensor_key"]
+__all__ = [
+    "CONTAINER_PREFIX",
+    "account_key",
+    "container_key",
+    "is_alias",
+    "named_key",
+    "node_key",
+    "pod_key",
+    "sensor_key",
+]
 
 CONTAINER_PREFIX = 12
 """Characters of a container id that every source has: Falco prints 12, Tetragon's `docker` field 15 to 31
@@ -36,6 +45,11 @@ def sensor_key() -> PodKey:
     return PodKey("s:")
 
 
+def account_key(service_account: str) -> PodKey:
+    """The key of requests by a service account (`namespace/name`) of which no pod is known."""
+    return PodKey(f"a:{service_account}")
+
+
 def is_alias(key: str) -> bool:
     """Tell whether `key` is a makeshift name that may later turn out to be a known pod."""
-    return key[1:2] == ":" and key[:1] in "cnhs"
+    return key[1:2] == ":" and key[:1] in "acnhs"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from eightysix.context.pods import container_key, named_key, node_key, pod_key, sensor_key
+from eightysix.context.pods import account_key, container_key, named_key, node_key, pod_key, sensor_key
 from eightysix.detect.chain import Chain, Tried, find_chain, tell
 from eightysix.detect.combine import Case, combine
 from eightysix.detect.exceptions import ExceptionRule
@@ -45,7 +45,7 @@ def key_of(event: Event) -> str:
         return named_key(event.namespace, event.pod)
     if event.source is Source.SENSOR:
         return sensor_key()
-    return f"a:{event.service_account}" if event.kind is Kind.API else node_key(event.node)
+    return account_key(event.service_account) if event.kind is Kind.API else node_key(event.node)
 
 
 class Engine:

@@ -148,12 +148,11 @@ class Lineage:
 
     def is_exec_session(self, exec_id: str) -> bool:
         """Whether somebody started the process from outside, as `kubectl exec` does: the kernel says that it is not in
-        the init tree, or its oldest known ancestor is the runtime's child and not the container's first process."""
+        the init tree, or it or an ancestor is the runtime's child and not the container's first process."""
         if self.in_entrypoint_tree(exec_id) is False:
             return True
-        oldest = self.ancestors(exec_id)[-1]
-        told = self._told.get(oldest)
-        by_runtime = told is not None and told.parent_binary.rpartition("/")[2] in _RUNTIMES
+        known = [self._told[ancestor] for ancestor in self.ancestors(exec_id) if ancestor in self._told]
+        by_runtime = any(event.parent_binary.rpartition("/")[2] in _RUNTIMES for event in known)
         return by_runtime and self.in_entrypoint_tree(exec_id) is None
 
     def _first_process(self, container: str) -> str:
