@@ -1,0 +1,231 @@
+"""`eightysix detect` as a user runs it: exit codes, outputs, standard input, and what it says of trouble."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eightysix.cli.main import main
+from tests.streams import ATTACKS, KERNEL_ONLY, LOOK_ALIKES, Recording
+
+BREACH = ATTACKS["breach-86s"]()
+
+
+def write(recording: Recording, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lines in recording.streams.items():
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def run(*arguments: str) -> int:
+    try:
+        return main(["detect", *arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()
+    run("--format", "json", *arguments)
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return told
+
+
+def test_contain_exits_14(tmp_path: Path) -> None:
+    assert run(str(write(BREACH, tmp_path))) == 14
+    assert run(str(tmp_path), "--exit-zero") == 0
+
+
+def test_suspect_exits_13(tmp_path: Path) -> None:
+    assert run(str(write(ATTACKS["breach-86s"](KERNEL_ONLY), tmp_path))) == 13
+
+
+def test_watch_exits_11(tmp_path: Path) -> None:
+    assert run(str(write(LOOK_ALIKES["ray-head-virtualenv"](), tmp_path))) == 11
+
+
+def test_nothing_found_exits_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(write(LOOK_ALIKES["worker-respawn"](), tmp_path))) == 0
+    assert "Nothing reached a verdict" in capsys.readouterr().out
+
+
+def test_what_could_not_be_judged_exits_10(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").write_text("\n".join(BREACH.streams["kubernetes-audit.jsonl"]) + "\n")
+    assert run(str(tmp_path)) == 10
+
+
+def test_what_could_not_be_read_exits_10(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(LOOK_ALIKES["worker-respawn"](), tmp_path)
+    (tmp_path / "broken.jsonl").write_text('{"process_exec":{"process":{"pid":\n')
+    assert run(str(tmp_path)) == 10
+    assert "broken.jsonl:1: malformed" in capsys.readouterr().err
+
+
+def test_nothing_to_read_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(tmp_path / "absent")) == 3
+    assert "eightysix:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("x", "--format", "nonsense"),
+        ("x", "--source", "nonsense"),
+        ("x", "--baseline", "/nowhere/b.json"),
+        ("x", "--rules", "/nowhere"),
+    ],
+)
+def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
+    assert run(*arguments) == 2
+
+
+def test_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everything = "\n".join(line for lines in BREACH.streams.values() for line in lines) + "\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(everything.encode())))
+    assert run("-") == 14
+    assert "contain[poisoned-install]" in capsys.readouterr().out
+
+
+def test_a_format_is_told_by_content_never_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(BREACH, tmp_path / "plain")
+    other = tmp_path / "other"
+    other.mkdir()
+    for number, lines in enumerate(BREACH.streams.values()):
+        (other / f"{number}.csv").write_bytes(gzip.compress("\n".join(lines).encode()))
+    expected, told = report(capsys, str(tmp_path / "plain")), report(capsys, str(other))
+    assert [i["id"] for i in told["incidents"]] == [i["id"] for i in expected["incidents"]]
+    assert told["counts"] == expected["counts"]
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(BREACH, tmp_path)
+    outputs = []
+    for _ in range(2):
+        run("--format", "json", str(tmp_path))
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+
+
+def test_output_goes_to_a_file_that_nobody_else_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "incidents.json"
+    run("--format", "json", "--output", str(target), str(write(BREACH, tmp_path / "in")))
+    assert capsys.readouterr().out == ""
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert json.loads(target.read_text())["schema"] == "eightysix/incidents/v1"
+
+
+def test_an_output_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(BREACH, tmp_path / "in")
+    assert run("--output", str(tmp_path / "no" / "folder"), str(tmp_path / "in")) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_incidents_v1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = report(capsys, str(write(BREACH, tmp_path)))
+    assert told["schema"] == "eightysix/incidents/v1"
+    counts = {"records", "events", "malformed", "oversized", "unrecognised", "duplicate"}
+    assert counts <= set(told["counts"])
+    (incident,) = told["incidents"]
+    keys = {
+        "id",
+        "revision",
+        "aliases",
+        "rule",
+        "verdict",
+        "score",
+        "pod",
+        "t0",
+        "stages",
+        "identities",
+        "why",
+        "gaps",
+    }
+    assert keys <= set(incident)
+    assert set(incident["pod"]) == {"cluster", "node", "namespace", "name", "uid"}
+    stage = {"stage", "at", "offset_s", "title", "grade", "origin", "evidence"}
+    assert all(stage <= set(entry) for entry in incident["stages"])
+    assert all(
+        set(e) == {"source", "file", "line"} for entry in incident["stages"] for e in entry["evidence"]
+    )
+    assert sum(reason["points"] for reason in incident["why"]) == incident["score"]
+    assert {identity["state"] for identity in incident["identities"]} <= {"taken", "used", "exposed"}
+
+
+def test_evidence_points_at_the_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (incident,) = report(capsys, str(write(BREACH, tmp_path)))["incidents"]
+    for entry in incident["stages"]:
+        for evidence in entry["evidence"]:
+            line = Path(evidence["file"]).read_text().splitlines()[evidence["line"] - 1]
+            if entry["destination"].startswith("198.51.100.86") and evidence["source"] == "tetragon":
+                assert "198.51.100.86" in line
+            if entry["destination"] == "get ml/secrets/acr-push-sp":
+                assert "acr-push-sp" in line
+
+
+def test_an_exception_silences_what_it_covers_and_nothing_worse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry = str(write(ATTACKS["breach-86s"](KERNEL_ONLY), tmp_path / "in"))
+    (incident,) = report(capsys, telemetry)["incidents"]
+    assert incident["verdict"] == "suspect"
+    words = ["exception", "propose", incident["id"], telemetry, "--reason", "known tuner", "--author", "sec"]
+    assert main([*words, "--days", "365"]) == 0
+    rules = tmp_path / "rules.d"
+    rules.mkdir()
+    text = capsys.readouterr().out
+    # Telemetry of the future needs an exception of the future: dates are judged by the incident's own time.
+    text = "\n".join(
+        line.split(":")[0] + ": '2026-11-01'"
+        if line.startswith("created:")
+        else line.split(":")[0] + ": '2026-12-31'"
+        if line.startswith("expires:")
+        else line
+        for line in text.splitlines()
+    )
+    (rules / "tuner.exception.yml").write_text(text + "\n")
+    assert run("--rules", str(rules), telemetry) == 0
+    told = report(capsys, "--rules", str(rules), telemetry)
+    (silenced,) = told["incidents"]
+    assert silenced["suppressed_by"]
+    assert told["coverage"]["suppressed"] == [silenced["suppressed_by"]]
+    worse = str(write(BREACH, tmp_path / "worse"))
+    assert run("--rules", str(rules), worse) == 14
+
+
+def test_a_baseline_tells_what_is_new(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = ATTACKS["release-takes-credential"]()
+    before = write(
+        Recording(recording.name, recording.setting, recording.baseline, recording.label), tmp_path / "before"
+    )
+    snapshot = tmp_path / "baseline.json"
+    assert main(["baseline", "build", str(before), "--output", str(snapshot)]) == 0
+    assert "1 workloads" in capsys.readouterr().err
+    now = str(write(recording, tmp_path / "now"))
+    assert run(now) in (0, 11)
+    assert run("--baseline", str(snapshot), now) == 13
+    assert "release-drift" in capsys.readouterr().out
+
+
+def test_every_option_has_an_environment_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(BREACH, tmp_path)
+    monkeypatch.setenv("EIGHTYSIX_FORMAT", "json")
+    monkeypatch.setenv("EIGHTYSIX_EXIT_ZERO", "1")
+    assert run(str(tmp_path)) == 0
+    assert json.loads(capsys.readouterr().out)["incidents"]
