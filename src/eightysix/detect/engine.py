@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from eightysix.context.pods import account_key, container_key, named_key, node_key, pod_key, sensor_key
-from eightysix.detect.chain import Chain, Tried, find_chain, tell
+from eightysix.detect.chain import Chain, Tried, find_chain
 from eightysix.detect.combine import Case, combine
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.plan import Plans, traits_of
 from eightysix.detect.resolve import resolve
 from eightysix.detect.rule import Rule
+from eightysix.detect.search import Search
 from eightysix.detect.state import PodState, bound_contacts, step
 from eightysix.detect.suppress import facts_of, suppress
 from eightysix.detect.view import Knowledge, PodView
@@ -152,9 +153,9 @@ def judge(plans: Plans, state: PodState, knowledge: Knowledge) -> list[Chain]:
     view = PodView.of(state, knowledge)
     if view is None:
         return []
-    told = tell(view)
+    search = Search(view)
     tried: Tried = {}
-    chains = (find_chain(plan, view, told, tried) for plan in candidates)
+    chains = (find_chain(plan, search, tried) for plan in candidates)
     return [chain for chain in chains if chain is not None]
 
 

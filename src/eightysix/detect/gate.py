@@ -12,7 +12,7 @@ from eightysix.detect.observe import Observation
 from eightysix.model.words import Domain
 
 if TYPE_CHECKING:
-    from eightysix.detect.chain import Told
+    from eightysix.detect.search import Told
     from eightysix.detect.view import PodView
 
 __all__ = ["SKEW_NS", "Gate", "contain_gate"]

@@ -56,6 +56,7 @@ class PodView:
     hooks: tuple[tuple[str, int], ...]
     _first_done: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _told: list[Observation] | None = None
+    taint_roots: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: PodState, knowledge: Knowledge) -> PodView | None:

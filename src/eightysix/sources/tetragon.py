@@ -31,6 +31,7 @@ from eightysix.sources.tetragon_events import (
     outcome_of,
     plain_destination,
     process_of,
+    told_path,
 )
 from eightysix.sources.tetragon_noise import LEAVES, Noise, NoiseCounts
 from eightysix.sources.tetragon_records import Glance, GlanceProcess, Record
@@ -217,7 +218,7 @@ class TetragonDecoder:
     def _learn_program(self, binary: str) -> tuple[str, int]:
         if len(self._programs) >= _ENOUGH:
             self._programs.clear()
-        program = (binary, _program_class(binary))
+        program = (told_path(binary), _program_class(binary))
         if len(binary) <= _MEMORABLE:
             self._programs[binary] = program
         return program

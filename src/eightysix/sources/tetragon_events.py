@@ -10,6 +10,7 @@ import msgspec
 from eightysix.context import destinations
 from eightysix.context.commands import Command, summarise
 from eightysix.context.credentials import credential_at, distribution_at, is_environment, startup_file
+from eightysix.context.packages import WITHHELD, looks_secret
 from eightysix.context.pods import container_key, node_key, pod_key
 from eightysix.model.event import Artifact, Event, EventId
 from eightysix.model.timestamps import to_ns
@@ -28,6 +29,7 @@ __all__ = [
     "outcome_of",
     "plain_destination",
     "process_of",
+    "told_path",
 ]
 
 Fact = tuple[str, int, str, str, str, bool | None]
@@ -93,7 +95,7 @@ def classify_path(path: str, *, written: bool) -> FileClass | None:
     if hook is not None:
         return FileClass(
             None,
-            (Artifact("file", path.rpartition("/")[2]),),
+            (Artifact("file", told_path(path).rpartition("/")[2]),),
             "startup-file-common" if hook.common else "startup-file",
         )
     distribution = distribution_at(path) if path.rpartition("/")[2].startswith(_METADATA) else None
@@ -102,10 +104,27 @@ def classify_path(path: str, *, written: bool) -> FileClass | None:
     if "/pip-" in path or "__pycache__" in path:
         return None
     if path.startswith(TEMPORARY) or "/bin/" in path:
-        return FileClass(None, (Artifact("file", path.rpartition("/")[2]),), "program-file")
+        return FileClass(None, (Artifact("file", told_path(path).rpartition("/")[2]),), "program-file")
     if path.endswith(_MODEL_SUFFIXES):
-        return FileClass(None, (Artifact("model", path.rpartition("/")[2]),), "model-file")
+        return FileClass(None, (Artifact("model", told_path(path).rpartition("/")[2]),), "model-file")
     return None
+
+
+@lru_cache(maxsize=8192)
+def told_path(path: str) -> str:
+    """`path` without what may be secret: parts that look like a token, and what stands behind a query's mark, which
+    downloaders keep in the names of files. The same for all paths that lead to it, because programs are compared with
+    what was written."""
+    if "?" not in path and "&" not in path and ";" not in path and "#" not in path and not looks_secret(path):
+        return path
+    return "/".join(_told_part(part) for part in path.split("/"))
+
+
+def _told_part(part: str) -> str:
+    ends = [place for place in map(part.find, "?&;#") if place >= 0]
+    if ends:
+        part = part[: min(ends) + 1] + WITHHELD
+    return WITHHELD if looks_secret(part) else part
 
 
 def event_of(record: Record, file: str, line: int) -> Event | None:
@@ -130,7 +149,9 @@ def event_of(record: Record, file: str, line: int) -> Event | None:
         )
     if record.process_loader is not None and record.process_loader.path.startswith(TEMPORARY):
         loader = record.process_loader
-        return _make(record, loader.process, Kind.LOAD, loader.path, file, line, file_path=loader.path)
+        return _make(
+            record, loader.process, Kind.LOAD, loader.path, file, line, file_path=told_path(loader.path)
+        )
     return None
 
 
@@ -170,7 +191,7 @@ def fact_of(process: ProcessInfo, record: Record) -> Fact:
         process.parent_exec_id or parent.exec_id,
         process.pid,
         process.start_time,
-        process.binary,
+        told_path(process.binary),
         process.docker or parent.docker,
         process.in_init_tree,
     )
@@ -216,7 +237,7 @@ def _probe_event(record: Record, probe: Probe, file: str, line: int) -> Event | 
         probe.function_name + path,
         file,
         line,
-        file_path=path,
+        file_path=told_path(path),
         access=access,
         domain=found.domain,
         artifacts=found.artifacts,
@@ -293,9 +314,9 @@ def _make(
         pid=process.pid,
         tid=process.tid,
         uid=process.uid,
-        binary=process.binary,
+        binary=told_path(process.binary),
         command=command.summary,
-        parent_binary=parent.binary,
+        parent_binary=told_path(parent.binary),
         process_started_ns=_ns_or_zero(process.start_time),
         entrypoint=process.in_init_tree,
         exec_probe=container.maybe_exec_probe if container is not None else False,
