@@ -368,7 +368,7 @@ def _breach_by(binary: str, arguments: str, number: int) -> Iterator[str]:
 
 
 PLANTED = list(_planted())
-PODS = 250
+PODS = 50
 """Breaches in one run."""
 
 

@@ -155,31 +155,34 @@ class PodState(Struct):
 def contact_events(state: PodState) -> list[Event]:
     """The plain connections of a pod as events."""
     told: list[Event] = []
-    for name, (time_ns, outcome, file, line) in state.contacts.items():
+    for name, contact in state.contacts.items():
         exec_id, ip, port = name.rsplit("|", 2)
         fact = state.processes.get(exec_id, _UNKNOWN)
-        told.append(
-            Event(
-                event_id=EventId(blake2b(f"contact\0{name}\0{time_ns}".encode(), digest_size=16).hexdigest()),
-                time_ns=time_ns,
-                source=Source.TETRAGON,
-                origin=Origin.KERNEL,
-                grade=Grade.B,
-                kind=Kind.CONNECT,
-                file=file,
-                line=line,
-                pod_uid=state.key,
-                container_id=fact[4],
-                exec_id=exec_id,
-                parent_exec_id=fact[0],
-                pid=fact[1],
-                binary=fact[3],
-                entrypoint=fact[5],
-                dst_ip=ip,
-                dst_port=int(port),
-                outcome=Outcome(outcome),
+        for time_ns, outcome, file, line in dict.fromkeys(contact):
+            told.append(
+                Event(
+                    event_id=EventId(
+                        blake2b(f"contact\0{name}\0{time_ns}".encode(), digest_size=16).hexdigest()
+                    ),
+                    time_ns=time_ns,
+                    source=Source.TETRAGON,
+                    origin=Origin.KERNEL,
+                    grade=Grade.B,
+                    kind=Kind.CONNECT,
+                    file=file,
+                    line=line,
+                    pod_uid=state.key,
+                    container_id=fact[4],
+                    exec_id=exec_id,
+                    parent_exec_id=fact[0],
+                    pid=fact[1],
+                    binary=fact[3],
+                    entrypoint=fact[5],
+                    dst_ip=ip,
+                    dst_port=int(port),
+                    outcome=Outcome(outcome),
+                )
             )
-        )
     return told
 
 
@@ -190,7 +193,7 @@ def bound_contacts(contacts: dict[str, Contact]) -> bool:
     """Keep the earliest and the latest `MAX_CONTACTS` halves; True when some had to go."""
     if len(contacts) <= MAX_CONTACTS:
         return False
-    names = sorted(contacts, key=lambda name: (contacts[name][0], name))
+    names = sorted(contacts, key=lambda name: (contacts[name][0][0], name))
     for name in names[MAX_CONTACTS // 2 : -MAX_CONTACTS // 2]:
         del contacts[name]
     return True
@@ -240,6 +243,9 @@ def _bound(state: PodState, action: Action) -> None:
     if len(names) <= bound:
         return
     names.sort(key=lambda name: (_order(state.buckets[name].events[0]), name))
+    if action is Action.CREDENTIAL:
+        names = _single_takers(state, names, bound)
+        bound -= len([name for name in state.buckets if name.startswith(prefix)]) - len(names)
     half = bound // 2
     for name in names[half : len(names) - (bound - half)]:
         bucket = state.buckets.pop(name)
@@ -247,6 +253,20 @@ def _bound(state: PodState, action: Action) -> None:
             for event in bucket.events:
                 _summarise(state, action, event)
     state.flooded.add(f"too many different: {action}")
+
+
+def _single_takers(state: PodState, names: list[str], bound: int) -> list[str]:
+    """Of credential buckets those that may go: not those of processes that took several domains (the first of them, as
+    many as half the bound), because a chain is made of such, and no number of decoys that take one should hide it."""
+    domains: dict[str, set[str]] = {}
+    for name in names:
+        event = state.buckets[name].events[0]
+        domains.setdefault(event.exec_id, set()).add(str(event.domain))
+    several = [name for name in names if len(domains[state.buckets[name].events[0].exec_id]) > 1][
+        : bound // 2
+    ]
+    kept = set(several)
+    return [name for name in names if name not in kept]
 
 
 _SUMMARISED = frozenset(
@@ -298,7 +318,7 @@ def expire(state: PodState, now_ns: int, ttl_ns: int) -> PodState:
         lasting = name.startswith(_LASTING)
         if bucket.events[-1].time_ns < limit and not (alive and lasting):
             del state.buckets[name]
-    for name in [name for name, contact in state.contacts.items() if contact[0] < limit and not alive]:
+    for name in [name for name, contact in state.contacts.items() if contact[1][0] < limit and not alive]:
         del state.contacts[name]
     if not alive:
         state.taints.clear()
@@ -318,7 +338,8 @@ def merge(left: PodState, right: PodState) -> PodState:
     merged.processes = {**right.processes, **left.processes}
     for contacts in (left.contacts, right.contacts):
         for name, contact in contacts.items():
-            merged.contacts[name] = min(contact, merged.contacts.get(name, contact))
+            known = merged.contacts.get(name, contact)
+            merged.contacts[name] = (min(contact[0], known[0]), max(contact[1], known[1]))
     merged.flooded = left.flooded | right.flooded
     if bound_contacts(merged.contacts):
         merged.flooded.add(f"too many different: {Action.CONNECT}")

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, Source
 
-__all__ = ["Artifact", "Contact", "Distribution", "Event", "EventId", "ExecId", "PodKey", "Process"]
+__all__ = ["Artifact", "Contact", "Distribution", "Event", "EventId", "ExecId", "PodKey", "Process", "Seen"]
 
 EventId = NewType("EventId", str)
 """32 hex digits: BLAKE2b-128 of the source and the record's native id, or of its bytes where it has none."""
@@ -63,9 +63,12 @@ class Process(Struct, frozen=True, gc=False, array_like=True):
     entrypoint: bool | None = None
 
 
-Contact = tuple[int, str, str, int]
-"""A plain connection as states keep it: time (ns), outcome, and evidence (file, line). Who connected to what is its key,
-`exec id|address|port`; of several, the earliest stays, because the question is always since when."""
+Seen = tuple[int, str, str, int]
+"""When a plain connection was made (ns), its outcome, and the evidence (file, line)."""
+
+Contact = tuple[Seen, Seen]
+"""A plain connection as states keep it: the earliest and the latest time. Who connected to what is its key,
+`exec id|address|port`."""
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

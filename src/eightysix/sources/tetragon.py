@@ -13,7 +13,7 @@ import msgspec
 
 from eightysix.context.commands import program_kind
 from eightysix.context.destinations import address
-from eightysix.model.event import Contact, Event
+from eightysix.model.event import Contact, Event, Seen
 from eightysix.model.incident import Problem
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Kind, Outcome, Source
@@ -43,6 +43,8 @@ Tree = dict[str, Fact]
 
 Trees = MutableMapping[str, Tree]
 """Trees by pod key, as `context.pods` makes them."""
+
+NOBODY = ("", "")
 
 Contacts = MutableMapping[str, dict[str, Contact]]
 """Plain connections by pod key, and then by process, address and port."""
@@ -79,7 +81,6 @@ class TetragonDecoder:
         self._contacts = contacts
         self._first_execs = first_execs
         self._programs: dict[str, tuple[str, int]] = {}
-        self._connections: dict[tuple[str, str, int], str] = {}
         self._paths: dict[str, bool] = {}
         self._started: set[tuple[str, str]] = set()
         self._noise = Noise(leaves=not first_execs)
@@ -106,6 +107,7 @@ class TetragonDecoder:
             glance, line, text = looks[index]
             if not self._note_contact(glance, file, line):
                 self._add(text, glance, file, line, batch)
+        self._keep_latest(counts, file, first_line)
         self._count(counts, len(ends) - len(rest), batch)
         self._note_times(glances, batch)
         return batch
@@ -205,10 +207,6 @@ class TetragonDecoder:
         probe = glance.process_kprobe
         if probe is None or not probe.args:
             return True
-        socket = probe.args[0].sock_arg
-        if socket is not None and len(probe.args) == 1:
-            known = self._connections.get((probe.process.exec_id, socket.daddr, socket.dport))
-            return known is None or known > glance.time
         target = probe.args[0].file_arg
         if target is None:
             return True
@@ -243,10 +241,11 @@ class TetragonDecoder:
         if socket is None:
             return False
         exec_id, ip, port = probe.process.exec_id, socket.daddr, socket.dport
-        known_since = self._connections.get((exec_id, ip, port))
-        if known_since is not None and known_since <= glance.time:
+        kind = plain_destination(ip, port)
+        if not kind:
+            self._remember_connection(exec_id, ip, port, "", NOBODY)
             return True
-        if probe.process.pod is None or plain_destination(ip, port) != "plain":
+        if probe.process.pod is None or kind != "plain":
             return False
         pod = probe.process.pod.uid
         tree = self._trees.get(pod)
@@ -257,25 +256,38 @@ class TetragonDecoder:
         )
         if outcome is Outcome.DENIED:
             return False  # a later one may succeed, so this one is told by itself
+        name = f"{exec_id}|{ip if ':' not in ip else address(ip)}|{port}"
         try:
-            contact = (to_ns(glance.time), str(outcome), file, line)
+            self._keep_contact(pod, name, (to_ns(glance.time), str(outcome), file, line))
         except ValueError:
             return False
+        self._remember_connection(exec_id, ip, port, glance.time, (pod, name))
+        return True
+
+    def _keep_contact(self, pod: str, name: str, seen: Seen) -> None:
+        """Keep the earliest and the latest of a contact."""
         contacts = self._contacts.get(pod)
         if contacts is None:
             contacts = self._contacts[pod] = {}
-        name = f"{exec_id}|{ip if ':' not in ip else address(ip)}|{port}"
         known = contacts.get(name)
-        if known is None or contact < known:
-            contacts[name] = contact
-        self._remember_connection(exec_id, ip, port, glance.time)
-        return True
+        contacts[name] = (seen, seen) if known is None else (min(seen, known[0]), max(seen, known[1]))
 
-    def _remember_connection(self, exec_id: str, ip: str, port: int, time: str) -> None:
-        if len(self._connections) >= _ENOUGH:
-            self._connections.clear()
-        self._connections[(exec_id, ip, port)] = time
-        self._noise.learn_connection(exec_id, ip, port, time)
+    def _keep_latest(self, counts: NoiseCounts, file: str, first_line: int) -> None:
+        """Keep what was left out as noise as the latest of its contact."""
+        for (pod, name), (time, index) in counts.latest.items():
+            known = self._contacts.get(pod, {}).get(name)
+            if known is None:
+                continue
+            try:
+                at = to_ns(time.decode() + "Z")
+            except ValueError:
+                continue
+            self._keep_contact(pod, name, (at, known[0][1], file, first_line + index))
+
+    def _remember_connection(
+        self, exec_id: str, ip: str, port: int, time: str, contact: tuple[str, str]
+    ) -> None:
+        self._noise.learn_connection(exec_id, ip, port, time, contact)
 
     def _add(self, text: bytes, glance: Glance, file: str, line: int, batch: Batch) -> None:
         """Decode one line in full and make at most one event of it."""
@@ -308,16 +320,13 @@ class TetragonDecoder:
             tree = self._trees.setdefault(key_of(process, record), {})
             if process.exec_id not in tree:
                 tree[process.exec_id] = fact_of(process, record)
+            if self._note_contact(glance, file, line):
+                return None  # only the fact of its process was missing
         event = event_of(record, file, line)
         if event is None:
             return None
         if record.process_exec is not None and process is not None:
             return event if self._is_worth_telling(event, key_of(process, record)) else None
-        probe = glance.process_kprobe
-        socket = probe.args[0].sock_arg if probe is not None and len(probe.args) == 1 else None
-        if socket is not None and event.outcome is not Outcome.DENIED:
-            if plain_destination(socket.daddr, socket.dport) == "plain":
-                self._remember_connection(event.exec_id, socket.daddr, socket.dport, record.time)
         return event
 
     def _is_worth_telling(self, event: Event, key: str) -> bool:

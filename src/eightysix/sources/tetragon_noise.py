@@ -21,13 +21,14 @@ LEAVES = frozenset(
     f"/{folder}/{name}"
     for folder in ("bin", "usr/bin")
     for name in (
-        "arch basename cat cksum cmp comm cp cut date dd df dirname du echo expr false free grep egrep fgrep head hostname"
+        "arch basename cksum cmp comm cp cut date dd df dirname du echo expr false free grep egrep fgrep head hostname"
         " id kill ln ls lscpu lsblk md5sum mkdir mktemp mv nproc nvidia-smi od paste pidof printenv printf ps pwd readlink"
-        " realpath rm rmdir sed sha256sum sleep sort stat stty sync tail tee test touch tr true tty uname uniq uptime"
-        " users wc who whoami yes"
+        " realpath rm rmdir sed sha256sum sort stat stty sync tee test touch tr true tty uname uniq uptime"
+        " users wc who whoami"
     ).split()
 )
 """Programs of coreutils, procps, util-linux and the GPU driver that start no other: their execs are no links of a tree.
+Those that serve as entrypoints of idle containers (sleep, tail, cat, yes) are none of them: a tree begins there.
 Whoever replaces one of these files loses its descendants to the tree, not their own records, which name their parent."""
 
 MOST = 65_536
@@ -46,13 +47,19 @@ _TIME = b'"time":"'
 _LEAF_BYTES = frozenset(name.encode() for name in LEAVES)
 
 
-class NoiseCounts:
-    """How many lines of a block were left out, by kind."""
+Contact = tuple[str, str]
+"""Whose contacts a connection belongs to: pod key, and its name there. Empty texts: nobody's, it is mere noise."""
 
-    __slots__ = ("connects", "execs", "exits", "probes")
+
+class NoiseCounts:
+    """How many lines of a block were left out, by kind; and of connections that were left out, the latest: its time as
+    text without the zone, and the index of its line."""
+
+    __slots__ = ("connects", "execs", "exits", "latest", "probes")
 
     def __init__(self) -> None:
         self.exits = self.execs = self.connects = self.probes = 0
+        self.latest: dict[Contact, tuple[bytes, int]] = {}
 
 
 class Noise:
@@ -61,7 +68,7 @@ class Noise:
     def __init__(self, *, leaves: bool) -> None:
         self._leaves = _LEAF_BYTES if leaves else frozenset()
         self._paths: set[bytes] = set()
-        self._connections: dict[bytes, bytes] = {}
+        self._connections: dict[bytes, tuple[bytes, Contact]] = {}
 
     def learn_path(self, path: str) -> None:
         """From now on, touching `path` is noise, whoever does it and how."""
@@ -70,16 +77,21 @@ class Noise:
         if "\\" not in path and '"' not in path:
             self._paths.add(path.encode("utf-8", "surrogatepass"))
 
-    def learn_connection(self, exec_id: str, ip: str, port: int, time: str) -> None:
-        """From now on, this process connecting there at `time` or later is noise. Empty `time`: at any time."""
+    def learn_connection(self, exec_id: str, ip: str, port: int, time: str, contact: Contact) -> None:
+        """From now on, this process connecting there at `time` or later is noise, but for being the latest of its
+        contact. Empty `time`: at any time. Times compare as text, which is right for UTC without the zone's letter."""
+        if time and not time.endswith("Z"):
+            return
         if len(self._connections) >= MOST:
             self._connections.clear()
-        self._connections[f"{exec_id}{ip}{port}".encode("utf-8", "replace")] = time.encode("utf-8", "replace")
+        # A mark between the parts: without it 10.0.0.1 port 443 and 10.0.0.14 port 43 were one.
+        key = f"{exec_id}|{ip}|{port}".encode("utf-8", "replace")
+        self._connections[key] = (time[:-1].encode("utf-8", "replace"), contact)
 
     def sift(self, block: bytes, ends: Sequence[int], counts: NoiseCounts) -> list[int]:
         """The indexes of the lines of `block`, ended by `ends`, that must be decoded; counts the others."""
         starts_with, find = block.startswith, block.find
-        leaves, paths, connections = self._leaves, self._paths, self._connections
+        leaves, paths, connections, latest = self._leaves, self._paths, self._connections, counts.latest
         rest: list[int] = []
         keep = rest.append
         exits = execs = connects = probes = start = 0
@@ -107,14 +119,21 @@ class Noise:
                     at = find(_ADDRESS, at, end) + _ADDRESS_LENGTH
                     port = find(_PORT, at, end) + _PORT_LENGTH
                     known = connections.get(
-                        block[begin : find(b'"', begin, end)]
-                        + block[at : find(b'"', at, end)]
-                        + block[port : find(b",", port, end)]
+                        b"%b|%b|%b"
+                        % (
+                            block[begin : find(b'"', begin, end)],
+                            block[at : find(b'"', at, end)],
+                            block[port : find(b",", port, end)],
+                        )
                     )
                     if known is not None:
-                        time = find(_TIME, port, end) + _TIME_LENGTH
-                        if known <= block[time : find(b'"', time, end)]:
+                        at = find(_TIME, port, end) + _TIME_LENGTH
+                        time = block[at : find(b'Z"', at, end)]
+                        if known[0] <= time:
                             connects += 1
+                            before = latest.get(known[1])
+                            if before is None or before[0] < time:
+                                latest[known[1]] = (time, index)
                             continue
             elif leaves and letter == _OF_EXEC and starts_with(_EXEC, begin):
                 at = find(_BINARY, begin, end) + _BINARY_LENGTH
