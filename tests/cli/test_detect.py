@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from eightysix.cli.main import main
-from tests.streams import ATTACKS, KERNEL_ONLY, LOOK_ALIKES, Recording
+from tests.streams import ATTACKS, KERNEL_AND_SENSOR, KERNEL_ONLY, LOOK_ALIKES, Recording
 
 BREACH = ATTACKS["breach-86s"]()
+SUSPECT = ATTACKS["poisoned-at-start"](KERNEL_AND_SENSOR)
 
 
 def write(recording: Recording, folder: Path) -> Path:
@@ -45,11 +46,11 @@ def test_contain_exits_14(tmp_path: Path) -> None:
 
 
 def test_suspect_exits_13(tmp_path: Path) -> None:
-    assert run(str(write(ATTACKS["breach-86s"](KERNEL_ONLY), tmp_path))) == 13
+    assert run(str(write(SUSPECT, tmp_path))) == 13
 
 
 def test_watch_exits_11(tmp_path: Path) -> None:
-    assert run(str(write(LOOK_ALIKES["ray-head-virtualenv"](), tmp_path))) == 11
+    assert run(str(write(ATTACKS["breach-86s"](KERNEL_ONLY), tmp_path))) == 11
 
 
 def test_nothing_found_exits_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,7 +181,7 @@ def test_evidence_points_at_the_records(tmp_path: Path, capsys: pytest.CaptureFi
 def test_an_exception_silences_what_it_covers_and_nothing_worse(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    telemetry = str(write(ATTACKS["breach-86s"](KERNEL_ONLY), tmp_path / "in"))
+    telemetry = str(write(SUSPECT, tmp_path / "in"))
     (incident,) = report(capsys, telemetry)["incidents"]
     assert incident["verdict"] == "suspect"
     words = ["exception", "propose", incident["id"], telemetry, "--reason", "known tuner", "--author", "sec"]

@@ -51,20 +51,6 @@ def test_first_of_two_connections_whose_times_have_different_digits(tmp_path: Pa
     assert _final(one) == _final(other)
 
 
-def test_polls_are_not_thinned_by_what_has_not_been_read_yet(tmp_path: Path) -> None:
-    """The first poll after a landing is kept only where the landing was read before it; no bound is told."""
-    pod = Pod(init_tree=False)
-    process = server(pod)
-    for number in range(100):
-        process.connect(1 + number * 0.01, IMDS)
-        process.connect(7 + number * 0.01, IMDS)
-    steal(pod, process, 9)
-    polls, pod.kernel = pod.kernel, []
-    pip(pod, 5)
-    one, other = _both_orders(tmp_path, polls, pod.kernel)
-    assert _final(one) == _final(other)
-
-
 def test_sensor_records_of_two_pods_belong_to_neither(tmp_path: Path) -> None:
     """The second pod shows starts and plain connections only: it is a pod of the input all the same."""
     pod, process = breach()

@@ -57,9 +57,9 @@ class Chain:
         return self.landing.time_ns if self.landing is not None else self.anchor.time_ns
 
     @property
-    def preference(self) -> tuple[int, int, int, str]:
-        """Greater is better: see the module."""
-        return (self.verdict.rank, -self.complete_ns, self.anchor.time_ns, self.taker)
+    def preference(self) -> tuple[int, int, int, int, str]:
+        """Greater is better: see the module. Of takers that make the same chain, the one that explains most."""
+        return (self.verdict.rank, -self.complete_ns, self.anchor.time_ns, len(self.matches), self.taker)
 
 
 Tried = dict[Structure, list[Chain]]
@@ -118,7 +118,10 @@ def _starts(plan: Plan, search: Search) -> list[Observation]:
         for t in search.candidates(plan, name)
         if name not in plan.anchored or plan.rule.signals[name].detection.matches(t.facts.counted(_AT_START))
     }
-    return sorted(found.values(), key=lambda o: (o.time_ns, o.event.event_id))
+    starts = sorted(found.values(), key=lambda o: (o.time_ns, o.event.event_id))
+    # What the pod alone says of a landing moves no start that others saw: it may explain, never hide.
+    witnessed = [o for o in starts if not o.told_by_pod_only]
+    return witnessed if plan.starts_with_landing and witnessed else starts
 
 
 def _anchors(plan: Plan, starts: list[Observation], taker: str, acts: list[Observation]) -> list[Observation]:

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from eightysix.context.pods import account_key, container_key, named_key, node_key, pod_key, sensor_key
+from eightysix.context.pods import (
+    account_key,
+    container_key,
+    is_alias,
+    named_key,
+    node_key,
+    pod_key,
+    sensor_key,
+)
 from eightysix.detect.chain import Chain, Tried, find_chain
 from eightysix.detect.combine import Case, combine
 from eightysix.detect.exceptions import ExceptionRule
@@ -73,12 +81,13 @@ class Engine:
             key = key_of(event)
             state = states.get(key)
             if state is None:
-                state = states[key] = PodState(
-                    key=key,
-                    processes=self.trees.setdefault(key, {}),
-                    contacts=self.contacts.setdefault(key, {}),
-                )
+                state = states[key] = self._new_state(key)
             step(state, event)
+
+    def _new_state(self, key: str) -> PodState:
+        return PodState(
+            key=key, processes=self.trees.setdefault(key, {}), contacts=self.contacts.setdefault(key, {})
+        )
 
     @property
     def duplicates(self) -> int:
@@ -124,8 +133,13 @@ class Engine:
 
     def resolved(self) -> list[PodState]:
         """The states with makeshift names joined to the pods that they turned out to be."""
-        states, self.unattributed = resolve(self.states, self.pod_hint)
-        return states
+        states = self.states
+        if any(is_alias(key) and not key.startswith("c:") for key in states):
+            # Who is to be found among the pods must be looked for among those without an event, too.
+            silent = [key for key in {*self.trees, *self.contacts} if key not in states and not is_alias(key)]
+            states = states | {key: self._new_state(key) for key in sorted(silent)}
+        found, self.unattributed = resolve(states, self.pod_hint)
+        return [state for state in found if state.buckets or state.taints]
 
     def cases(self) -> list[Case]:
         """All incidents that the events so far amount to, worst first, with what they are made of."""

@@ -179,25 +179,43 @@ def _runs_python(binary: str) -> bool:
 
 
 def is_landed_program(view: PodView, exec_id: str) -> bool:
-    """Whether a process runs a program or script that was written in this pod before, or that lies where only such lie."""
+    """Whether a process runs a program or script that was written in this pod before, or that lies where only such lie.
+    The interpreter of a virtual environment that was made there (Ray does so for each job) is none, unless it was seen
+    to be written."""
     tree = view.lineage
     started = tree.started_ns(exec_id)
     for path in tree.programs(exec_id):
         written = view.written.get(path)
-        if path.startswith(_TEMPORARY) or (written is not None and (not started or written <= started)):
+        if written is not None and (not started or written <= started):
+            return True
+        if path.startswith(_TEMPORARY) and not ("/bin/" in path and _runs_python(path)):
             return True
     return False
 
 
 def root_of(view: PodView, observation: Observation) -> str:
-    """Whose code is outermost: `app`, `fresh`, `package` or `unknown`."""
+    """Whose code asked: `app` where application code is anywhere in the chain (a framework's thread that runs it is not
+    the one who asks) or the outermost package is the program that was started (`python -m mlflow`); else the outermost
+    code's: `fresh`, `package` or `unknown`."""
     told = observation.provenance
     root = told.root or (told.chain[-1] if told.chain else "")
     if not root:
         return "unknown"
-    if not distribution_name(root):
-        return "app" if root.startswith("app:") else "unknown"
+    if root.startswith("app:") or any(entry.startswith("app:") for entry in told.chain):
+        return "app"
+    name = distribution_name(root)
+    if not name:
+        return "unknown"
+    if name == _main_module(view, observation.actor):
+        return "app"
     return "fresh" if _is_fresh(view, root, observation.time_ns) else "package"
+
+
+def _main_module(view: PodView, actor: str) -> str:
+    """The top package that a process was started with by `-m`, spelled as a distribution's name."""
+    words = view.lineage.command(actor).split(" ")
+    place = words.index("-m") + 1 if "-m" in words else len(words)
+    return words[place].partition(".")[0].replace("_", "-").lower() if place < len(words) else ""
 
 
 def at_import_of(view: PodView, observation: Observation) -> str:

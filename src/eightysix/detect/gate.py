@@ -70,6 +70,7 @@ def _same_container(landing: Observation | None, other: Observation) -> bool:
 def _uses(view: PodView, taker: str, first: dict[Domain, int], told: Sequence[Told]) -> list[Observation]:
     """What was done with the credentials: the API after the cluster token, a new destination after the second domain."""
     found: list[Observation] = []
+    refused = _all_refused(told)
     token = first.get(Domain.CLUSTER)
     second = sorted(first.values())[1] if len(first) > 1 else None
     for t in told:
@@ -77,16 +78,18 @@ def _uses(view: PodView, taker: str, first: dict[Domain, int], told: Sequence[To
         by_taker = bool(o.actor) and view.lineage.descends(o.actor, taker) if taker else True
         if o.denied:
             continue
-        if token is not None and o.action is Action.API_CONNECT and by_taker and o.time_ns >= token:
-            found.append(o)
-        if (
-            token is not None
-            and o.action is Action.API
-            and o.time_ns >= token - SKEW_NS
-            and not o.event.impersonated
-        ):
+        if token is not None and o.action is Action.API_CONNECT:
+            if by_taker and o.time_ns >= token and not refused:
+                found.append(o)
+        if token is not None and o.action is Action.API and o.time_ns >= token - SKEW_NS:
             found.append(o)
         if second is not None and o.time_ns >= second and o.action is Action.CONNECT and by_taker:
             if t.facts.get("novelty.workload") == "new":
                 found.append(o)
     return found
+
+
+def _all_refused(told: Sequence[Told]) -> bool:
+    """Whether the audit log tells of requests, and of refused ones only: then a connection to the API is no use of it."""
+    requests = [t.observation for t in told if t.observation.action is Action.API]
+    return bool(requests) and all(o.denied for o in requests)

@@ -17,6 +17,10 @@ __all__ = ["MAX_DEPTH", "Lineage"]
 MAX_DEPTH = 64
 """Ancestors that are followed: deeper trees (and cycles, which only forged input has) are cut here."""
 
+REPLACED_NS = 600_000_000_000
+"""A process replaces its image soon after it starts (`sh start.sh` ends in `exec python`); the same pid later than ten
+minutes is another process's."""
+
 FIRST_PROCESS_NS = 10_000_000_000
 """The first exec that is seen within 10 s of the container's start is its entrypoint; a later one may be anybody's."""
 
@@ -107,7 +111,7 @@ class Lineage:
         for candidate in self._by_pid.get((fact[4][:12], fact[1]), ()):
             if candidate >= mine:
                 break
-            before = candidate[1]
+            before = candidate[1] if mine[0] - candidate[0] <= REPLACED_NS else ""
         return before
 
     def ancestors(self, exec_id: str) -> tuple[str, ...]:

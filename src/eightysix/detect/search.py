@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eightysix.context.commands import program_kind
 from eightysix.detect.actions import Action
 from eightysix.detect.facts import ObservationFacts, anchored_facts, grade_of, rule_action
 from eightysix.detect.gate import SKEW_NS
@@ -203,9 +204,36 @@ def _start_of(view: PodView, observation: Observation) -> Observation | None:
     return Observation(observation.event, Action.STARTED, root, started, None) if started else None
 
 
+def _common_roots(view: PodView, acts: list[Observation]) -> set[str]:
+    """For each act, its nearest ancestor below which credentials of several domains were taken: two children of a server
+    share what it is guilty of, whether it took anything itself or not. A shell is none: what a person or a script starts
+    in it one after the other is not one thing, and where a server started the shell, the server is the ancestor."""
+    domains: dict[str, set[str]] = {}
+    for o in acts:
+        if o.domain is not None:
+            for ancestor in view.lineage.ancestors(o.actor):
+                domains.setdefault(ancestor, set()).add(str(o.domain))
+    several = {
+        ancestor for ancestor, taken in domains.items() if len(taken) > 1 and _may_be_guilty(view, ancestor)
+    }
+    found = (
+        next((ancestor for ancestor in view.lineage.ancestors(o.actor) if ancestor in several), "")
+        for o in acts
+        if o.domain is not None
+    )
+    return {root for root in found if root}
+
+
+def _may_be_guilty(view: PodView, exec_id: str) -> bool:
+    """A process of the container (the runtime above it is in no record of its own) that is no shell."""
+    binary = view.lineage.binary(exec_id)
+    return bool(binary) and program_kind(binary) != "shell"
+
+
 def _ranked(view: PodView, acts: list[Observation]) -> list[tuple[str, list[Observation]]]:
     roots = {o.actor for o in acts}
     roots |= {root for root in (taint_root(view, actor) for actor in roots) if root}
+    roots |= _common_roots(view, acts)
     by_root: dict[str, list[Observation]] = {}
     for o in acts:
         for ancestor in view.lineage.ancestors(o.actor):

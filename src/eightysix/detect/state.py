@@ -246,6 +246,10 @@ def _bound(state: PodState, action: Action) -> None:
     if action is Action.CREDENTIAL:
         names = _single_takers(state, names, bound)
         bound -= len([name for name in state.buckets if name.startswith(prefix)]) - len(names)
+    elif action in _LANDINGS:
+        kept = _before_takes(state, names, bound // 2)
+        names = [name for name in names if name not in kept]
+        bound -= len(kept)
     half = bound // 2
     for name in names[half : len(names) - (bound - half)]:
         bucket = state.buckets.pop(name)
@@ -253,6 +257,23 @@ def _bound(state: PodState, action: Action) -> None:
             for event in bucket.events:
                 _summarise(state, action, event)
     state.flooded.add(f"too many different: {action}")
+
+
+def _before_takes(state: PodState, names: list[str], most: int) -> set[str]:
+    """Of landings (`names` by time) the latest before each credential that is kept, `most` at most: T0 is one of them,
+    however many landings there are before and after."""
+    times = [state.buckets[name].events[0].time_ns for name in names]
+    prefix = f"{Action.CREDENTIAL}|"
+    takes = sorted(
+        {
+            event.time_ns
+            for name, bucket in state.buckets.items()
+            if name.startswith(prefix)
+            for event in (bucket.events[0], bucket.events[-1])
+        }
+    )
+    places = {bisect_right(times, take) - 1 for take in takes}
+    return {names[place] for place in sorted(places) if place >= 0} if len(places) <= most else set()
 
 
 def _single_takers(state: PodState, names: list[str], bound: int) -> list[str]:

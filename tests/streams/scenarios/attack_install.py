@@ -84,7 +84,9 @@ def _poisoned_update(setting: Setting, pace: Pace) -> tuple[Streams, Label]:
     server = _updates_itself(scene, _POISONED)
     steal(server, _LANDS, _THREAD, pace)
     probe(scene, server.container, _LANDS + 100.0)
-    return scene.streams(), _theft(setting, server, pace)
+    # To the kernel alone, a server that updates itself and then takes two credentials looks like a notebook that does.
+    alone = setting.sensor is None and not setting.audit
+    return scene.streams(), _theft(setting, server, pace, at_least="watch" if alone else "")
 
 
 @attack("breach-86s", *SETTINGS, EVERY_EXPORT)
