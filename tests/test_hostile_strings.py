@@ -233,7 +233,7 @@ def test_lone_surrogates_as_bytes_are_told(tmp_path: Path) -> None:
     assert any("not UTF-8" in problem.reason for problem in report.coverage.problems)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=hostile_text)
 def test_any_text_for_every_name_at_once(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     streams = BREACH

@@ -8,8 +8,8 @@ from typing import Any
 from eightysix.model.incident import Incident
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.replay import Replay, ReplayOptions
-from tests.review.stream import EVIL, IMDS, STORE, Pod, judge, write
-from tests.review.test_attacks import breach, pip, server, steal
+from tests.review.stream import EVIL, STORE, Pod, judge, write
+from tests.review.test_attacks import breach, steal
 
 
 def _both_orders(

@@ -283,7 +283,7 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
         line, column = _place(event)
         written = event.value
-        hidden = next((character for character in written if _is_hidden(character)), "")
+        hidden = "" if written.isprintable() else next(filter(_is_hidden, written), "")
         if hidden:
             self._faults.append(Fault(line, column, f"hidden character U+{ord(hidden):04X}", "remove it"))
         quoted = bool(event.style)

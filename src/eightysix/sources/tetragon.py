@@ -33,7 +33,7 @@ from eightysix.sources.tetragon_events import (
     process_of,
     told_path,
 )
-from eightysix.sources.tetragon_noise import LEAVES, Noise, NoiseCounts
+from eightysix.sources.tetragon_noise import LEAVES, MOST, Noise, NoiseCounts
 from eightysix.sources.tetragon_records import Glance, GlanceProcess, Record
 
 __all__ = ["TetragonDecoder", "Tree", "Trees"]
@@ -96,7 +96,7 @@ class TetragonDecoder:
             ends = [*ends, len(block)]
         batch = Batch()
         counts = NoiseCounts()
-        rest = self._noise.sift(block, ends, counts)
+        rest = self._noise.sift(block, ends, counts, file, first_line)
         lines: list[tuple[int, bytes]] = []
         for index in rest:
             text = block[ends[index - 1] + 1 if index else 0 : ends[index]]
@@ -107,7 +107,6 @@ class TetragonDecoder:
             glance, line, text = looks[index]
             if not self._note_contact(glance, file, line):
                 self._add(text, glance, file, line, batch)
-        self._keep_latest(counts, file, first_line)
         self._count(counts, len(ends) - len(rest), batch)
         self._note_times(glances, batch)
         return batch
@@ -272,21 +271,25 @@ class TetragonDecoder:
         known = contacts.get(name)
         contacts[name] = (seen, seen) if known is None else (min(seen, known[0]), max(seen, known[1]))
 
-    def _keep_latest(self, counts: NoiseCounts, file: str, first_line: int) -> None:
-        """Keep what was left out as noise as the latest of its contact."""
-        for (pod, name), (time, index) in counts.latest.items():
-            known = self._contacts.get(pod, {}).get(name)
-            if known is None:
+    def flush(self) -> None:
+        """Bring the latest times of all contacts up to date: while blocks are read, those of noise wait here."""
+        for known in self._noise.connections.values():
+            pod, name = known.contact
+            before = self._contacts.get(pod, {}).get(name)
+            if not known.latest or before is None:
                 continue
             try:
-                at = to_ns(time.decode() + "Z")
+                at = to_ns(known.latest.decode() + "Z")
             except ValueError:
                 continue
-            self._keep_contact(pod, name, (at, known[0][1], file, first_line + index))
+            self._keep_contact(pod, name, (at, before[0][1], known.file, known.line))
 
     def _remember_connection(
         self, exec_id: str, ip: str, port: int, time: str, contact: tuple[str, str]
     ) -> None:
+        if len(self._noise.connections) >= MOST:
+            self.flush()
+            self._noise.connections.clear()
         self._noise.learn_connection(exec_id, ip, port, time, contact)
 
     def _add(self, text: bytes, glance: Glance, file: str, line: int, batch: Batch) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["LEAVES", "Noise", "NoiseCounts"]
+__all__ = ["LEAVES", "MOST", "Known", "Noise", "NoiseCounts"]
 
 LEAVES = frozenset(
     f"/{folder}/{name}"
@@ -52,14 +52,26 @@ Contact = tuple[str, str]
 
 
 class NoiseCounts:
-    """How many lines of a block were left out, by kind; and of connections that were left out, the latest: its time as
-    text without the zone, and the index of its line."""
+    """How many lines of a block were left out, by kind."""
 
-    __slots__ = ("connects", "execs", "exits", "latest", "probes")
+    __slots__ = ("connects", "execs", "exits", "probes")
 
     def __init__(self) -> None:
         self.exits = self.execs = self.connects = self.probes = 0
-        self.latest: dict[Contact, tuple[bytes, int]] = {}
+
+
+class Known:
+    """A connection that is known: from `since` on it is noise, but for the `latest` of it, which is on `line` of `file`.
+    Times are text without the zone's letter; `latest` is empty while there was none."""
+
+    __slots__ = ("contact", "file", "latest", "line", "since")
+
+    def __init__(self, since: bytes, contact: Contact) -> None:
+        self.since = since
+        self.contact = contact
+        self.latest = b""
+        self.file = ""
+        self.line = 0
 
 
 class Noise:
@@ -68,7 +80,7 @@ class Noise:
     def __init__(self, *, leaves: bool) -> None:
         self._leaves = _LEAF_BYTES if leaves else frozenset()
         self._paths: set[bytes] = set()
-        self._connections: dict[bytes, tuple[bytes, Contact]] = {}
+        self.connections: dict[bytes, Known] = {}
 
     def learn_path(self, path: str) -> None:
         """From now on, touching `path` is noise, whoever does it and how."""
@@ -82,18 +94,16 @@ class Noise:
         contact. Empty `time`: at any time. Times compare as text, which is right for UTC without the zone's letter."""
         if time and not time.endswith("Z"):
             return
-        if len(self._connections) >= MOST:
-            self._connections.clear()
         # A mark between the parts: without it 10.0.0.1 port 443 and 10.0.0.14 port 43 were one.
         key = f"{exec_id}|{ip}|{port}".encode("utf-8", "replace")
-        self._connections[key] = (time[:-1].encode("utf-8", "replace"), contact)
+        self.connections[key] = Known(time[:-1].encode("utf-8", "replace"), contact)
 
     def sift(  # noqa: C901 - the hottest loop: a call for each line would cost what it saves
-        self, block: bytes, ends: Sequence[int], counts: NoiseCounts
+        self, block: bytes, ends: Sequence[int], counts: NoiseCounts, file: str, first_line: int
     ) -> list[int]:
         """The indexes of the lines of `block`, ended by `ends`, that must be decoded; counts the others."""
         starts_with, find = block.startswith, block.find
-        leaves, paths, connections, latest = self._leaves, self._paths, self._connections, counts.latest
+        leaves, paths, connections = self._leaves, self._paths, self.connections
         rest: list[int] = []
         keep = rest.append
         exits = execs = connects = probes = start = 0
@@ -131,11 +141,10 @@ class Noise:
                     if known is not None:
                         at = find(_TIME, port, end) + _TIME_LENGTH
                         time = block[at : find(b'Z"', at, end)]
-                        if known[0] <= time:
+                        if known.since <= time:
                             connects += 1
-                            before = latest.get(known[1])
-                            if before is None or before[0] < time:
-                                latest[known[1]] = (time, index)
+                            if known.latest < time:
+                                known.latest, known.file, known.line = time, file, first_line + index
                             continue
             elif leaves and letter == _OF_EXEC and starts_with(_EXEC, begin):
                 at = find(_BINARY, begin, end) + _BINARY_LENGTH
