@@ -534,10 +534,6 @@ def test_the_breach_is_found_by_the_other_clocks(tmp_path: Path, file: str, year
     assert result.counts["malformed"] == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="what the sensor tells of a time before the container began becomes T0: a pod can forge its story's begin",
-)
 def test_the_clock_of_a_suspect_moves_no_t0(tmp_path: Path, reference: Run) -> None:
     write(tmp_path, BREACH)
     forged = []

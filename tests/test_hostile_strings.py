@@ -369,9 +369,20 @@ def test_options_are_told_inertly(tmp_path: Path, text: str) -> None:
         assert_lines(errors, None)
 
 
-@pytest.mark.xfail(strict=True, reason="a name that is too long for the system ends in a traceback")
-def test_a_rules_folder_with_a_name_that_is_too_long(tmp_path: Path) -> None:
-    code, _, errors = command("detect", write(tmp_path, BREACH), "--rules", "x" * 300)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("detect", "{telemetry}", "--rules", "{long}"),
+        ("detect", "{telemetry}", "--baseline", "{long}"),
+        ("detect", "{telemetry}", "--output", "{long}"),
+        ("rules", "test", "{long}"),
+        ("rules", "show", "{long}"),
+        ("rules", "new", "{long}"),
+    ],
+)
+def test_names_that_are_too_long(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    values = {"telemetry": write(tmp_path, BREACH), "long": "x" * 300}
+    code, _, errors = command(*(word.format(**values) for word in arguments))
     assert code == 2
     assert_lines(errors, None)
 
@@ -398,15 +409,12 @@ def test_proposed_exceptions_are_yaml_of_one_exception(tmp_path: Path, kind: str
                 assert {"rule", "reason", "author"} <= proposed.keys()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the advice what to call the file repeats the workload's name as it is"
-)
 def test_the_name_of_a_proposed_exception_is_inert(tmp_path: Path) -> None:
     place = write(tmp_path, _with_name(BREACH, NAMES["workload"], TEXTS["clear screen"]))
     _, out, _ = command("detect", place, "--format", "json")
     found = json.loads(out)["incidents"][0]["id"]
     code, _, errors = command("exception", "propose", found, place, "--reason", "a test", "--author", "us")
-    assert code == 0
+    assert code == 2  # a name that only an attacker would choose
     assert_lines(errors, None)
 
 

@@ -82,7 +82,7 @@ def examine(folder: Path, *, incidents: bool = True) -> None:
     ):
         code, text = command("detect", telemetry, *arguments)
         assert code in (0, 10, 11, 13, 14), text
-        assert not incidents or code in (13, 14)
+        assert not incidents or code in (11, 13, 14)
         assert_clean(text, " ".join(arguments))
     code, text = command("baseline", "build", telemetry, "--output", str(written / "baseline"))
     assert code == 0, text
@@ -390,7 +390,6 @@ def test_secrets_in_command_lines(tmp_path: Path, part: int) -> None:
     examine(tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="a JWT is three host labels, and only the first two look like a token")
 @pytest.mark.parametrize("words", [["-H", TOKENS["jwt"]], [TOKENS["jwt"]]])
 def test_a_token_that_stands_where_a_host_may(tmp_path: Path, words: list[str]) -> None:
     write(tmp_path, {"tetragon.jsonl": list(_breach_by("wget", _as_text(words), 1))})
@@ -580,7 +579,6 @@ def test_secrets_in_sensor_records(tmp_path: Path, event: str) -> None:
     examine(tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="the sensor's decoder keeps paths of files as they are")
 @pytest.mark.parametrize("path", [PATHS[0], NAMES[0]])
 def test_secrets_in_paths_that_the_sensor_tells(tmp_path: Path, path: str) -> None:
     streams = ATTACKS["breach-86s"](SENSOR_AND_AUDIT).streams

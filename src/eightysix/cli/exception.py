@@ -55,8 +55,15 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             "'eightysix detect --format json' tells the ids",
         )
     facts = facts_of(cases[0].chains, cases[0].incident)
-    name = args.name or f"{facts.rule}-{facts.workload.partition('/')[2]}".lower()[:64]
+    name = args.name or _name(f"{facts.rule}-{facts.workload.partition('/')[2]}")
     today = datetime.now(UTC).date()
+    text = propose(facts, name=name, reason=args.reason, author=args.author, today=today, days=args.days)
     err.write(f"eightysix: put this into your rules.d as {name}.exception.yml\n")
-    out.write(propose(facts, name=name, reason=args.reason, author=args.author, today=today, days=args.days))
+    out.write(text)
     return 0
+
+
+def _name(text: str) -> str:
+    """A valid name of an exception out of names from the telemetry, which may hold anything."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text.lower())
+    return plain[:64].strip("-_")

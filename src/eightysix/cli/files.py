@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from eightysix.model.errors import UsageError
@@ -38,7 +39,8 @@ def write_private(path: str, text: str | bytes) -> None:
             file.write(data)
         temporary.replace(target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be made cannot be removed either
+            temporary.unlink(missing_ok=True)
         raise UsageError(
             f"{path} cannot be written: {error.strerror}", "check the folder and its rights"
         ) from error

@@ -230,6 +230,7 @@ def _test(path: str, verbose: bool, out: TextIO) -> int:
 
 def _rules_under(path: str) -> tuple[tuple[Rule, ...], Path]:
     """The rules to test and the folder that their folders lie in."""
+    import os.path
     from pathlib import Path
 
     from eightysix.rules.catalog import load_folder, load_packaged, packaged_folder, parse_rule
@@ -239,7 +240,7 @@ def _rules_under(path: str) -> tuple[tuple[Rule, ...], Path]:
         return load_packaged(), packaged_folder()
     folder = Path(path)
     file = folder / "rule.yml"
-    if not file.is_file():
+    if not os.path.isfile(file):  # Path.is_file() raises where a name is too long
         return load_folder(folder), folder
     folder = folder.resolve()
     return (parse_rule(read_bytes(file), str(file), folder.name, str(file)),), folder.parent

@@ -7,6 +7,7 @@ ecosystem and gives back a normalised copy. Linear in the length of its input, n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from eightysix.model.event import Artifact
@@ -21,6 +22,7 @@ __all__ = [
     "is_version",
     "looks_secret",
     "normalise_name",
+    "told_path",
     "url_host",
     "url_scheme",
 ]
@@ -159,6 +161,23 @@ def url_scheme(url: str) -> str:
     return scheme if scheme in _SCHEMES else ""
 
 
+@lru_cache(maxsize=8192)
+def told_path(path: str) -> str:
+    """`path` without what may be secret: parts that look like a token, and what stands behind a query's mark, which
+    downloaders keep in the names of files. The same for all paths that lead to it, because programs are compared with
+    what was written."""
+    if "?" not in path and "&" not in path and ";" not in path and "#" not in path and not looks_secret(path):
+        return path
+    return "/".join(_told_part(part) for part in path.split("/"))
+
+
+def _told_part(part: str) -> str:
+    ends = [place for place in map(part.find, "?&;#") if place >= 0]
+    if ends:
+        part = part[: min(ends) + 1] + WITHHELD
+    return WITHHELD if looks_secret(part) else part
+
+
 def url_host(url: str) -> str:
     """The host of `scheme://[user@]host[:port]/...` in lower case, empty where there is none to be sure of.
 
@@ -181,11 +200,19 @@ def url_host(url: str) -> str:
 
 def host_name(host: str) -> str:
     """`host` in lower case where it is a valid name or IPv4 address, else empty. Labels that look like secrets are
-    withheld, not told: data leaves in them (`<token>.evil.example`)."""
+    withheld, not told: data leaves in them (`<token>.evil.example`). A token alone (the three parts of a JWT look like
+    labels) is no host."""
     host = host.rstrip(".").lower()
     if not 0 < len(host) <= MAX_HOST or not _made_of(host, ".-_"):
         return ""
-    return ".".join(WITHHELD if looks_secret(label) else label for label in host.split("."))
+    labels = host.split(".")
+    hidden = [looks_secret(label) for label in labels]
+    for place, label in enumerate(labels):
+        if hidden[place] and label.startswith("eyj"):  # a JWT's head; body and signature follow (RFC 7519)
+            hidden[place : place + 3] = [True] * len(hidden[place : place + 3])
+    if all(hidden):
+        return ""
+    return ".".join(WITHHELD if hide else label for label, hide in zip(labels, hidden, strict=True))
 
 
 def _until(text: str, stops: str) -> tuple[str, str]:

@@ -57,9 +57,13 @@ class Chain:
         return self.landing.time_ns if self.landing is not None else self.anchor.time_ns
 
     @property
-    def preference(self) -> tuple[int, int, int, int, str]:
-        """Greater is better: see the module. Of takers that make the same chain, the one that explains most."""
-        return (self.verdict.rank, -self.complete_ns, self.anchor.time_ns, len(self.matches), self.taker)
+    def preference(self) -> tuple[int, bool, int, int, int, str]:
+        """Greater is better: see the module. What the pod alone says of a landing moves no start that others saw: it may
+        explain, never hide. Of takers that make the same chain, the one that explains most."""
+        witnessed = not self.anchor.told_by_pod_only
+        return (
+            self.verdict.rank, witnessed, -self.complete_ns, self.anchor.time_ns, len(self.matches), self.taker,
+        )  # fmt: skip
 
 
 Tried = dict[Structure, list[Chain]]
@@ -118,32 +122,34 @@ def _starts(plan: Plan, search: Search) -> list[Observation]:
         for t in search.candidates(plan, name)
         if name not in plan.anchored or plan.rule.signals[name].detection.matches(t.facts.counted(_AT_START))
     }
-    starts = sorted(found.values(), key=lambda o: (o.time_ns, o.event.event_id))
-    # What the pod alone says of a landing moves no start that others saw: it may explain, never hide.
-    witnessed = [o for o in starts if not o.told_by_pod_only]
-    return witnessed if plan.starts_with_landing and witnessed else starts
+    return sorted(found.values(), key=lambda o: (o.time_ns, o.event.event_id))
 
 
 def _anchors(plan: Plan, starts: list[Observation], taker: str, acts: list[Observation]) -> list[Observation]:
     """The starts worth trying for one taker: of landings the earliest, and the latest before each of its acts (T0 is one
-    of them); of other starts the taker's own first of each domain."""
+    of them), apart for those that others saw and those that the pod alone tells of; of other starts the taker's own
+    first of each domain."""
     if not acts:
         return _spread(starts, MAX_ANCHORS)
-    chosen: dict[int, Observation] = {}
     if plan.starts_with_landing:
-        if starts:
-            chosen[id(starts[0])] = starts[0]
-        for act in acts:
-            place = bisect_right(starts, act.time_ns, key=lambda o: o.time_ns)
-            if place:
-                chosen[id(starts[place - 1])] = starts[place - 1]
-        return _spread(list(chosen.values()), MAX_ANCHORS)
+        witnessed = [o for o in starts if not o.told_by_pod_only]
+        told = [o for o in starts if o.told_by_pod_only]
+        return _landings_before(witnessed, acts) + _landings_before(told, acts)
     own = {id(o) for o in acts}
     firsts: dict[str, Observation] = {}
     for start in starts:
         if id(start) in own or start.domain is None or not taker:
             firsts.setdefault(str(start.domain or start.event.event_id), start)
     return _spread(list(firsts.values()), MAX_ANCHORS)
+
+
+def _landings_before(starts: list[Observation], acts: list[Observation]) -> list[Observation]:
+    chosen = {id(start): start for start in starts[:1]}
+    for act in acts:
+        place = bisect_right(starts, act.time_ns, key=lambda o: o.time_ns)
+        if place:
+            chosen[id(starts[place - 1])] = starts[place - 1]
+    return _spread(list(chosen.values()), MAX_ANCHORS)
 
 
 def _spread(items: list[T], most: int) -> list[T]:

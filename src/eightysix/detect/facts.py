@@ -69,7 +69,7 @@ class ObservationFacts:
 
 
 def _age_ns(view: PodView, observation: Observation) -> int:
-    return max(0, observation.time_ns - (observation.event.container_started_ns or view.born_ns))
+    return observation.time_ns - (observation.event.container_started_ns or view.born_ns)
 
 
 def _of_request(work: Callable[[Event], object]) -> _Work:
@@ -299,8 +299,9 @@ _FIELDS: Mapping[str, _Work] = {
     ),
     "provenance.hook": _hook_novelty,
     "novelty.workload": workload_novelty,
-    "container.age_s": lambda view, observation: _age_ns(view, observation) / 1e9,
-    "startup": lambda view, observation: _age_ns(view, observation) < view.knowledge.startup_ns,
+    "container.age_s": lambda view, observation: max(0, _age_ns(view, observation)) / 1e9,
+    # What is told to be long before the container began excuses nothing: one of the two clocks is wrong.
+    "startup": lambda view, observation: abs(_age_ns(view, observation)) < view.knowledge.startup_ns,
     "namespace": _of_pod(lambda who: who.namespace),
     "pod": _of_pod(lambda who: who.pod),
     "workload": _of_pod(lambda who: who.workload),

@@ -228,8 +228,9 @@ def _names(landing: Observation) -> set[str]:
 
 
 def _joined(group: list[Observation]) -> Observation:
-    """One landing of all that one installer process did; it begins when the installer started."""
-    first = next((o for o in group if o.event.kind in (Kind.EXEC, Kind.START)), group[0])
+    """One landing of all that one installer process did; it begins when the installer started, by the kernel's clock where
+    that saw it: the pod could tell any time."""
+    first = min(group, key=lambda o: (o.told_by_pod_only, o.event.kind not in (Kind.EXEC, Kind.START)))
     versions = {a.name: a for o in group for a in o.artifacts if a.version}
     named = {a.name: a for o in group for a in o.artifacts}
     artifacts = tuple(sorted({**named, **versions}.values(), key=lambda a: (a.kind, a.name)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
@@ -111,7 +112,7 @@ def load_folder(path: Path) -> tuple[Rule, ...]:
     Raises `RuleFileError` with the faults of all files. Names that begin with a dot are left alone (a mounted ConfigMap
     keeps its own folders beside the links to them).
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):  # Path.is_dir() raises where a name is too long
         raise UsageError(f"{path} is no folder", "name the folder in which the rules lie")
     return _load(path, str)
 

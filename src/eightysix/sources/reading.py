@@ -37,18 +37,25 @@ def read_inputs(
     to folders are not followed. Raises `NothingToReadError`, when the rest is done, if not one input could be opened.
     """
     opened = 0
+    unreadable: list[str] = []
+
+    def note(problem: Problem) -> None:
+        if not unreadable and problem.kind == "unreadable":
+            unreadable.append(f": {problem.file}: {problem.reason}")
+        on_problem(problem)
+
     for path in paths:
         if path == "-":
             if stdin is None:
-                on_problem(Problem("-", 0, "unreadable", "there is no standard input"))
+                note(Problem("-", 0, "unreadable", "there is no standard input"))
                 continue
-            opened += yield from read_stream(stdin, "-", limits, on_problem)
+            opened += yield from read_stream(stdin, "-", limits, note)
             continue
-        for file in _files(path, on_problem):
-            opened += yield from _read_file(file, file != path, limits, on_problem)
+        for file in _files(path, note):
+            opened += yield from _read_file(file, file != path, limits, note)
     if not opened:
         raise NothingToReadError(
-            "none of the inputs could be read" if paths else "no input was given",
+            f"none of the inputs could be read{''.join(unreadable)}" if paths else "no input was given",
             "Name files or folders with telemetry, or - for standard input.",
         )
 

@@ -23,7 +23,14 @@ from eightysix.context.credentials import (
     startup_file,
 )
 from eightysix.context.destinations import address, classify
-from eightysix.context.packages import WITHHELD, host_name, is_version, looks_secret, normalise_name
+from eightysix.context.packages import (
+    WITHHELD,
+    host_name,
+    is_version,
+    looks_secret,
+    normalise_name,
+    told_path,
+)
 from eightysix.model.event import Artifact, Distribution, Event, EventId
 from eightysix.model.incident import Problem
 from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Source
@@ -299,8 +306,7 @@ def _entry(text: str) -> str:
 
 def _tidy(path: str) -> str:
     """A path of code, with parts that look like secrets withheld."""
-    parts = [WITHHELD if looks_secret(part) else part for part in path.split("/")]
-    path = "/".join(parts)
+    path = "/".join(WITHHELD if looks_secret(part) else part for part in path.split("/"))
     return path if len(path) <= _MAX_ENTRY else WITHHELD + path[1 - _MAX_ENTRY :]
 
 
@@ -404,7 +410,7 @@ def _file(record: Record) -> dict[str, object] | None:
     path = record.path
     if not isinstance(path, str) or not path or len(path) > _MAX_PATH:
         return None
-    what: dict[str, object] = {"file_path": path, "access": _access(record)}
+    what: dict[str, object] = {"file_path": told_path(path), "access": _access(record)}
     credential = credential_at(path)
     if credential is not None:
         return what | {"domain": credential.domain, "activity": credential.kind}
@@ -414,7 +420,7 @@ def _file(record: Record) -> dict[str, object] | None:
         hook = startup_file(path)
         if hook is not None:
             activity = "startup-file-common" if hook.common else "startup-file"
-            return what | {"activity": activity, "artifacts": (Artifact("file", hook.name),)}
+            return what | {"activity": activity, "artifacts": (Artifact("file", told_path(hook.name)),)}
         distribution = distribution_at(path)
         if distribution is not None:
             return what | {"activity": "distribution", "artifacts": (distribution,)}

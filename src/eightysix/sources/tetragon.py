@@ -8,11 +8,13 @@ at a few fields (`Glance`), and only lines that matter are decoded in full. This
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
+from operator import attrgetter, itemgetter
 
 import msgspec
 
 from eightysix.context.commands import program_kind
 from eightysix.context.destinations import address
+from eightysix.context.packages import told_path
 from eightysix.model.event import Contact, Event, Seen
 from eightysix.model.incident import Problem
 from eightysix.model.timestamps import to_ns
@@ -31,7 +33,6 @@ from eightysix.sources.tetragon_events import (
     outcome_of,
     plain_destination,
     process_of,
-    told_path,
 )
 from eightysix.sources.tetragon_noise import LEAVES, MOST, Noise, NoiseCounts
 from eightysix.sources.tetragon_records import Glance, GlanceProcess, Record
@@ -109,6 +110,9 @@ class TetragonDecoder:
                 self._add(text, glance, file, line, batch)
         self._count(counts, len(ends) - len(rest), batch)
         self._note_times(glances, batch)
+        if batch.leftover or batch.problems:  # in the order of lines: those that did not decode came first
+            batch.leftover.sort(key=itemgetter(0))
+            batch.problems.sort(key=attrgetter("line"))
         return batch
 
     def _look_at(

@@ -10,7 +10,7 @@ import msgspec
 from eightysix.context import destinations
 from eightysix.context.commands import Command, summarise
 from eightysix.context.credentials import credential_at, distribution_at, is_environment, startup_file
-from eightysix.context.packages import WITHHELD, looks_secret
+from eightysix.context.packages import told_path
 from eightysix.context.pods import container_key, node_key, pod_key
 from eightysix.model.event import Artifact, Event, EventId
 from eightysix.model.timestamps import to_ns
@@ -29,7 +29,6 @@ __all__ = [
     "outcome_of",
     "plain_destination",
     "process_of",
-    "told_path",
 ]
 
 Fact = tuple[str, int, str, str, str, bool | None]
@@ -108,23 +107,6 @@ def classify_path(path: str, *, written: bool) -> FileClass | None:
     if path.endswith(_MODEL_SUFFIXES):
         return FileClass(None, (Artifact("model", told_path(path).rpartition("/")[2]),), "model-file")
     return None
-
-
-@lru_cache(maxsize=8192)
-def told_path(path: str) -> str:
-    """`path` without what may be secret: parts that look like a token, and what stands behind a query's mark, which
-    downloaders keep in the names of files. The same for all paths that lead to it, because programs are compared with
-    what was written."""
-    if "?" not in path and "&" not in path and ";" not in path and "#" not in path and not looks_secret(path):
-        return path
-    return "/".join(_told_part(part) for part in path.split("/"))
-
-
-def _told_part(part: str) -> str:
-    ends = [place for place in map(part.find, "?&;#") if place >= 0]
-    if ends:
-        part = part[: min(ends) + 1] + WITHHELD
-    return WITHHELD if looks_secret(part) else part
 
 
 def event_of(record: Record, file: str, line: int) -> Event | None:

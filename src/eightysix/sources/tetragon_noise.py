@@ -96,7 +96,11 @@ class Noise:
             return
         # A mark between the parts: without it 10.0.0.1 port 443 and 10.0.0.14 port 43 were one.
         key = f"{exec_id}|{ip}|{port}".encode("utf-8", "replace")
-        self.connections[key] = Known(time[:-1].encode("utf-8", "replace"), contact)
+        known = Known(time[:-1].encode("utf-8", "replace"), contact)
+        before = self.connections.get(key)
+        if before is not None:  # an earlier one came later: what waits to be told still does
+            known.latest, known.file, known.line = before.latest, before.file, before.line
+        self.connections[key] = known
 
     def sift(  # noqa: C901 - the hottest loop: a call for each line would cost what it saves
         self, block: bytes, ends: Sequence[int], counts: NoiseCounts, file: str, first_line: int
