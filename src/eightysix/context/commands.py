@@ -41,6 +41,9 @@ __all__ = ["MAX_ARGUMENTS", "MAX_SUMMARY", "Command", "program_kind", "program_n
 _MAX_BINARY = 512
 _MAX_NAME = 64
 _MAX_MODULE = 80
+_MAX_FIRST = 16
+"""Characters of a path's first folder that a cut path keeps: `/usr/`, `/tmp/`, `/workspace/`."""
+
 _MAX_PATH = 1024
 _SCRIPT_SUFFIXES = (
     *(
@@ -219,18 +222,23 @@ def _r_command(name: str, words: Words, cwd: str) -> Command:
 
 
 def _path(path: str) -> str:
-    """A script's path, absolute or with a script's suffix; parts that look like secrets are withheld."""
+    """A script's path, absolute or with a script's suffix; parts that look like secrets are withheld, and from the first
+    part with an unusual character on everything: what comes before still says where it lies (`/tmp/…`)."""
     if not path.startswith("/") and not path.endswith(_SCRIPT_SUFFIXES):
         return ""
-    if len(path) > _MAX_PATH or not _HARMLESS.issuperset(path):
-        return WITHHELD
-    return "/".join(WITHHELD if looks_secret(part) else part for part in path.split("/"))
+    parts = path[:_MAX_PATH].split("/")
+    usual = len(parts) if len(path) <= _MAX_PATH else len(parts) - 1
+    usual = next((i for i, part in enumerate(parts[:usual]) if not _HARMLESS.issuperset(part)), usual)
+    shown = [WITHHELD if looks_secret(part) else part for part in parts[:usual]]
+    return "/".join(shown if usual == len(parts) else [*shown, WITHHELD])
 
 
 def _short(start: str, shown: str, activity: str, tool: str) -> Command:
-    """A command of two words, the second cut from the left to fit."""
+    """A command of two words, the second cut to fit after the first folder of a path: where a script lies counts."""
     room = MAX_SUMMARY - len(start) - 1
-    shown = shown if len(shown) <= room else WITHHELD + shown[1 - room :]
+    if len(shown) > room:
+        first = shown[: shown.find("/", 1) + 1][:_MAX_FIRST] if shown.startswith("/") else ""
+        shown = first + WITHHELD + shown[1 + len(first) - room :]
     return Command(f"{start} {shown}" if shown else start, activity, (), tool)
 
 
