@@ -38,8 +38,9 @@ unit: dev ## The tests alone
 docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py
 
-bench: dev ## Measure every number that the README names
-	@for file in bench/[a-z]*.py; do name=$${file##*/}; $(IN_DEV) -m bench.$${name%.py} || exit 1; done
+bench: dev ## Measure every number that the README names, into bench/results (RUNS=folder: the labelled runs too)
+	@for name in throughput order; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
+	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'

@@ -21,7 +21,9 @@ import msgspec
 import pytest
 
 from eightysix.cli.main import main
+from eightysix.detect import encode_state
 from eightysix.model.incident import Report
+from eightysix.serve.replay import Replay, ReplayOptions
 from tests.streams import ATTACKS, FULL, LOOK_ALIKES, Streams
 
 Document = dict[str, Any]
@@ -448,6 +450,40 @@ def test_anything_may_stand_anywhere(tmp_path: Path, name: str) -> None:
         item["verdict"] == "contain" and item["pod"]["name"] == "inference-0"
         for item in result.document["incidents"]
     )
+
+
+def test_no_number_is_too_large_for_a_state(tmp_path: Path) -> None:
+    write(tmp_path, BREACH)
+    with (tmp_path / SENSOR).open("a") as stream:
+        for line in BREACH[SENSOR]:
+            for key in ("pid", "ns_pid", "tid", "host_pid", "port"):
+                stream.write(json.dumps(json.loads(line) | {key: 10**30}) + "\n")
+    replay = Replay((), ReplayOptions())
+    replay.read([str(tmp_path)], None)
+    for state in replay.engine.resolved():
+        assert encode_state(state)
+
+
+def test_kernel_numbers_fit_into_a_state(tmp_path: Path) -> None:
+    write(tmp_path, BREACH)
+    with (tmp_path / TETRAGON).open("a") as stream:
+        for line in BREACH[TETRAGON]:
+            for path in _places(json.loads(line)):
+                if path[-1] in ("pid", "tid", "uid", "dport", "int_arg", "auid"):
+                    stream.write(json.dumps(_with(json.loads(line), path, 10**30)) + "\n")
+    replay = Replay((), ReplayOptions())
+    replay.read([str(tmp_path)], None)
+    for state in replay.engine.resolved():
+        assert encode_state(state)
+
+
+def test_counts_add_up_in_a_file_of_mixed_origin(tmp_path: Path) -> None:
+    listed = json.dumps({"items": [json.loads(line) for line in BREACH[AUDIT]], "kind": "EventList"})
+    listed = listed.replace('"items"', '"apiVersion": "audit.k8s.io/v1", "items"')
+    (tmp_path / "mixed.jsonl").write_text(f"{BREACH[TETRAGON][0]}\n{listed}\n")
+    counts = run(str(tmp_path), "--format", "json", folder=tmp_path).counts
+    assert counts["events"] == 1 + len(BREACH[AUDIT])
+    assert counts["records"] == counts["events"]
 
 
 # --- clocks -----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from eightysix.detect.state import PodState
 from eightysix.model.event import Event
 from eightysix.model.words import Access, Domain, Kind
 from eightysix.serve.replay import Replay, ReplayOptions
@@ -103,7 +104,12 @@ def kernel_events(data: bytes) -> list[Event]:
     replay = Replay((), ReplayOptions(source="tetragon"))
     report = replay.read(["-"], io.BytesIO(data))
     assert report.counts.events == report.counts.records
-    return [event for state in replay.engine.resolved() for event in state.events()]
+    engine = replay.engine
+    # A pod of which only plain connections are known has no state that rules are asked about.
+    silent = [
+        PodState(key, contacts=found) for key, found in engine.contacts.items() if key not in engine.states
+    ]
+    return [event for state in [*engine.resolved(), *silent] for event in state.events()]
 
 
 def paths_for(operator: str, value: str) -> list[str]:

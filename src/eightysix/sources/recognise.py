@@ -128,6 +128,8 @@ class Recogniser:
         taken: dict[int, int] = {}
         for other, first_line, data in self._grouped(decoder, batch.leftover, file):
             more = other.decode(data, file, first_line)
+            # They were counted as lines; one line may be a list of records.
+            self.counts.records += more.records - data.count(b"\n") - 1
             self._account(other, more)
             batch.events += more.events
             taken[id(other)] = taken.get(id(other), 0) + more.recognised

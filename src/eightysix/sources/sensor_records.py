@@ -5,9 +5,18 @@ Values of variables, code, method names and call sites are not declared, so they
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct
 
 __all__ = ["Dist", "Pod", "Record"]
+
+
+Number = Annotated[int, Meta(ge=-1, le=0xFFFF_FFFF)]
+"""Ids of processes and threads, flags: what the kernel has 32 bits for; -1 stands for none."""
+
+Ticks = Annotated[int, Meta(ge=-0x7FFF_FFFF_FFFF_FFFF, le=0x7FFF_FFFF_FFFF_FFFF)]
+"""Clock ticks since boot (`starttime` of proc_pid_stat(5)), 64 bits; a clock that is wrong tells negative ones."""
 
 
 class Dist(Struct, gc=False):
@@ -44,12 +53,12 @@ class Record(Struct, gc=False):
     time: Raw = Raw(b"")
     # process
     boot_id: str | None = None
-    pid: int | None = None
-    ns_pid: int | None = None
-    host_pid: int | None = None
-    tid: int | None = None
-    ppid: int | None = None
-    start_ticks: int | None = None
+    pid: Number | None = None
+    ns_pid: Number | None = None
+    host_pid: Number | None = None
+    tid: Number | None = None
+    ppid: Number | None = None
+    start_ticks: Ticks | None = None
     # provenance
     chain: list[str | None] | None = None
     root: str | None = None
@@ -69,7 +78,7 @@ class Record(Struct, gc=False):
     url: str | None = None
     path: str | int | None = None
     mode: str | int | None = None
-    flags: int | None = None
+    flags: Number | None = None
     module: str | None = None
     name: str | None = None
     # who, added by the receiver
