@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+import eightysix.detect.engine
 from eightysix.detect import Engine, Knowledge, PodState, encode_state, expire, step
 from eightysix.detect.state import KEEP_AFTER_LANDING, KEEP_FIRST, KEEP_LAST, MAX_BUCKETS, MAX_TAINTS
 from eightysix.model.words import Source, Verdict
@@ -99,3 +101,19 @@ def test_what_landed_lasts_as_long_as_the_container_is_heard_of() -> None:
     assert "install" in kept
     expire(state, BASE_NS + 20_000 * SECOND, 3600 * SECOND)
     assert state.events() == []
+
+
+def test_many_forged_pods_push_no_breach_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eightysix.detect.engine, "MAX_PODS", 20)
+    engine = Engine(RULES, KNOWLEDGE)
+    engine.feed(breach())
+    seen = (BASE_NS + SECOND, "unknown", "t.jsonl", 1)
+    for number in range(200):
+        uid = f"forged-{number:03}"
+        engine.feed([metadata(1000.0 + number, pod_uid=uid)])
+        engine.contacts[f"quiet-{number:03}"] = {"exec|203.0.113.10|443": (seen, seen)}
+        engine.trim()
+    assert len(engine.states) <= 20
+    assert len(engine.contacts) <= 2 * 20 + 1
+    assert [incident.verdict for incident in engine.incidents()] == [Verdict.CONTAIN]
+    assert any("pods" in reason for reason in engine.flooded)

@@ -99,6 +99,10 @@ class Engine:
         landed, then those that were silent longest."""
         if len(self.states) > MAX_PODS:
             self._let_pods_go()
+        if len(self.contacts) > 2 * MAX_PODS:
+            for key in [key for key in self.contacts if key not in self.states]:
+                del self.contacts[key]
+            self.flooded.add(f"more than {2 * MAX_PODS} pods that only connect")
         for key, contacts in self.contacts.items():
             if bound_contacts(contacts) and key in self.states:
                 self.states[key].flooded.add("too many different: connect")
