@@ -23,7 +23,7 @@ from eightysix.detect.plan import Plans, traits_of
 from eightysix.detect.resolve import resolve
 from eightysix.detect.rule import Rule
 from eightysix.detect.search import Search
-from eightysix.detect.state import PodState, bound_contacts, step
+from eightysix.detect.state import MAX_CONTACTS, PodState, bound_contacts, step
 from eightysix.detect.suppress import facts_of, suppress
 from eightysix.detect.view import Knowledge, PodView
 from eightysix.model.event import Contact, Event
@@ -103,8 +103,8 @@ class Engine:
             for key in [key for key in self.contacts if key not in self.states]:
                 del self.contacts[key]
             self.flooded.add(f"more than {2 * MAX_PODS} pods that only connect")
-        for key, contacts in self.contacts.items():
-            if bound_contacts(contacts) and key in self.states:
+        for key in [key for key, contacts in self.contacts.items() if len(contacts) > MAX_CONTACTS]:
+            if bound_contacts(self.contacts[key]) and key in self.states:
                 self.states[key].flooded.add("too many different: connect")
         if sum(map(len, self.trees.values())) <= MAX_TOTAL_PROCESSES:
             return
