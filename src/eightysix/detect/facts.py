@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from eightysix.detect.actions import Action
 from eightysix.detect.observe import Observation
-from eightysix.detect.view import PodView, distribution_name
+from eightysix.detect.view import PodView, distribution_name, runs_python
 from eightysix.model.event import Event
 from eightysix.model.words import Kind
 
@@ -169,13 +169,9 @@ def _hook_novelty(view: PodView, observation: Observation) -> str:
 def runs_hook(view: PodView, actor: str) -> list[str]:
     """The kinds of startup hook that had been written when a Python interpreter, no installer, started."""
     started = view.lineage.started_ns(actor)
-    if not started or actor in view.installers or not _runs_python(view.lineage.binary(actor)):
+    if not started or actor in view.installers or not runs_python(view.lineage.binary(actor)):
         return []
     return [name for name, written in view.hooks if written <= started]
-
-
-def _runs_python(binary: str) -> bool:
-    return binary.rpartition("/")[2].startswith(("python", "pypy"))
 
 
 def is_landed_program(view: PodView, exec_id: str) -> bool:
@@ -188,7 +184,7 @@ def is_landed_program(view: PodView, exec_id: str) -> bool:
         written = view.written.get(path)
         if written is not None and (not started or written <= started):
             return True
-        if path.startswith(_TEMPORARY) and not ("/bin/" in path and _runs_python(path)):
+        if path.startswith(_TEMPORARY) and not ("/bin/" in path and runs_python(path)):
             return True
     return False
 

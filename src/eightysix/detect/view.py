@@ -13,7 +13,10 @@ from eightysix.detect.state import PodState
 from eightysix.model.event import Artifact, Event
 from eightysix.model.words import Access, Kind, Origin, Source
 
-__all__ = ["STARTUP_NS", "Knowledge", "PodView", "distribution_name"]
+__all__ = ["SITE_NS", "STARTUP_NS", "Knowledge", "PodView", "distribution_name", "runs_python"]
+
+SITE_NS = 5_000_000_000
+"""Within 5 s of its start an interpreter has read its startup hooks (judged: `site` runs before anything else)."""
 
 STARTUP_NS = 900_000_000_000
 """A container younger than 15 minutes is starting: image pulls are over by then, but dependency installs of large
@@ -71,6 +74,9 @@ class PodView:
                 observation.action = Action.API_CONNECT
         born = _born(events)
         installers = _installers(observations)
+        for observation in observations:
+            if _is_read_at_start(observation, installers, lineage):
+                observation.action = Action.OTHER
         landings = _landings(observations, born, installers, lineage)
         view = cls(
             key=state.key,
@@ -158,6 +164,11 @@ class PodView:
         if event.dst_ip in self.indexes:
             return "index"
         return classify(event.dst_ip, event.dst_port, event.dst_name, self.knowledge.api_servers)
+
+
+def runs_python(binary: str) -> bool:
+    """Whether a program is a Python interpreter, by its name."""
+    return binary.rpartition("/")[2].startswith(("python", "pypy"))
 
 
 def distribution_name(entry: str) -> str:
@@ -283,6 +294,18 @@ def _written(observations: list[Observation]) -> dict[str, int]:
         if observation.action is Action.WRITE and event.access is not Access.READ:
             written.setdefault(event.file_path, observation.time_ns)
     return written
+
+
+def _is_read_at_start(observation: Observation, installers: frozenset[str], lineage: Lineage) -> bool:
+    """Whether a startup hook was touched, nobody knows how (`file_open`, `fd_install`), as every interpreter does while
+    it starts: it reads them all."""
+    actor = observation.actor
+    if observation.action is not Action.STARTUP_FILE or observation.event.access is not Access.UNKNOWN:
+        return False
+    if not runs_python(lineage.binary(actor)) or any(a in installers for a in lineage.ancestors(actor)):
+        return False
+    started = lineage.started_ns(actor)
+    return bool(started) and observation.time_ns - started <= SITE_NS
 
 
 def _hooks(observations: list[Observation]) -> tuple[tuple[str, int], ...]:
