@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from functools import lru_cache
 from itertools import groupby
 
 __all__ = [
@@ -38,7 +39,11 @@ Pattern = tuple["str | Wildcard", ...]
 
 TextTest = Callable[[str], bool]
 
+_SHARED = 2048
+"""Patterns that are kept: rules repeat each other's words, and reading them is most of what one more rule costs."""
 
+
+@lru_cache(maxsize=_SHARED)
 def parse(text: str) -> Pattern:
     r"""Split `text` as Sigma does: `\*`, `\?` and `\\` stand for the second character, any other backslash for itself.
 
@@ -77,6 +82,7 @@ def show(pattern: Pattern) -> str:
     return "".join(item.value if isinstance(item, Wildcard) else item for item in pattern)
 
 
+@lru_cache(maxsize=_SHARED)
 def fold(pattern: Pattern) -> Pattern:
     """The pattern for texts that were case-folded: `?` then stands for one character of the folded text, so a German
     sharp s counts as two."""
@@ -85,6 +91,7 @@ def fold(pattern: Pattern) -> Pattern:
     )
 
 
+@lru_cache(maxsize=_SHARED)
 def compile_pattern(pattern: Pattern) -> TextTest:
     """A test of a whole text against `pattern`, case and all; without case, give it `fold(pattern)` and folded texts.
 
