@@ -125,4 +125,5 @@ def test_wheel_alone_lists_each_rule(root: Path, alone: Path, bare_env: dict[str
 
 
 def test_wheel_alone_detects(root: Path, alone: Path, bare_env: dict[str, str]) -> None:
-    run(alone / "eightysix", "detect", root / "examples" / "breach-86s", "--exit-zero", env=bare_env)
+    told = run(alone / "eightysix", "detect", root / "examples" / "breach-86s", "--exit-zero", env=bare_env)
+    assert "contain[poisoned-install]" in told

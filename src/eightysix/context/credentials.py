@@ -20,6 +20,7 @@ from eightysix.model.event import Artifact
 from eightysix.model.words import Domain
 
 __all__ = [
+    "TEMPORARY",
     "CredentialPath",
     "StartupFile",
     "credential_at",
@@ -33,6 +34,9 @@ __all__ = [
 
 MAX_PATH = 4096
 """PATH_MAX of Linux (include/uapi/linux/limits.h); longer text is no path that the kernel opened."""
+
+TEMPORARY = ("/tmp/", "/dev/shm/", "/var/tmp/", "/run/shm/")  # noqa: S108 - compared, never opened
+"""Where only what landed lies: no image ships programs there."""
 
 
 class CredentialPath(Struct, frozen=True, gc=False):

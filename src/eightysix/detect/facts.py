@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from eightysix.context.credentials import TEMPORARY
 from eightysix.detect.actions import Action
 from eightysix.detect.observe import Observation
 from eightysix.detect.view import PodView, distribution_name, runs_python
@@ -22,9 +23,6 @@ __all__ = [
 ]
 
 _Work = Callable[[PodView, Observation], object]
-
-_TEMPORARY = ("/tmp/", "/dev/shm/", "/var/tmp/", "/run/shm/")  # noqa: S108 - compared, never opened
-
 
 UNANCHORED: dict[str, object] = {
     "domain.order": None,
@@ -184,7 +182,7 @@ def is_landed_program(view: PodView, exec_id: str) -> bool:
         written = view.written.get(path)
         if written is not None and (not started or written <= started):
             return True
-        if path.startswith(_TEMPORARY) and not ("/bin/" in path and runs_python(path)):
+        if path.startswith(TEMPORARY) and not ("/bin/" in path and runs_python(path)):
             return True
     return False
 

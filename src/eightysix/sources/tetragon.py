@@ -13,6 +13,7 @@ from operator import attrgetter, itemgetter
 import msgspec
 
 from eightysix.context.commands import program_kind
+from eightysix.context.credentials import TEMPORARY
 from eightysix.context.destinations import address
 from eightysix.context.packages import told_path
 from eightysix.model.event import Contact, Event, Seen
@@ -23,7 +24,6 @@ from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import why
 from eightysix.sources.lines import find_newlines
 from eightysix.sources.tetragon_events import (
-    TEMPORARY,
     Fact,
     classify_path,
     event_of,

@@ -9,7 +9,13 @@ import msgspec
 
 from eightysix.context import destinations
 from eightysix.context.commands import Command, summarise
-from eightysix.context.credentials import credential_at, distribution_at, is_environment, startup_file
+from eightysix.context.credentials import (
+    TEMPORARY,
+    credential_at,
+    distribution_at,
+    is_environment,
+    startup_file,
+)
 from eightysix.context.packages import told_path
 from eightysix.context.pods import container_key, node_key, pod_key
 from eightysix.model.event import Artifact, Event, EventId
@@ -18,7 +24,6 @@ from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, 
 from eightysix.sources.tetragon_records import Argument, Parent, Pod, Probe, ProcessInfo, Record
 
 __all__ = [
-    "TEMPORARY",
     "Fact",
     "classify_path",
     "event_id",
@@ -42,7 +47,6 @@ UNDER_WAY = frozenset({-4, -11, -106, -114, -115, -512, -513, -514, -516})
 """EINTR, EAGAIN, EISCONN, EALREADY, EINPROGRESS (include/uapi/asm-generic/errno.h) and the kernel's ERESTART codes
 (include/linux/errno.h): no failures, because the connection goes on. A program chooses them with a timer or a flag."""
 
-TEMPORARY = ("/tmp/", "/dev/shm/", "/var/tmp/", "/run/shm/")  # noqa: S108 - read, never written
 _MODEL_SUFFIXES = (
     ".pkl",
     ".pt",
