@@ -38,15 +38,17 @@ print(n, file=sys.stderr)
 
 DETECT = """
 import sys
-from eightysix.cli.main import main
-sys.exit(main(["detect", sys.argv[1], "--format", "json", "--output", sys.argv[2], "--exit-zero", "--quiet"]))
+from eightysix.cli.main import entry
+sys.argv[1:] = ["detect", sys.argv[1], "--format", "json", "--output", sys.argv[2], "--exit-zero", "--quiet"]
+entry()
 """
 
 RULES_50 = """
 import sys
-from eightysix.cli.main import main
+from eightysix.cli.main import entry
 options = ["--format", "json", "--exit-zero", "--quiet"]
-sys.exit(main(["detect", sys.argv[1], "--output", sys.argv[2], "--rules", sys.argv[3], *options]))
+sys.argv[1:] = ["detect", sys.argv[1], "--output", sys.argv[2], "--rules", sys.argv[3], *options]
+entry()
 """
 
 EQL = """

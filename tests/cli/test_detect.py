@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from eightysix.cli.detect import api_servers
 from eightysix.cli.main import main
+from eightysix.context.destinations import classify
 from tests.streams import ATTACKS, KERNEL_AND_SENSOR, KERNEL_ONLY, LOOK_ALIKES, Recording
 
 BREACH = ATTACKS["breach-86s"]()
@@ -83,6 +85,10 @@ def test_nothing_to_read_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ("x", "--source", "nonsense"),
         ("x", "--baseline", "/nowhere/b.json"),
         ("x", "--rules", "/nowhere"),
+        ("x", "--api-server", "https://10.0.0.1:443"),
+        ("x", "--api-server", "10.0.0.1:443"),
+        ("x", "--api-server", "10.0.0.300"),
+        ("x", "--api-server", ""),
     ],
 )
 def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
@@ -220,6 +226,15 @@ def test_a_baseline_tells_what_is_new(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run(now) in (0, 11)
     assert run("--baseline", str(snapshot), now) == 13
     assert "release-drift" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [("10.200.0.1", "10.200.0.1"), ("FD00:0::1", "fd00::1"), ("API.Example.Internal.", "api.example.internal")],
+)
+def test_an_api_server_is_matched_as_records_have_it(told: str, known: str) -> None:
+    assert api_servers([told]) == {known}
+    assert classify("", 443, known, api_servers([told])) == "api-server"
 
 
 def test_every_option_has_an_environment_variable(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
+from eightysix.model.errors import UsageError
 
 if TYPE_CHECKING:
     from eightysix.context.baseline import Baseline
     from eightysix.model.incident import Problem, Report
 
-__all__ = ["add_parser", "exit_code", "load_baseline", "run"]
+__all__ = ["add_parser", "api_servers", "exit_code", "load_baseline", "run"]
 
 FORMATS = ("plain", "json")
 SOURCES = ("auto", "tetragon", "kubernetes-audit", "sensor")
@@ -45,9 +47,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     reading.add_argument(
         "--api-server",
         action="append",
-        metavar="IP",
+        metavar="HOST",
         default=None,
-        help="address of the Kubernetes API server, repeatable (EIGHTYSIX_API_SERVER, comma separated)",
+        help="address or name of the Kubernetes API server, repeatable (EIGHTYSIX_API_SERVER, comma separated)",
     )
     judging = parser.add_argument_group("judging")
     judging.add_argument(
@@ -101,11 +103,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from eightysix.serve.replay import Replay, ReplayOptions
 
     catalog = load_all(args.rules)
-    servers = args.api_server or [ip for ip in environment("API_SERVER").split(",") if ip]
+    servers = args.api_server or [host for host in environment("API_SERVER").split(",") if host]
     options = ReplayOptions(
         source=args.source,
         pod=args.pod,
-        api_servers=frozenset(servers),
+        api_servers=api_servers(servers),
         baseline=load_baseline(args.baseline),
         exceptions=catalog.exceptions,
     )
@@ -130,6 +132,25 @@ def exit_code(report: Report) -> int:
     unread = counts.malformed or counts.oversized or any(p.kind == "unreadable" for p in coverage.problems)
     unjudged = any(not rule.evaluable and rule.missing != ("baseline",) for rule in coverage.rules)
     return 10 if unread or unjudged or coverage.flooded else 0
+
+
+def api_servers(told: Sequence[str]) -> frozenset[str]:
+    """The hosts that the operator names, as records have them. Raises `UsageError` for what no record could match."""
+    from eightysix.context.destinations import address
+
+    hosts = set()
+    for text in told:
+        host = text.strip().rstrip(".").lower()
+        label = host.replace("-", "").replace(".", "")
+        named = label.isalnum() and label.isascii() and not label.isdigit() and ".." not in host
+        known = address(host) or (host if named else "")
+        if not known:
+            raise UsageError(
+                f"--api-server takes an address or a host name, and {text!r} is neither",
+                "Leave out the scheme, the port and any path: --api-server 10.0.0.1",
+            )
+        hosts.add(known)
+    return frozenset(hosts)
 
 
 def load_baseline(path: str) -> Baseline | None:

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command is chosen: `--help` and `--version` s
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,10 @@ EPILOG = """\
 exit codes: 0 nothing found, 1 the tool failed, 2 usage, 3 nothing to read, 10 incomplete,
 11 watch, 12 medium, 13 suspect, 14 contain; the highest wins
 """
+
+YOUNG_OBJECTS = 100_000
+"""New containers before the cycle collector looks at them. Records make many and no cycles: Python's 700 (2,000 from 3.12
+on) cost 8 % of a run over Tetragon's export, and memory stays the same."""
 
 COMMANDS = (detect, rules, baseline, exception)
 
@@ -63,6 +68,7 @@ def _place(error: EightysixError) -> str:
 
 def entry() -> None:
     """The console script. A closed pipe downstream is no error of ours; Ctrl-C ends quietly."""
+    gc.set_threshold(YOUNG_OBJECTS)
     try:
         code = main()
         sys.stdout.flush()
