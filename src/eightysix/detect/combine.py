@@ -73,7 +73,8 @@ def _events(chain: Chain) -> set[str]:
 
 
 def _joined(chains: list[Chain]) -> Incident:
-    """One incident for chains that share evidence: the worst tells it, the others add what only they know."""
+    """One incident for chains that share evidence: the worst tells it, the others add what only they know. It goes by the
+    id of the chain that was complete first, so that it keeps its id when a worse one joins."""
     lead = incident_of(chains[0])
     if len(chains) == 1:
         return lead
@@ -88,9 +89,13 @@ def _joined(chains: list[Chain]) -> Incident:
         for c in chains[1:]
     )
     gaps = [gap for other in extra for gap in other.gaps if not gap.startswith("not contained")]
+    oldest, *others = [
+        incident_id(chain) for chain in sorted(chains, key=lambda chain: (chain.complete_ns, chain.rule.id))
+    ]
     return msgspec.structs.replace(
         lead,
-        aliases=tuple(incident_id(chain) for chain in chains[1:]),
+        id=oldest,
+        aliases=tuple(others),
         stages=_stages(lead, extra),
         identities=_identities(lead, extra),
         why=lead.why + also,

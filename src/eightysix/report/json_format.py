@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 import msgspec
 
+from eightysix.model.errors import StateError
 from eightysix.model.incident import Counts, Coverage, Incident, Report
 from eightysix.report.inert import is_harmless
 from eightysix.report.interface import RenderOptions, worst_first
 
-__all__ = ["FORMAT", "JsonFormat"]
+__all__ = ["FORMAT", "JsonFormat", "decode_incident", "encode_incident"]
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -42,6 +43,28 @@ class JsonFormat:
 
 
 FORMAT = JsonFormat()
+
+
+def encode_incident(incident: Incident) -> bytes:
+    """One incident on one line, as in the list of the document."""
+    try:
+        data = msgspec.json.encode(incident, order="deterministic")
+    except UnicodeEncodeError:
+        data = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(incident, order="deterministic")))
+    return _harmless(data.decode()).encode()
+
+
+def decode_incident(data: bytes) -> Incident:
+    """Read what `encode_incident` wrote; raises `StateError` where it is something else."""
+    try:
+        return _decode_incident(data)
+    except msgspec.MsgspecError as error:
+        raise StateError(
+            f"a stored incident cannot be read: {error}", "move the state away; it is rebuilt"
+        ) from error
+
+
+_decode_incident = msgspec.json.Decoder(Incident).decode
 
 
 def _encode(document: _Document) -> bytes:

@@ -52,12 +52,12 @@ class Replay:
         self._options = options
         self.engine = Engine(rules, Knowledge(baseline=options.baseline, api_servers=options.api_servers))
         self.engine.pod_hint = options.pod
-        self._tetragon = TetragonDecoder(
+        self.tetragon = TetragonDecoder(
             self.engine.trees,
             self.engine.contacts,
             first_execs=not rules or _asks_for_execs(rules, options.baseline),
         )
-        decoders: list[Decoder] = [self._tetragon, KubernetesAuditDecoder(), SensorDecoder()]
+        decoders: list[Decoder] = [self.tetragon, KubernetesAuditDecoder(), SensorDecoder()]
         forced = None if options.source == "auto" else Source(options.source)
         self.recogniser = Recogniser(decoders, forced=forced)
         self.activity: dict[Source, Counter[str]] = {}
@@ -69,7 +69,7 @@ class Replay:
             yield recogniser.read(block)
             if number % TRIM_EVERY == TRIM_EVERY - 1:
                 self.engine.trim()
-        self._tetragon.flush()
+        self.tetragon.flush()
 
     def read(self, paths: Sequence[str], stdin: BinaryIO | None) -> Report:
         """Read everything and judge it; raises `NothingToReadError` when no input can be opened."""

@@ -85,6 +85,8 @@ class TetragonDecoder:
         self._paths: dict[str, bool] = {}
         self._started: set[tuple[str, str]] = set()
         self._noise = Noise(leaves=not first_execs)
+        self.moved_contacts: dict[str, set[str]] | None = None
+        """By pod, the names of plain connections that are new or moved since somebody emptied this; None: nobody asks."""
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """A record of Tetragon has exactly one of its `process_*` keys on top."""
@@ -274,6 +276,8 @@ class TetragonDecoder:
             contacts = self._contacts[pod] = {}
         known = contacts.get(name)
         contacts[name] = (seen, seen) if known is None else (min(seen, known[0]), max(seen, known[1]))
+        if self.moved_contacts is not None:
+            self.moved_contacts.setdefault(pod, set()).add(name)
 
     def flush(self) -> None:
         """Bring the latest times of all contacts up to date: while blocks are read, those of noise wait here."""
@@ -287,6 +291,7 @@ class TetragonDecoder:
             except ValueError:
                 continue
             self._keep_contact(pod, name, (at, before[0][1], known.file, known.line))
+            known.latest = b""  # told; what comes later waits again
 
     def _remember_connection(
         self, exec_id: str, ip: str, port: int, time: str, contact: tuple[str, str]

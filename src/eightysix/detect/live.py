@@ -1,0 +1,144 @@
+"""The engine while telemetry still comes: after each batch, which incidents are new or have changed.
+
+Pure like the engine: no clock, no storage. What a pod amounts to is worked out again only when something of it changed, and
+the result is the same as that of a run over all records at once, because states do not depend on the order of arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace as with_fields
+
+from eightysix.context.pods import is_alias
+from eightysix.detect.chain import Chain
+from eightysix.detect.combine import Case, combine
+from eightysix.detect.engine import Engine, judge, key_of
+from eightysix.detect.rule import By
+from eightysix.detect.state import PodState
+from eightysix.detect.story import incident_id
+from eightysix.model.event import Event
+from eightysix.model.words import Source
+
+__all__ = ["LiveEngine"]
+
+
+class LiveEngine:
+    """Keeps what each pod amounts to, and works it out again for those that changed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.dirty: set[str] = set()
+        self._sizes: dict[str, int] = {}
+        self._marks: dict[str, int] = {}
+        self._joined: set[str] = set()
+        self._chains: dict[str, list[Chain]] = {}
+        self._pods: dict[str, list[Case]] = {}
+        self._rollouts: dict[str, list[Case]] = {}
+
+    def feed(self, events: Sequence[Event]) -> None:
+        """Take events."""
+        self.engine.feed(events)
+        self.dirty.update(map(key_of, events))
+
+    def sources_seen(self, sources: frozenset[Source]) -> None:
+        """Tell which sources speak: what an incident says of gaps depends on it, so a new one changes all."""
+        engine = self.engine
+        if engine.knowledge.sources != sources:
+            engine.knowledge = with_fields(engine.knowledge, sources=sources)
+            self.dirty.update(engine.states)
+            self._marks.clear()
+
+    @property
+    def waits_for_names(self) -> bool:
+        """Whether something changed that has to be joined to pods under other names first: `settle` does that, and costs
+        time that grows with the number of pods."""
+        return any(is_alias(key) or key in self._joined for key in self.dirty)
+
+    def cases(self) -> list[Case]:
+        """All incidents as they stand."""
+        found = [case for cases in self._pods.values() for case in cases]
+        return found + [case for cases in self._rollouts.values() for case in cases]
+
+    def quick(self) -> list[Case]:
+        """Judge the pods that changed and have one name only; the incidents of those, changed or not."""
+        self._note_growth()
+        keys = {key for key in self.dirty if not is_alias(key) and key not in self._joined}
+        self.dirty -= keys
+        states = self.engine.states
+        return self._judge((states[key] for key in sorted(keys) if key in states), ())
+
+    def settle(self) -> list[Case]:
+        """Join the records of makeshift names to their pods, and judge every pod that changed by it."""
+        self._note_growth()
+        self.dirty.clear()
+        states = self.engine.resolved()
+        self._joined = {state.key for state in states if self.engine.states.get(state.key) is not state}
+        there = {state.key for state in states}
+        gone = [key for key in self._chains if key not in there]
+        changed = [state for state in states if self._is_changed(state)]
+        return self._judge(changed, gone)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Let go of what pods amount to that are no longer kept."""
+        for key in keys:
+            self._sizes.pop(key, None)
+            self._marks.pop(key, None)
+            self._chains.pop(key, None)
+            self._pods.pop(key, None)
+
+    def _note_growth(self) -> None:
+        """A process that was told after its acts may tell who its ancestors are: pods whose trees grew are looked at."""
+        sizes = self._sizes
+        states = self.engine.states
+        for key, tree in self.engine.trees.items():
+            if sizes.get(key) != len(tree):
+                sizes[key] = len(tree)
+                if key in states:
+                    self.dirty.add(key)
+
+    def _is_changed(self, state: PodState) -> bool:
+        mark = hash(
+            (
+                tuple(
+                    (name, len(bucket.events), bucket.events[0].event_id, bucket.events[-1].event_id)
+                    for name, bucket in state.buckets.items()
+                ),
+                tuple(state.contacts.items()),
+                len(state.processes),
+                tuple(sorted(state.flooded)),
+            )
+        )
+        if self._marks.get(state.key) == mark:
+            return False
+        self._marks[state.key] = mark
+        return True
+
+    def _judge(self, states: Iterable[PodState], gone: Iterable[str]) -> list[Case]:
+        touched_rollouts: set[str] = set()
+        found: list[Case] = []
+        for key in gone:
+            touched_rollouts |= _rollouts_of(self._chains.pop(key, ()))
+            self._pods.pop(key, None)
+        engine = self.engine
+        for state in states:
+            chains = judge(engine.plans, state, engine.knowledge)
+            before = self._chains.get(state.key, ())
+            if not chains and not before:
+                continue
+            touched_rollouts |= _rollouts_of(before) | _rollouts_of(chains)
+            self._chains[state.key] = chains
+            self._pods[state.key] = combine([chain for chain in chains if chain.rule.by is not By.WORKLOAD])
+            found += self._pods[state.key]
+        for identity in sorted(touched_rollouts):
+            same = [chain for chain in self._all_chains() if identity in _rollouts_of((chain,))]
+            self._rollouts[identity] = combine(same)
+            found += self._rollouts[identity]
+        return found
+
+    def _all_chains(self) -> Iterator[Chain]:
+        for chains in self._chains.values():
+            yield from chains
+
+
+def _rollouts_of(chains: Iterable[Chain]) -> set[str]:
+    return {incident_id(chain) for chain in chains if chain.rule.by is By.WORKLOAD}

@@ -1,0 +1,125 @@
+"""Live detection ends where a run over all records ends, however they come, and whenever it is killed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from eightysix.model.incident import Incident
+from eightysix.rules.catalog import load_all
+from eightysix.serve.replay import Replay, ReplayOptions
+from eightysix.serve.watch import Watch, WatchOptions
+from eightysix.sources.lines import Block, find_newlines
+from eightysix.store.live import LiveStore, SourceRow
+from tests.streams import ATTACKS, LOOK_ALIKES, Recording
+
+RULES = load_all("").rules
+NOW = 1_900_000_000_000_000_000
+
+
+class Lines:
+    """Lines of several files, given out in pieces; knows how far it was asked, as a follower does."""
+
+    def __init__(
+        self, files: dict[str, list[str]], rng: random.Random, at: dict[str, int] | None = None
+    ) -> None:
+        self.files = files
+        self.rng = rng
+        self.at = dict(at or {})
+
+    def poll(self, budget_bytes: int) -> list[Block]:
+        blocks = []
+        for name, lines in self.files.items():
+            begin = self.at.get(name, 0)
+            end = min(len(lines), begin + self.rng.randrange(0, 12))
+            if end > begin:
+                data = ("\n".join(lines[begin:end]) + "\n").encode()
+                blocks.append(Block(name, begin + 1, data, find_newlines(data)))
+                self.at[name] = end
+        return blocks
+
+    @property
+    def ended(self) -> bool:
+        return all(self.at.get(name, 0) >= len(lines) for name, lines in self.files.items())
+
+    def sources(self) -> dict[str, SourceRow]:
+        return {name: SourceRow(0, 0, "", offset) for name, offset in self.at.items()}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.seconds += 0.01
+        return self.seconds
+
+
+def watch(store: LiveStore, told: list[Incident], **options: float) -> Watch:
+    replay = Replay(RULES, ReplayOptions())
+    return Watch(replay, store, told.extend, Clock(), lambda: NOW, options=WatchOptions(**options))
+
+
+def told_by_detect(files: dict[str, list[str]], folder: Path) -> list[Incident]:
+    folder.mkdir()
+    for name, lines in files.items():
+        (folder / name).write_text("\n".join(lines) + "\n")
+    return list(Replay(RULES, ReplayOptions()).read([str(folder)], None).incidents)
+
+
+def outline(incidents: Sequence[Incident]) -> list[tuple[object, ...]]:
+    """What must be the same. File names are those of whoever reads, and revisions hold only evidence."""
+    return sorted(
+        (
+            min(i.id, *i.aliases, i.id),
+            str(i.verdict),
+            i.score,
+            i.t0,
+            tuple((s.stage, s.at, s.title, s.destination) for s in i.stages),
+        )
+        for i in incidents
+    )
+
+
+RECORDINGS = {**ATTACKS, **LOOK_ALIKES}
+
+
+@pytest.mark.parametrize("name", sorted(RECORDINGS))
+def test_live_ends_where_a_run_over_files_ends(name: str, tmp_path: Path) -> None:
+    recording: Recording = RECORDINGS[name]()
+    files = {file: list(lines) for file, lines in recording.streams.items()}
+    told: list[Incident] = []
+    with LiveStore(tmp_path / "state.sqlite") as store:
+        live = watch(store, told)
+        inputs = Lines(files, random.Random(name))
+        while not inputs.ended:
+            live.turn(inputs)
+        live.turn(inputs, last=True)
+        standing = [i for i in live.told.latest.values() if not i.title.startswith("Withdrawn")]
+    assert outline(standing) == outline(told_by_detect(files, tmp_path / "files"))
+
+
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+def test_nothing_is_lost_when_it_is_killed_between_commits(name: str, tmp_path: Path) -> None:
+    recording: Recording = ATTACKS[name]()
+    files = {file: list(lines) for file, lines in recording.streams.items()}
+    rng = random.Random(name)
+    told: list[Incident] = []
+    for life in range(8):
+        with LiveStore(tmp_path / "state.sqlite") as store:
+            live = watch(store, told, commit_s=0.1)
+            inputs = Lines(files, rng, {name: row.offset for name, row in store.sources().items()})
+            for _ in range(rng.randrange(1, 20) if life < 7 else 1_000_000):
+                live.turn(inputs)
+                if inputs.ended:
+                    break
+            if life == 7:
+                live.turn(inputs, last=True)
+                standing = [i for i in live.told.latest.values() if not i.title.startswith("Withdrawn")]
+                kept = {(row.id, row.revision) for row in store.told()}
+    assert outline(standing) == outline(told_by_detect(files, tmp_path / "files"))
+    assert {(i.id, i.revision) for i in standing} <= kept
+    assert {i.id for i in standing} <= {i.id for i in told}
