@@ -10,8 +10,8 @@ import pytest
 
 from eightysix.model.incident import Incident
 from eightysix.rules.catalog import load_all
+from eightysix.serve.live.loop import Watch, WatchOptions
 from eightysix.serve.replay import Replay, ReplayOptions
-from eightysix.serve.watch import Watch, WatchOptions
 from eightysix.sources.lines import Block, find_newlines
 from eightysix.store.live import LiveStore, SourceRow
 from tests.streams import ATTACKS, LOOK_ALIKES, Recording
@@ -108,6 +108,8 @@ def test_nothing_is_lost_when_it_is_killed_between_commits(name: str, tmp_path: 
     files = {file: list(lines) for file, lines in recording.streams.items()}
     rng = random.Random(name)
     told: list[Incident] = []
+    standing: list[Incident] = []
+    kept: set[tuple[str, str]] = set()
     for life in range(8):
         with LiveStore(tmp_path / "state.sqlite") as store:
             live = watch(store, told, commit_s=0.1)

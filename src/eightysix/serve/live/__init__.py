@@ -1,0 +1,1 @@
+"""Live detection: the loop, what outlives it, and what silence says."""

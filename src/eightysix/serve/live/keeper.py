@@ -1,0 +1,138 @@
+"""What of the engine outlives the process: which events, facts and states the next commit has to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+from eightysix.detect.engine import Engine, key_of
+from eightysix.detect.journal import Delta, apply_delta, decode_delta, encode_delta
+from eightysix.detect.state import PodState, decode_state, encode_state
+from eightysix.model.event import Event
+from eightysix.store.live import Commit, LiveStore, OutboxRow, SourceRow
+
+__all__ = ["PENDING_EVENTS", "SNAPSHOT_BYTES", "Keeper"]
+
+SNAPSHOT_BYTES = 64 << 10
+"""Journal of one pod that is kept before its whole state is written instead: a state of a busy pod is as large."""
+
+PENDING_EVENTS = 4_096
+"""Events of one pod that wait for a commit which fails, before its state is written whole when it succeeds again."""
+
+
+class Keeper:
+    """Gathers what changed between commits. `moved` names plain connections that are new or moved, by pod; the source that
+    fills `engine.contacts` fills it too."""
+
+    def __init__(self, engine: Engine, store: LiveStore) -> None:
+        self.moved: dict[str, set[str]] = {}
+        self._engine = engine
+        self._store = store
+        self._pending: dict[str, Delta] = {}
+        self._whole: set[str] = set()
+        self._written: dict[str, int] = {}  # process facts of each pod that are in the store
+        self._journal_bytes: dict[str, int] = {}
+        self._sources: dict[str, SourceRow] = store.sources()
+        self._unwritten: list[OutboxRow] = []
+        self._ended: list[str] = []
+
+    def load(self) -> None:
+        """Put the stored states into the engine."""
+        engine = self._engine
+        states = {key: decode_state(data) for key, data in self._store.pods()}
+        for key, data in self._store.journal():
+            state = states.setdefault(key, PodState(key=key))
+            apply_delta(state, decode_delta(data))
+            self._journal_bytes[key] = self._journal_bytes.get(key, 0) + len(data)
+        for key, state in states.items():
+            engine.trees[key] = state.processes
+            engine.contacts[key] = state.contacts
+            self._written[key] = len(state.processes)
+            if state.buckets or state.taints:
+                engine.states[key] = state
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Keep `events` for the next commit."""
+        for event in events:
+            key = key_of(event)
+            delta = self._pending.get(key)
+            if delta is None:
+                delta = self._pending[key] = Delta()
+            delta.events.append(event)
+            if len(delta.events) > PENDING_EVENTS:
+                delta.events.clear()
+                self._whole.add(key)
+
+    def write_whole(self, key: str) -> None:
+        """The state of this pod lost something: a delta cannot tell that."""
+        self._whole.add(key)
+
+    def end(self, key: str, incidents: Iterable[str]) -> None:
+        """A pod is let go, and the incidents that were told of it are over."""
+        self._pending.pop(key, None)
+        self._ended.extend(incidents)
+
+    def change(self, sources: Mapping[str, SourceRow], news: Sequence[OutboxRow]) -> Commit:
+        """What is to be written; nothing is pending after this."""
+        engine, pending = self._engine, self._pending
+        for key, names in self.moved.items():
+            contacts = engine.contacts.get(key, {})
+            delta = pending.setdefault(key, Delta())
+            delta.contacts = {name: contacts[name] for name in names if name in contacts}
+        self.moved.clear()
+        for key, tree in engine.trees.items():
+            written = self._written.get(key, 0)
+            if len(tree) < written:
+                self._whole.add(key)
+            elif len(tree) > written:
+                pending.setdefault(key, Delta()).processes = dict(islice(tree.items(), written, None))
+        gone = [key for key in self._written if not self.is_kept(key)]
+        journal: list[tuple[str, bytes]] = []
+        for key, delta in pending.items():
+            if not delta or key in self._whole:
+                continue
+            data = encode_delta(delta)
+            if self._journal_bytes.get(key, 0) + len(data) > SNAPSHOT_BYTES:
+                self._whole.add(key)
+            else:
+                journal.append((key, data))
+        snapshots = {key: encode_state(self._state(key)) for key in sorted(self._whole) if self.is_kept(key)}
+        pending.clear()
+        rows, self._unwritten = [*self._unwritten, *news], []
+        ended, self._ended = self._ended, []
+        return Commit(sources if sources != self._sources else None, journal, snapshots, gone, rows, ended)
+
+    def is_kept(self, key: str) -> bool:
+        """Whether the engine knows anything of this pod."""
+        engine = self._engine
+        return key in engine.states or bool(engine.trees.get(key)) or bool(engine.contacts.get(key))
+
+    def committed(self, change: Commit) -> None:
+        """`change` is in the store."""
+        trees = self._engine.trees
+        if change.sources is not None:
+            self._sources = dict(change.sources)
+        for key, data in change.journal:
+            self._journal_bytes[key] = self._journal_bytes.get(key, 0) + len(data)
+            self._written[key] = len(trees.get(key, ()))
+        for key in change.snapshots:
+            self._journal_bytes[key] = 0
+            self._written[key] = len(trees.get(key, ()))
+        for key in change.forgotten:
+            self._journal_bytes.pop(key, None)
+            self._written.pop(key, None)
+        self._whole.clear()
+
+    def failed(self, change: Commit) -> None:
+        """`change` could not be written: the states are, whole, when it works again, and so is what was told."""
+        self._whole.update(change.snapshots)
+        self._whole.update(key for key, _ in change.journal)
+        self._unwritten += change.outbox
+        self._ended += change.ended
+
+    def _state(self, key: str) -> PodState:
+        engine = self._engine
+        known = engine.states.get(key)
+        if known is not None:
+            return known
+        return PodState(key=key, processes=engine.trees.get(key, {}), contacts=engine.contacts.get(key, {}))

@@ -1,0 +1,279 @@
+"""Live detection: follow inputs, keep state across restarts, tell each incident when it appears and when its story changes.
+
+One turn of the loop reads what is new, judges the pods that changed, and commits offsets, states and what is to be told in
+one transaction before anybody is told. After a crash the last commit is where it goes on: what was read since is read
+again, and ends in the same states, because states do not depend on repetition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from eightysix.detect.combine import Case
+from eightysix.detect.exceptions import ExceptionRule
+from eightysix.detect.live import LiveEngine
+from eightysix.detect.revisions import Told
+from eightysix.detect.state import expire
+from eightysix.detect.suppress import facts_of, suppress
+from eightysix.model.event import Event
+from eightysix.model.incident import Incident
+from eightysix.model.words import Origin
+from eightysix.report.json_format import decode_incident, encode_incident
+from eightysix.serve.live.hearing import Hearing, with_gaps
+from eightysix.serve.live.keeper import Keeper
+from eightysix.serve.replay import Replay
+from eightysix.sources.lines import Block
+from eightysix.store.live import LiveStore, OutboxRow, SourceRow, StoreFullError
+
+__all__ = ["BUDGET_BYTES", "Followed", "Watch", "WatchOptions", "WatchStats"]
+
+BUDGET_BYTES = 4 << 20
+"""Bytes read in one turn: some hundredths of a second of work, so that what is found is told in time under load."""
+
+_MINUTE_NS = 60_000_000_000
+_LIVE_NS = 10 * _MINUTE_NS
+"""Records older than this are no live telemetry: that they end is no silence."""
+
+
+class Followed(Protocol):
+    """Inputs that grow: see `serve.follow`."""
+
+    def poll(self, budget_bytes: int) -> list[Block]:
+        """Whole new lines; never waits."""
+
+    def sources(self) -> dict[str, SourceRow]:
+        """How far every input was read, for all blocks that `poll` has returned."""
+
+
+class WatchOptions(Struct, frozen=True):
+    """How often things are done, in seconds. `settle_share` is the part of the time that joining names may cost; `keep_s`
+    is how long a pod is kept after its last record; `silence_s` after how long an input counts as silent."""
+
+    commit_s: float = 1.0
+    settle_share: float = 0.1
+    settle_s: float = 5.0
+    expire_s: float = 300.0
+    keep_s: float = 72 * 3600.0
+    silence_s: float = 120.0
+
+
+class WatchStats(Struct):
+    """Counts since the start, for the metrics. Times are seconds of the clock that the loop was given."""
+
+    turns: int = 0
+    commits: int = 0
+    commit_seconds: float = 0.0
+    failed_commits: int = 0
+    incidents: int = 0
+    suppressed: int = 0
+    expired_pods: int = 0
+    last_turn: float = 0.0
+    last_commit: float = 0.0
+    trouble: str = ""
+
+
+class Watch:
+    """The loop's state. `tell` is called with incidents that are news, after they are committed (or when a commit is
+    impossible, because nobody should sleep through a breach for want of disk space). `clock` is monotonic seconds, `now`
+    nanoseconds since 1970; `mine` says of which pods this shard tells."""
+
+    def __init__(
+        self,
+        replay: Replay,
+        store: LiveStore,
+        tell: Callable[[Sequence[Incident]], None],
+        clock: Callable[[], float],
+        now: Callable[[], int],
+        *,
+        exceptions: Sequence[ExceptionRule] = (),
+        options: WatchOptions | None = None,
+        mine: Callable[[str], bool] = lambda key: True,
+    ) -> None:
+        self.replay = replay
+        self.stats = WatchStats()
+        self._options = options or WatchOptions()
+        self._live = LiveEngine(replay.engine)
+        self._store = store
+        self._tell = tell
+        self._clock = clock
+        self._now = now
+        self._exceptions = exceptions
+        self._mine = mine
+        self._keeper = Keeper(replay.engine, store)
+        self._keeper.load()
+        replay.tetragon.moved_contacts = self._keeper.moved
+        self._hearing = Hearing(int(self._options.silence_s * 1e9))
+        self._listens_at = 0.0
+        self._later: set[str] = set()
+        self._newest_ns = 0
+        self._next_settle = self._next_expire = self._last_settle = 0.0
+        self.told = Told(decode_incident(row.json) for row in store.told())
+        self._where = {i.id: i.pod.uid for i in self.told.latest.values() if i.pod is not None and i.pod.uid}
+        self._live.dirty.update(replay.engine.states)
+
+    @property
+    def newest_ns(self) -> int:
+        """The time of the newest record that the pods themselves could not write; 0 before the first."""
+        return self._newest_ns
+
+    def turn(self, inputs: Followed, *, last: bool = False) -> bool:
+        """Read what is new, judge it, and commit if it is time or something is to be told. Returns whether anything was
+        read; `last` settles and commits whatever there is."""
+        stats, started = self.stats, self._clock()
+        blocks = inputs.poll(BUDGET_BYTES)
+        for block in blocks:
+            self._read(block)
+        self._live.dirty.update(self._keeper.moved)
+        cases = self._live.quick()
+        settles = last or self._may_settle(started)
+        if settles:
+            cases += self._settle()
+        if started >= self._listens_at:
+            self._listens_at = started + 1.0
+            cases += self._listen()
+        news = self._news(cases)
+        if settles:
+            news += self._taken_back()
+        if last or started >= self._next_expire:
+            self._expire()
+        if news or last or started - stats.last_commit >= self._options.commit_s:
+            self._commit(inputs, news)
+        stats.turns += 1
+        stats.last_turn = started
+        return bool(blocks)
+
+    def _read(self, block: Block) -> None:
+        recogniser = self.replay.recogniser
+        before = _dropped(self.replay)
+        events = recogniser.read(block)
+        self._live.feed(events)
+        self._live.sources_seen(frozenset(recogniser.sources))
+        self._keeper.note(events)
+        self._note_times(events)
+        self._hearing.heard(block.file, self._now())
+        if _dropped(self.replay) > before:
+            self._hearing.dropped(block.file, self._now())
+
+    def _note_times(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if event.origin is not Origin.SUSPECT and event.time_ns > self._newest_ns:
+                self._newest_ns = event.time_ns
+
+    def _may_settle(self, started: float) -> bool:
+        due = started - self._last_settle >= self._options.settle_s
+        waits = self._live.waits_for_names or (due and bool(self._live.dirty or self._later))
+        return waits and started >= self._next_settle
+
+    def _settle(self) -> list[Case]:
+        started = self._clock()
+        self._live.dirty |= self._later
+        self._later.clear()
+        cases = self._live.settle()
+        ended = self._clock()
+        self._last_settle = ended
+        self._next_settle = ended + (ended - started) / self._options.settle_share
+        return cases
+
+    def _listen(self) -> list[Case]:
+        """The incidents whose input has just fallen silent."""
+        now_ns = self._now()
+        silent = set(self._hearing.listen(now_ns))
+        if not silent or now_ns - self._newest_ns > _LIVE_NS:
+            return []
+        return [
+            case
+            for case in self._live.cases()
+            if any(e.file in silent for stage in case.incident.stages for e in stage.evidence)
+        ]
+
+    def _news(self, cases: Iterable[Case]) -> list[Incident]:
+        incidents = []
+        for case in cases:
+            key = case.chains[0].view.key
+            incident = case.incident
+            if incident.pod is not None:
+                if not self._mine(key):
+                    continue
+                self._where[incident.id] = key
+            gaps = self._hearing.gaps_of(incident)
+            if gaps:
+                incident = with_gaps(incident, gaps, case.chains[0].rule.suspect_at)
+            facts = facts_of(case.chains, incident)
+            incidents.append(suppress(incident, facts, self._exceptions, case.last_ns))
+        news = self.told.news(incidents)
+        self.stats.suppressed += sum(bool(incident.suppressed_by) for incident in news)
+        self.stats.incidents += len(news)
+        return news
+
+    def _taken_back(self) -> list[Incident]:
+        """Incidents that were told of pods that are still kept, and that nothing supports any more."""
+        current = {name for case in self._live.cases() for name in (case.incident.id, *case.incident.aliases)}
+        known = self.told.latest
+        lost = [
+            known[name]
+            for name, key in self._where.items()
+            if name in known
+            and not current.intersection((name, *known[name].aliases))
+            and self._keeper.is_kept(key)
+        ]
+        return self.told.take_back(lost)
+
+    def _commit(self, inputs: Followed, news: Sequence[Incident]) -> None:
+        stats, started = self.stats, self._clock()
+        self.replay.tetragon.flush()
+        self._later.update(self._keeper.moved)
+        rows = [OutboxRow(i.id, i.revision, encode_incident(i)) for i in news]
+        change = self._keeper.change(inputs.sources(), rows)
+        try:
+            if change:
+                self._store.commit(change)
+        except StoreFullError as error:
+            self._keeper.failed(change)
+            stats.failed_commits += 1
+            stats.trouble = f"{error.what}; {error.advice}"
+        else:
+            self._keeper.committed(change)
+            stats.commits += bool(change)
+            stats.trouble = ""
+        stats.last_commit = started  # also where it failed: not before another interval has passed
+        stats.commit_seconds += self._clock() - started
+        told = [incident for incident in news if not incident.suppressed_by]
+        if told:
+            self._tell(told)
+
+    def _expire(self) -> None:
+        """Bound what is kept, by size and by time. The time is that of the records: where they stop, nothing ends."""
+        options, engine = self._options, self.replay.engine
+        self._next_expire = self._clock() + options.expire_s
+        engine.trim()
+        now_ns = min(self._newest_ns, self._now() + _MINUTE_NS)  # a clock far ahead must not end everything
+        keep_ns = int(options.keep_s * 1e9)
+        if now_ns <= keep_ns:
+            return
+        for key, state in list(engine.states.items()):
+            before = len(state.buckets), len(state.contacts)
+            expire(state, now_ns, keep_ns)
+            if not state.buckets and not state.taints:
+                self._let_go(key)
+            elif before != (len(state.buckets), len(state.contacts)):
+                self._keeper.write_whole(key)
+                self._live.dirty.add(key)
+
+    def _let_go(self, key: str) -> None:
+        engine = self.replay.engine
+        for kept in (engine.states, engine.trees, engine.contacts):
+            kept.pop(key, None)
+        self.stats.expired_pods += 1
+        self._live.forget([key])
+        over = [name for name, where in self._where.items() if where == key]
+        for name in over:
+            del self._where[name]
+            self.told.forget(name)
+        self._keeper.end(key, over)
+
+
+def _dropped(replay: Replay) -> int:
+    return sum(told.kinds.get("dropped", 0) for told in replay.recogniser.sources.values())
