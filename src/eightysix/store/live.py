@@ -6,7 +6,7 @@ whole state is written and its journal dropped. States do not depend on the orde
 is its snapshot and its journal, put together in any way.
 
 The layout is the contract of the design: `source(id, dev, ino, head_hash, offset, carry)`, `pod(key, shard, state,
-version)`, `outbox(id, revision, json, sent)`, and beside them `journal`.
+version)`, `outbox(id, revision, json, sent)`, and beside them `journal` and `delivered`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ CREATE TABLE journal (n INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT, entry BLOB)
 CREATE INDEX journal_key ON journal (key);
 CREATE TABLE outbox (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT, revision TEXT, json BLOB, sent INTEGER DEFAULT 0,
                      UNIQUE (id, revision));
+CREATE TABLE delivered (sink TEXT, id TEXT, revision TEXT, PRIMARY KEY (sink, id, revision)) WITHOUT ROWID;
 """
 
 
@@ -171,12 +172,31 @@ class LiveStore:
             )
             db.executemany("DELETE FROM outbox WHERE id = ? AND sent", [(name,) for name in change.ended])
 
-    def mark_sent(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Note that every receiver has these (id, revision), and drop what is sent and no longer the latest."""
+    def delivered(self) -> set[tuple[str, str, str]]:
+        """(sink, id, revision) of what single receivers have."""
+        return {
+            (str(sink), str(name), str(revision))
+            for sink, name, revision in self._read("SELECT * FROM delivered")
+        }
+
+    def mark(self, taken: Iterable[tuple[str, str, str]], sinks: Sequence[str]) -> None:
+        """Note that these (sink, id, revision) are done with. What is done with at all `sinks` is sent; of that, only the
+        latest revision of each incident is kept."""
         with _told_clearly(self.path), self._connection as db:
             db.execute("BEGIN IMMEDIATE")
-            db.executemany("UPDATE outbox SET sent = 1 WHERE id = ? AND revision = ?", rows)
-            db.execute("DELETE FROM outbox WHERE sent AND n NOT IN (SELECT max(n) FROM outbox GROUP BY id)")
+            rows = list(taken)
+            db.executemany("INSERT OR IGNORE INTO delivered VALUES (?, ?, ?)", rows)
+            for name, revision in sorted({row[1:] for row in rows}):
+                done = db.execute(
+                    "SELECT sink FROM delivered WHERE id = ? AND revision = ?", (name, revision)
+                )
+                if {sink for (sink,) in done} >= set(sinks):
+                    db.execute("UPDATE outbox SET sent = 1 WHERE id = ? AND revision = ?", (name, revision))
+                    db.execute("DELETE FROM delivered WHERE id = ? AND revision = ?", (name, revision))
+                    db.execute(
+                        "DELETE FROM outbox WHERE id = ? AND sent AND n < (SELECT max(n) FROM outbox WHERE id = ?)",
+                        (name, name),
+                    )
 
     def _read(self, query: str) -> list[tuple[Any, ...]]:
         with _told_clearly(self.path):
