@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from eightysix.sources.interface import MAX_RECORD_BYTES
 
-__all__ = ["Limits", "StreamState", "text_chunks"]
+__all__ = ["Limits", "StreamState", "first_bytes_tell", "text_chunks"]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -103,6 +103,17 @@ def text_chunks(stream: BinaryIO, limits: Limits, state: StreamState) -> Iterato
     encoding, mark = _encoding(head)
     chunks = _prepend(head[mark:], chunks)
     yield from chunks if encoding == "utf-8" else _transcoded(chunks, encoding, limits.block_bytes)
+
+
+def first_bytes_tell(head: bytes) -> str:
+    """What a file that begins with `head` is if not UTF-8 text: `gzip`, `zstd`, another format or encoding, else empty."""
+    if head[1:4] == _ZSTD_SKIPPABLE and 0x50 <= head[0] <= 0x5F:
+        return "zstd"
+    for magic, what in _NOT_TEXT:
+        if head.startswith(magic):
+            return what
+    encoding, _ = _encoding(head)
+    return "" if encoding == "utf-8" else encoding.upper()
 
 
 def _raw(stream: BinaryIO, size: int, state: StreamState) -> Iterator[bytes]:
