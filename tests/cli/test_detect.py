@@ -230,7 +230,11 @@ def test_a_baseline_tells_what_is_new(tmp_path: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize(
     ("told", "known"),
-    [("10.200.0.1", "10.200.0.1"), ("FD00:0::1", "fd00::1"), ("API.Example.Internal.", "api.example.internal")],
+    [
+        ("10.200.0.1", "10.200.0.1"),
+        ("FD00:0::1", "fd00::1"),
+        ("API.Example.Internal.", "api.example.internal"),
+    ],
 )
 def test_an_api_server_is_matched_as_records_have_it(told: str, known: str) -> None:
     assert api_servers([told]) == {known}
