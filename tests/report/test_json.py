@@ -162,4 +162,4 @@ def test_any_text_makes_valid_harmless_json(data: st.DataObject) -> None:
 def test_an_unknown_format_names_the_known_ones() -> None:
     with pytest.raises(UsageError, match="no output format 'xml'") as raised:
         get_format("xml")
-    assert raised.value.advice == "Choose one of: plain, json"
+    assert raised.value.advice == "Choose one of: plain, json, ocsf"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "api_servers", "exit_code", "load_baseline", "run"]
 
-FORMATS = ("plain", "json")
+FORMATS = ("plain", "json", "ocsf")
 SOURCES = ("auto", "tetragon", "kubernetes-audit", "sensor")
 MAX_TOLD_PROBLEMS = 5
 

@@ -5,12 +5,14 @@ EightysixError
 ├── NothingToReadError  no input could be opened (exit 3)
 ├── RuleError           a rule, exception or baseline file is wrong: names file, line and column (exit 2)
 ├── MissingExtraError   an optional dependency is not installed: names the install line (exit 2)
-└── StateError          a stored state or baseline cannot be used (exit 1)
+├── StateError          a stored state or baseline cannot be used (exit 1)
+└── DeliveryError       a receiver did not take what was sent to it (exit 1)
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "DeliveryError",
     "EightysixError",
     "MissingExtraError",
     "NothingToReadError",
@@ -72,3 +74,25 @@ class MissingExtraError(EightysixError):
 
 class StateError(EightysixError):
     """Stored state has another version or is damaged."""
+
+
+class DeliveryError(EightysixError):
+    """A receiver did not take what was sent to it.
+
+    `permanent` means that the same bytes would be refused again; `retry_after_s` is what the receiver asked for;
+    `accepted` says how many items at the start of what was sent were taken before it failed.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        advice: str = "",
+        *,
+        retry_after_s: float | None = None,
+        permanent: bool = False,
+        accepted: int = 0,
+    ) -> None:
+        super().__init__(what, advice)
+        self.retry_after_s = retry_after_s
+        self.permanent = permanent
+        self.accepted = accepted

@@ -16,6 +16,7 @@ __all__ = ["FORMATS", "Format", "RenderOptions", "get_format", "worst_first"]
 FORMATS = {
     "plain": "eightysix.report.plain",
     "json": "eightysix.report.json_format",
+    "ocsf": "eightysix.report.ocsf",
 }
 """Name of each format and the module whose `FORMAT` implements it; imported only when asked for."""
 
