@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from eightysix.cli.detect import api_servers
 from eightysix.cli.main import main
+from eightysix.cli.options import api_servers
 from eightysix.context.destinations import classify
 from tests.streams import ATTACKS, KERNEL_AND_SENSOR, KERNEL_ONLY, LOOK_ALIKES, Recording
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from eightysix.cli.options import add_judging, add_reading, catalog_and_options
 from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
-from eightysix.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from eightysix.context.baseline import Baseline
     from eightysix.model.incident import Problem, Report
 
-__all__ = ["add_parser", "api_servers", "exit_code", "load_baseline", "run"]
+__all__ = ["add_parser", "exit_code", "run"]
 
 FORMATS = ("plain", "json", "ocsf")
-SOURCES = ("auto", "tetragon", "kubernetes-audit", "sensor")
 MAX_TOLD_PROBLEMS = 5
 
 
@@ -31,39 +28,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for standard input")
-    reading = parser.add_argument_group("reading")
-    reading.add_argument(
-        "--source",
-        choices=SOURCES,
-        default=environment("SOURCE", "auto"),
-        help="format of all inputs (EIGHTYSIX_SOURCE; default auto)",
-    )
-    reading.add_argument(
-        "--pod",
-        default=environment("POD"),
-        metavar="NS/NAME",
-        help="whose the sensor records without a pod are (EIGHTYSIX_POD)",
-    )
-    reading.add_argument(
-        "--api-server",
-        action="append",
-        metavar="HOST",
-        default=None,
-        help="address or name of the Kubernetes API server, repeatable (EIGHTYSIX_API_SERVER, comma separated)",
-    )
-    judging = parser.add_argument_group("judging")
-    judging.add_argument(
-        "--baseline",
-        default=environment("BASELINE"),
-        metavar="FILE",
-        help="what workloads normally do (EIGHTYSIX_BASELINE)",
-    )
-    judging.add_argument(
-        "--rules",
-        default=environment("RULES"),
-        metavar="DIR",
-        help="folder rules.d with your rules and exceptions (EIGHTYSIX_RULES)",
-    )
+    add_reading(parser)
+    add_judging(parser)
     writing = parser.add_argument_group("writing")
     writing.add_argument(
         "--format",
@@ -99,18 +65,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run the command; returns the exit code of DESIGN's table."""
     from eightysix.report.interface import RenderOptions, get_format
-    from eightysix.rules.catalog import load_all
-    from eightysix.serve.replay import Replay, ReplayOptions
+    from eightysix.serve.replay import Replay
 
-    catalog = load_all(args.rules)
-    servers = args.api_server or [host for host in environment("API_SERVER").split(",") if host]
-    options = ReplayOptions(
-        source=args.source,
-        pod=args.pod,
-        api_servers=api_servers(servers),
-        baseline=load_baseline(args.baseline),
-        exceptions=catalog.exceptions,
-    )
+    catalog, options = catalog_and_options(args)
     replay = Replay(catalog.rules, options)
     report = replay.read(args.paths, sys.stdin.buffer)
     if not args.quiet:
@@ -132,35 +89,6 @@ def exit_code(report: Report) -> int:
     unread = counts.malformed or counts.oversized or any(p.kind == "unreadable" for p in coverage.problems)
     unjudged = any(not rule.evaluable and rule.missing != ("baseline",) for rule in coverage.rules)
     return 10 if unread or unjudged or coverage.flooded else 0
-
-
-def api_servers(told: Sequence[str]) -> frozenset[str]:
-    """The hosts that the operator names, as records have them. Raises `UsageError` for what no record could match."""
-    from eightysix.context.destinations import address
-
-    hosts = set()
-    for text in told:
-        host = text.strip().rstrip(".").lower()
-        label = host.replace("-", "").replace(".", "")
-        named = label.isalnum() and label.isascii() and not label.isdigit() and ".." not in host
-        known = address(host) or (host if named else "")
-        if not known:
-            raise UsageError(
-                f"--api-server takes an address or a host name, and {text!r} is neither",
-                "Leave out the scheme, the port and any path: --api-server 10.0.0.1",
-            )
-        hosts.add(known)
-    return frozenset(hosts)
-
-
-def load_baseline(path: str) -> Baseline | None:
-    """The snapshot in `path`; None where no path is given."""
-    if not path:
-        return None
-    from eightysix.cli.files import read_operator_file
-    from eightysix.context.baseline import decode_baseline
-
-    return decode_baseline(read_operator_file(path, "baseline"))
 
 
 def _tell_problems(report: Report, verbose: int, err: TextIO) -> None:

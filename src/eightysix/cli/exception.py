@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Print the exception; it goes to a file `<name>.exception.yml` in your rules.d."""
     from datetime import UTC, datetime
 
-    from eightysix.cli.detect import load_baseline
+    from eightysix.cli.options import load_baseline
     from eightysix.detect.suppress import facts_of
     from eightysix.rules.catalog import load_all
     from eightysix.rules.exceptions import propose

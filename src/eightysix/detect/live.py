@@ -28,7 +28,7 @@ class LiveEngine:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.dirty: set[str] = set()
-        self._sizes: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}  # of process trees, as of the last time that everything was settled
         self._marks: dict[str, int] = {}
         self._joined: set[str] = set()
         self._chains: dict[str, list[Chain]] = {}
@@ -39,6 +39,11 @@ class LiveEngine:
         """Take events."""
         self.engine.feed(events)
         self.dirty.update(map(key_of, events))
+
+    def grew(self, keys: Iterable[str]) -> None:
+        """The process trees of these pods grew: who was told after its acts may tell who its ancestors are. What nobody
+        tells of is found by `settle`."""
+        self.dirty.update(key for key in keys if key in self.engine.states)
 
     def sources_seen(self, sources: frozenset[Source]) -> None:
         """Tell which sources speak: what an incident says of gaps depends on it, so a new one changes all."""
@@ -61,7 +66,6 @@ class LiveEngine:
 
     def quick(self) -> list[Case]:
         """Judge the pods that changed and have one name only; the incidents of those, changed or not."""
-        self._note_growth()
         keys = {key for key in self.dirty if not is_alias(key) and key not in self._joined}
         self.dirty -= keys
         states = self.engine.states
@@ -87,7 +91,6 @@ class LiveEngine:
             self._pods.pop(key, None)
 
     def _note_growth(self) -> None:
-        """A process that was told after its acts may tell who its ancestors are: pods whose trees grew are looked at."""
         sizes = self._sizes
         states = self.engine.states
         for key, tree in self.engine.trees.items():

@@ -87,7 +87,7 @@ class Replay:
         counts.duplicate = engine.duplicates
         return Report(
             tuple(incidents),
-            self._coverage([i.suppressed_by for i in incidents if i.suppressed_by]),
+            self.coverage([i.suppressed_by for i in incidents if i.suppressed_by]),
             counts,
             self._activity(),
         )
@@ -118,7 +118,8 @@ class Replay:
             for what in ("installs", "metadata calls")
         }
 
-    def _coverage(self, suppressed: list[str]) -> Coverage:
+    def coverage(self, suppressed: Sequence[str] = ()) -> Coverage:
+        """What could be seen so far, and what could not."""
         sources = self.recogniser.sources
         kinds = {source: told.kinds for source, told in sources.items()}
         engine = self.engine

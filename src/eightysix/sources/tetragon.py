@@ -87,6 +87,8 @@ class TetragonDecoder:
         self._noise = Noise(leaves=not first_execs)
         self.moved_contacts: dict[str, set[str]] | None = None
         """By pod, the names of plain connections that are new or moved since somebody emptied this; None: nobody asks."""
+        self.grown: set[str] = set()
+        """Pods whose process trees grew since somebody emptied this."""
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """A record of Tetragon has exactly one of its `process_*` keys on top."""
@@ -197,6 +199,7 @@ class TetragonDecoder:
         tree = self._trees.get(pod.uid)
         if tree is None:
             tree = self._trees[pod.uid] = {}
+        self.grown.add(pod.uid)
         tree[process.exec_id] = (
             process.parent_exec_id,
             process.pid,
@@ -329,9 +332,11 @@ class TetragonDecoder:
         """The event of a record, and the process fact where the fast loop had none."""
         process = process_of(record)
         if process is not None and process.exec_id:
-            tree = self._trees.setdefault(key_of(process, record), {})
+            key = key_of(process, record)
+            tree = self._trees.setdefault(key, {})
             if process.exec_id not in tree:
                 tree[process.exec_id] = fact_of(process, record)
+                self.grown.add(key)
             if self._note_contact(glance, file, line):
                 return None  # only the fact of its process was missing
         event = event_of(record, file, line)

@@ -21,7 +21,7 @@ from eightysix.detect.suppress import facts_of, suppress
 from eightysix.model.event import Event
 from eightysix.model.incident import Incident
 from eightysix.model.words import Origin
-from eightysix.report.json_format import decode_incident, encode_incident
+from eightysix.report.stored import decode_incident, encode_incident
 from eightysix.serve.live.hearing import Hearing, with_gaps
 from eightysix.serve.live.keeper import Keeper
 from eightysix.serve.replay import Replay
@@ -126,7 +126,10 @@ class Watch:
         blocks = inputs.poll(BUDGET_BYTES)
         for block in blocks:
             self._read(block)
+        grown = self.replay.tetragon.grown
         self._live.dirty.update(self._keeper.moved)
+        self._live.grew(grown)
+        grown.clear()
         cases = self._live.quick()
         settles = last or self._may_settle(started)
         if settles:

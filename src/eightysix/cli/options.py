@@ -1,0 +1,106 @@
+"""Options that commands share: what is read, and by what it is judged."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from eightysix.cli.terminal import environment
+from eightysix.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from eightysix.context.baseline import Baseline
+    from eightysix.rules.catalog import Catalog
+    from eightysix.serve.replay import ReplayOptions
+
+__all__ = ["add_judging", "add_reading", "api_servers", "catalog_and_options", "load_baseline"]
+
+SOURCES = ("auto", "tetragon", "kubernetes-audit", "sensor")
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """What is read, and what is known of where it comes from."""
+    reading = parser.add_argument_group("reading")
+    reading.add_argument(
+        "--source",
+        choices=SOURCES,
+        default=environment("SOURCE", "auto"),
+        help="format of all inputs (EIGHTYSIX_SOURCE; default auto)",
+    )
+    reading.add_argument(
+        "--pod",
+        default=environment("POD"),
+        metavar="NS/NAME",
+        help="whose the sensor records without a pod are (EIGHTYSIX_POD)",
+    )
+    reading.add_argument(
+        "--api-server",
+        action="append",
+        metavar="HOST",
+        default=None,
+        help="address or name of the Kubernetes API server, repeatable (EIGHTYSIX_API_SERVER, comma separated)",
+    )
+
+
+def add_judging(parser: argparse.ArgumentParser) -> None:
+    """By what it is judged."""
+    judging = parser.add_argument_group("judging")
+    judging.add_argument(
+        "--baseline",
+        default=environment("BASELINE"),
+        metavar="FILE",
+        help="what workloads normally do (EIGHTYSIX_BASELINE)",
+    )
+    judging.add_argument(
+        "--rules",
+        default=environment("RULES"),
+        metavar="DIR",
+        help="folder rules.d with your rules and exceptions (EIGHTYSIX_RULES)",
+    )
+
+
+def catalog_and_options(args: argparse.Namespace) -> tuple[Catalog, ReplayOptions]:
+    """The rules, and the options of a run, that the command line asks for."""
+    from eightysix.rules.catalog import load_all
+    from eightysix.serve.replay import ReplayOptions
+
+    catalog = load_all(args.rules)
+    servers = args.api_server or [host for host in environment("API_SERVER").split(",") if host]
+    options = ReplayOptions(
+        source=args.source,
+        pod=args.pod,
+        api_servers=api_servers(servers),
+        baseline=load_baseline(args.baseline),
+        exceptions=catalog.exceptions,
+    )
+    return catalog, options
+
+
+def api_servers(told: Sequence[str]) -> frozenset[str]:
+    """The hosts that the operator names, as records have them. Raises `UsageError` for what no record could match."""
+    from eightysix.context.destinations import address
+
+    hosts = set()
+    for text in told:
+        host = text.strip().rstrip(".").lower()
+        label = host.replace("-", "").replace(".", "")
+        named = label.isalnum() and label.isascii() and not label.isdigit() and ".." not in host
+        known = address(host) or (host if named else "")
+        if not known:
+            raise UsageError(
+                f"--api-server takes an address or a host name, and {text!r} is neither",
+                "Leave out the scheme, the port and any path: --api-server 10.0.0.1",
+            )
+        hosts.add(known)
+    return frozenset(hosts)
+
+
+def load_baseline(path: str) -> Baseline | None:
+    """The snapshot in `path`; None where no path is given."""
+    if not path:
+        return None
+    from eightysix.cli.files import read_operator_file
+    from eightysix.context.baseline import decode_baseline
+
+    return decode_baseline(read_operator_file(path, "baseline"))

@@ -1,0 +1,279 @@
+"""`eightysix watch PATH...`: detection that goes on, keeps its state, and tells people."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TextIO
+
+from eightysix.cli.options import add_judging, add_reading, catalog_and_options
+from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
+from eightysix.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from eightysix.model.incident import Incident, Problem
+    from eightysix.serve.follow.notify import Wake
+    from eightysix.serve.live.loop import Watch
+    from eightysix.serve.live.service import Outlets
+    from eightysix.store.live import LiveStore
+
+__all__ = ["add_parser", "run"]
+
+FORMATS = ("plain", "jsonl")
+MAX_TOLD_PROBLEMS = 20
+ADVISE_S = 15.0
+"""Seconds after the first record until it is told what telemetry is missing: by then every policy has said something."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options; every option has an environment variable `EIGHTYSIX_*`."""
+    parser = commands.add_parser(
+        "watch",
+        help="find chains as they happen, and tell people",
+        description="Follows telemetry (files and folders through rotation, - for standard input), and tells each incident"
+        " when it appears and when its story changes. Ends with standard input, or when it is stopped.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="file, folder, or - for standard input")
+    add_reading(parser)
+    add_judging(parser)
+    living = parser.add_argument_group("living")
+    living.add_argument(
+        "--state",
+        default=environment("STATE"),
+        metavar="DIR",
+        help="folder for what outlives a restart (EIGHTYSIX_STATE; without it nothing does)",
+    )
+    living.add_argument(
+        "--keep",
+        type=_hours,
+        default=environment("KEEP", "72"),
+        metavar="HOURS",
+        help="how long a pod is kept after its last record (EIGHTYSIX_KEEP; default 72)",
+    )
+    living.add_argument(
+        "--silence",
+        type=_seconds,
+        default=environment("SILENCE", "120"),
+        metavar="SECONDS",
+        help="after how long an input that stops counts as silent (EIGHTYSIX_SILENCE; default 120)",
+    )
+    telling = parser.add_argument_group("telling")
+    telling.add_argument(
+        "--deliver",
+        action="append",
+        metavar="KIND:TARGET",
+        default=None,
+        help="where incidents go, repeatable (EIGHTYSIX_DELIVER, separated by spaces); see docs/deliver.md",
+    )
+    telling.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=environment("FORMAT", "plain"),
+        help="of what is printed (EIGHTYSIX_FORMAT; default plain)",
+    )
+    telling.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default=environment("COLOR", "auto"),
+        help="(EIGHTYSIX_COLOR; default auto)",
+    )
+    telling.add_argument("-v", "--verbose", action="count", default=0, help="tell every incident in full")
+    telling.add_argument("-q", "--quiet", action="store_true", help="nothing on standard error but failures")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    """Run the command; returns the exit code."""
+    from eightysix.serve.follow.notify import Wake
+    from eightysix.serve.live.inputs import open_inputs
+    from eightysix.serve.live.loop import Watch, WatchOptions
+    from eightysix.serve.live.service import serve
+    from eightysix.serve.replay import Replay
+    from eightysix.store.live import LiveStore
+
+    if not args.paths:
+        raise UsageError(
+            "nothing to watch was named", "name files or folders with telemetry, or - for standard input"
+        )
+    catalog, options = catalog_and_options(args)
+    replay = Replay(catalog.rules, options)
+    voice = _Voice(args, out, err)
+    with ExitStack() as stack:
+        folder = _state_folder(args.state, stack)
+        store = stack.enter_context(LiveStore(folder / "shard-00.sqlite"))
+        wake = Wake()
+        stack.callback(wake.close)
+        stopped = stack.enter_context(_stopped_by_signals(wake))
+        outlets = _outlets(args, folder, store, wake, voice, stack)
+
+        def tell(incidents: Sequence[Incident]) -> None:
+            outlets.tell(incidents)
+            voice.tell(incidents)
+
+        watch = Watch(
+            replay, store, tell, time.monotonic, time.time_ns, exceptions=catalog.exceptions,
+            options=WatchOptions(keep_s=args.keep * 3600, silence_s=args.silence),
+        )  # fmt: skip
+
+        def problem(problem: Problem) -> None:
+            replay.recogniser.note(problem)
+            voice.problem(problem)
+
+        inputs = open_inputs(args.paths, 0, store.sources(), wake, problem)
+        stack.callback(inputs.close)
+        voice.begin()
+
+        def each_turn() -> None:
+            outlets.turn()
+            voice.turn(watch, time.monotonic())
+
+        serve(watch, inputs, stopped, each_turn, time.sleep)
+        outlets.finish()
+        voice.end(watch)
+    return 0
+
+
+def _hours(text: str) -> float:
+    return _positive(text, 0.1)
+
+
+def _seconds(text: str) -> float:
+    return _positive(text, 1.0)
+
+
+def _positive(text: str, least: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not least <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to 1000000")
+    return value
+
+
+def _state_folder(named: str, stack: ExitStack) -> Path:
+    if named:
+        return Path(named)
+    return Path(stack.enter_context(TemporaryDirectory(prefix="eightysix-")))
+
+
+@contextmanager
+def _stopped_by_signals(wake: Wake) -> Iterator[Callable[[], bool]]:
+    """Whether SIGINT or SIGTERM came: the loop then ends after the turn that is on, with everything committed."""
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        came.append(number)
+        wake.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _outlets(
+    args: argparse.Namespace, folder: Path, store: LiveStore, wake: Wake, voice: _Voice, stack: ExitStack
+) -> Outlets:
+    from eightysix.serve.deliver.courier import Courier
+    from eightysix.serve.deliver.interface import open_sink
+    from eightysix.serve.deliver.threads import DeliveryThreads
+    from eightysix.serve.live.service import Outlets
+
+    sinks = [open_sink(text, os.environ) for text in args.deliver or environment("DELIVER").split()]
+    courier = Courier(
+        sinks, str(folder / "dead-letters.jsonl"), time.monotonic, random.random, wall=time.time
+    )
+    stack.callback(courier.close)
+    threads = DeliveryThreads(courier, time.monotonic, wake.set)
+    stack.callback(threads.stop, 5.0)
+    return Outlets(threads, store, voice.warn)
+
+
+class _Voice:
+    """What is said: incidents on standard output, everything else on standard error."""
+
+    def __init__(self, args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+        from eightysix.report.interface import RenderOptions
+
+        self._args = args
+        self._out = out
+        self._err = err
+        self._render = RenderOptions(
+            width=terminal_width(), colour=may_colour(args.color, out), verbose=args.verbose
+        )
+        self._began = 0.0
+        self._advised = False
+        self._trouble = ""
+        self._problems = 0
+
+    def begin(self) -> None:
+        state = (
+            f"state in {self._args.state}" if self._args.state else "no --state: nothing outlives a restart"
+        )
+        self._say(f"watching {', '.join(self._args.paths)}; {state}")
+
+    def tell(self, incidents: Sequence[Incident]) -> None:
+        """Print incidents, each in one piece, at once."""
+        from eightysix.report.live import json_line, story
+
+        for incident in incidents:
+            text = json_line(incident) if self._args.format == "jsonl" else story(incident, self._render)
+            self._out.write(text)
+        self._out.flush()
+
+    def problem(self, problem: Problem) -> None:
+        """What could not be read: the first few, and then only what is about a whole input."""
+        self._problems += 1
+        if problem.kind == "unreadable" or self._problems <= MAX_TOLD_PROBLEMS or self._args.verbose:
+            place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+            self._say(f"{inert_line(place)}: {problem.kind}: {inert_line(problem.reason)}")
+
+    def turn(self, watch: Watch, now: float) -> None:
+        """Say what changed: trouble with the state, and once what telemetry is missing."""
+        trouble = watch.stats.trouble
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self.warn(trouble or "the state is written again")
+        if not self._advised and watch.replay.recogniser.sources:
+            self._began = self._began or now
+            if now - self._began >= ADVISE_S:
+                self._advise(watch)
+
+    def end(self, watch: Watch) -> None:
+        """What was seen, as the last word."""
+        if not self._advised:
+            self._advise(watch)
+        counts = watch.replay.recogniser.counts
+        found = sum(not incident.suppressed_by for incident in watch.told.latest.values())
+        self._say(
+            f"{found} incidents; {counts.events} events, {counts.malformed} malformed, {counts.oversized} oversized,"
+            f" {counts.unrecognised} unrecognised"
+        )
+
+    def warn(self, text: str) -> None:
+        """Say what somebody must do something about, even if told to be quiet."""
+        print(f"eightysix: {inert_line(text)}", file=self._err, flush=True)
+
+    def _advise(self, watch: Watch) -> None:
+        self._advised = True
+        missing: dict[str, list[str]] = {}
+        for rule in watch.replay.coverage().rules:
+            for advice in rule.switch_on if not rule.evaluable else ():
+                missing.setdefault(advice, []).append(rule.rule)
+        for advice, rules in missing.items():
+            self._say(f"not seen so far: {advice}; without it: {', '.join(rules)}")
+
+    def _say(self, text: str) -> None:
+        if not self._args.quiet:
+            self.warn(text)

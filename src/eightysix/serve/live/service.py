@@ -1,0 +1,101 @@
+"""`watch` as a whole: the loop, what it reads, and who is told; the effects are arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from eightysix.model.incident import Incident
+from eightysix.report.stored import decode_incident
+from eightysix.serve.deliver.courier import Outcome
+from eightysix.serve.deliver.interface import Delivery
+from eightysix.serve.deliver.threads import DeliveryThreads
+from eightysix.serve.live.loop import Followed, Watch
+from eightysix.store.live import LiveStore, StoreFullError
+
+__all__ = ["Following", "Outlets", "serve"]
+
+IDLE_S = 1.0
+"""Longest wait of the loop: silence is noticed, and what waits for a commit is written, within this time."""
+
+PACE_S = 0.02
+"""Pause after a turn that read something: a stream of single records costs a turn for many of them, not one each."""
+
+
+class Following(Followed, Protocol):
+    """Inputs that can be waited for."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can come."""
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when there is something to poll, or after `timeout_s`."""
+
+
+class Outlets:
+    """Hands incidents to the threads that deliver them, and writes into the store what was accepted."""
+
+    def __init__(self, threads: DeliveryThreads, store: LiveStore, warn: Callable[[str], None]) -> None:
+        self._threads = threads
+        self._warn = warn
+        self._store = store
+        self._left: Sequence[Delivery] = ()
+        self._unmarked: list[tuple[str, str, str]] = []
+        waiting = [decode_incident(row.json) for row in store.unsent()]
+        self._offer([incident for incident in waiting if not incident.suppressed_by], store.delivered())
+
+    def tell(self, incidents: Sequence[Incident]) -> None:
+        """Deliver `incidents`."""
+        self._offer(incidents, frozenset())
+
+    def turn(self) -> None:
+        """Write what was accepted; offer again what found no room."""
+        for said in self._threads.courier.said():
+            self._warn(said)
+        results = self._threads.results()
+        self._unmarked += [
+            (result.sink, result.id, result.revision)
+            for result in results
+            if result.outcome is not Outcome.RETRY
+        ]
+        if self._unmarked:
+            try:
+                self._store.mark(self._unmarked, self._threads.courier.names)
+            except StoreFullError:
+                return  # the loop's own commit tells of it; marked when there is room
+            self._unmarked.clear()
+        if self._left:
+            left, self._left = self._left, ()
+            self._left = self._threads.offer(left)
+
+    def finish(self, timeout_s: float = 10.0) -> None:
+        """Wait for what is under way; what is not taken by then stays in the outbox for the next start."""
+        self._threads.stop(timeout_s)
+        self.turn()
+
+    def _offer(
+        self, incidents: Sequence[Incident], done: frozenset[tuple[str, str, str]] | set[tuple[str, str, str]]
+    ) -> None:
+        items = [Delivery(incident.id, incident.revision, incident) for incident in incidents]
+        self._left = [*self._left, *self._threads.offer(items, done)]
+
+
+def serve(
+    watch: Watch,
+    inputs: Following,
+    stopped: Callable[[], bool],
+    each_turn: Callable[[], None],
+    pause: Callable[[float], None],
+) -> None:
+    """Turn until `stopped`, or until the inputs end; then settle and commit what there is. `pause` sleeps."""
+    while not stopped():
+        read = watch.turn(inputs)
+        each_turn()
+        if inputs.ended:
+            break
+        if read:
+            pause(PACE_S)
+        inputs.wait(IDLE_S)
+    watch.turn(inputs, last=True)
+    each_turn()
