@@ -19,15 +19,23 @@ from eightysix.model.errors import UsageError
 
 if TYPE_CHECKING:
     from eightysix.model.incident import Incident, Problem
+    from eightysix.serve.deliver.threads import DeliveryThreads
     from eightysix.serve.follow.notify import Wake
     from eightysix.serve.live.loop import Watch
-    from eightysix.serve.live.service import Outlets
-    from eightysix.store.live import LiveStore
+    from eightysix.serve.live.spooled import Spooled
+    from eightysix.serve.metrics import Gauges
+    from eightysix.serve.monitor import Health
+    from eightysix.store.casebook import Casebook
 
 __all__ = ["add_parser", "run"]
 
 FORMATS = ("plain", "jsonl")
 MAX_TOLD_PROBLEMS = 20
+RECEIVER_PORT = 8686
+METRICS_PORT = 9686
+UPDATE_S = 1.0
+"""Seconds between two updates of the metrics."""
+
 ADVISE_S = 15.0
 """Seconds after the first record until it is told what telemetry is missing: by then every policy has said something."""
 
@@ -65,6 +73,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="SECONDS",
         help="after how long an input that stops counts as silent (EIGHTYSIX_SILENCE; default 120)",
     )
+    living.add_argument(
+        "--metrics",
+        default=environment("METRICS"),
+        metavar="ADDRESS",
+        help=f"serve /metrics and /healthz there, as 127.0.0.1:{METRICS_PORT} (EIGHTYSIX_METRICS)",
+    )
+    _add_receiving(parser)
     telling = parser.add_argument_group("telling")
     telling.add_argument(
         "--deliver",
@@ -90,54 +105,102 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
 
 
+def _add_receiving(parser: argparse.ArgumentParser) -> None:
+    receiving = parser.add_argument_group("receiving over HTTP")
+    receiving.add_argument(
+        "--listen",
+        default=environment("LISTEN"),
+        metavar="ADDRESS",
+        help=f"take records by POST /v1/records there, as 127.0.0.1:{RECEIVER_PORT} (EIGHTYSIX_LISTEN)",
+    )
+    receiving.add_argument(
+        "--receiver-token",
+        default=environment("RECEIVER_TOKEN_FILE"),
+        metavar="FILE",
+        help="file, mode 0600, with the token that senders show (or the variable EIGHTYSIX_RECEIVER_TOKEN)",
+    )
+    for option, what in (
+        ("--tls-cert", "certificate of the receiver, PEM"),
+        ("--tls-key", "its key, PEM"),
+        ("--client-ca", "who signs the certificates that senders must show, PEM"),
+    ):
+        name = option.removeprefix("--").replace("-", "_").upper()
+        receiving.add_argument(
+            option, default=environment(name), metavar="FILE", help=f"{what} (EIGHTYSIX_{name})"
+        )
+
+
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run the command; returns the exit code."""
+    if not args.paths and not args.listen:
+        raise UsageError(
+            "nothing to watch was named",
+            "name files or folders with telemetry, - for standard input, or --listen",
+        )
+    with ExitStack() as stack:
+        return _watch(args, _Voice(args, out, err), stack)
+
+
+def _watch(args: argparse.Namespace, voice: _Voice, stack: ExitStack) -> int:
     from eightysix.serve.follow.notify import Wake
-    from eightysix.serve.live.inputs import open_inputs
+    from eightysix.serve.live.gauges import update
+    from eightysix.serve.live.inputs import open_inputs, position_of
     from eightysix.serve.live.loop import Watch, WatchOptions
-    from eightysix.serve.live.service import serve
+    from eightysix.serve.live.service import Outlets, serve
+    from eightysix.serve.metrics import Gauges
+    from eightysix.serve.monitor import Health
     from eightysix.serve.replay import Replay
     from eightysix.store.live import LiveStore
 
-    if not args.paths:
-        raise UsageError(
-            "nothing to watch was named", "name files or folders with telemetry, or - for standard input"
-        )
     catalog, options = catalog_and_options(args)
     replay = Replay(catalog.rules, options)
-    voice = _Voice(args, out, err)
-    with ExitStack() as stack:
-        folder = _state_folder(args.state, stack)
-        store = stack.enter_context(LiveStore(folder / "shard-00.sqlite"))
-        wake = Wake()
-        stack.callback(wake.close)
-        stopped = stack.enter_context(_stopped_by_signals(wake))
-        outlets = _outlets(args, folder, store, wake, voice, stack)
+    folder = _state_folder(args.state, stack)
+    store = stack.enter_context(LiveStore(folder / "shard-00.sqlite"))
+    wake = Wake()
+    stack.callback(wake.close)
+    stopped = stack.enter_context(_stopped_by_signals(wake))
+    gauges, health = Gauges(), Health()
+    spooled = _receiver(args, folder, gauges, stack) if args.listen else None
+    threads = _threads(args, folder, wake, stack)
+    outlets = Outlets(threads, store, _casebook(args, stack), voice.warn)
 
-        def tell(incidents: Sequence[Incident]) -> None:
-            outlets.tell(incidents)
-            voice.tell(incidents)
+    def tell(incidents: Sequence[Incident]) -> None:
+        outlets.tell(incidents)
+        voice.tell(incidents)
 
-        watch = Watch(
-            replay, store, tell, time.monotonic, time.time_ns, exceptions=catalog.exceptions,
-            options=WatchOptions(keep_s=args.keep * 3600, silence_s=args.silence),
-        )  # fmt: skip
+    watch = Watch(
+        replay, store, tell, time.monotonic, time.time_ns, exceptions=catalog.exceptions,
+        options=WatchOptions(keep_s=args.keep * 3600, silence_s=args.silence),
+    )  # fmt: skip
 
-        def problem(problem: Problem) -> None:
-            replay.recogniser.note(problem)
-            voice.problem(problem)
+    def problem(problem: Problem) -> None:
+        replay.recogniser.note(problem)
+        watch.stats.unreadable += problem.kind == "unreadable"
+        voice.problem(problem)
 
-        inputs = open_inputs(args.paths, 0, store.sources(), wake, problem)
-        stack.callback(inputs.close)
-        voice.begin()
+    paths = [*args.paths, *([spooled.folder] if spooled else [])]
+    inputs = open_inputs(paths, 0, store.sources(), wake, problem)
+    stack.callback(inputs.close)
+    if args.metrics:
+        _monitor(args, gauges, health, stack)
+    voice.begin()
+    updated = 0.0
 
-        def each_turn() -> None:
-            outlets.turn()
-            voice.turn(watch, time.monotonic())
+    def each_turn() -> None:
+        nonlocal updated
+        now = time.monotonic()
+        outlets.turn()
+        voice.turn(watch, now)
+        health.ticked = now
+        if now - updated >= UPDATE_S:
+            updated = now
+            update(gauges, health, watch, inputs, threads.courier, now, time.time_ns())
+            if spooled is not None:
+                spooled.turn({name: position_of(row) for name, row in watch.committed.items()})
 
-        serve(watch, inputs, stopped, each_turn, time.sleep)
-        outlets.finish()
-        voice.end(watch)
+    serve(watch, inputs, stopped, each_turn, time.sleep)
+    outlets.finish()
+    voice.end(watch)
     return 0
 
 
@@ -182,13 +245,10 @@ def _stopped_by_signals(wake: Wake) -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _outlets(
-    args: argparse.Namespace, folder: Path, store: LiveStore, wake: Wake, voice: _Voice, stack: ExitStack
-) -> Outlets:
+def _threads(args: argparse.Namespace, folder: Path, wake: Wake, stack: ExitStack) -> DeliveryThreads:
     from eightysix.serve.deliver.courier import Courier
     from eightysix.serve.deliver.interface import open_sink
     from eightysix.serve.deliver.threads import DeliveryThreads
-    from eightysix.serve.live.service import Outlets
 
     sinks = [open_sink(text, os.environ) for text in args.deliver or environment("DELIVER").split()]
     courier = Courier(
@@ -197,7 +257,43 @@ def _outlets(
     stack.callback(courier.close)
     threads = DeliveryThreads(courier, time.monotonic, wake.set)
     stack.callback(threads.stop, 5.0)
-    return Outlets(threads, store, voice.warn)
+    return threads
+
+
+def _casebook(args: argparse.Namespace, stack: ExitStack) -> Casebook | None:
+    """The casebook beside a state that is kept; what is not kept has none."""
+    if not args.state:
+        return None
+    from eightysix.store.casebook import Casebook
+
+    book = Casebook(args.state, time.time, create=True)
+    stack.callback(book.close)
+    return book
+
+
+def _receiver(args: argparse.Namespace, folder: Path, gauges: Gauges, stack: ExitStack) -> Spooled:
+    from eightysix.serve.listener import parse_address
+    from eightysix.serve.live.spooled import Spooled
+    from eightysix.serve.receiver import Receiver, read_token
+    from eightysix.serve.spool import Spool
+    from eightysix.serve.tls import ServerTls
+
+    if bool(args.tls_cert) != bool(args.tls_key):
+        raise UsageError("TLS needs a certificate and its key", "give both --tls-cert and --tls-key")
+    tls = ServerTls(args.tls_cert, args.tls_key, args.client_ca) if args.tls_cert else None
+    spool = stack.enter_context(Spool(str(folder / "spool")))
+    receiver = Receiver(spool.append, read_token(os.environ, args.receiver_token))
+    host, port = parse_address(args.listen, RECEIVER_PORT)
+    listener = stack.enter_context(receiver.listen(host, port, tls=tls))
+    return Spooled(spool, receiver, listener, gauges)
+
+
+def _monitor(args: argparse.Namespace, gauges: Gauges, health: Health, stack: ExitStack) -> None:
+    from eightysix.serve.listener import parse_address
+    from eightysix.serve.monitor import Monitor
+
+    host, port = parse_address(args.metrics, METRICS_PORT)
+    stack.enter_context(Monitor(gauges, health).listen(host, port))
 
 
 class _Voice:

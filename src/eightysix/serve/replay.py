@@ -62,6 +62,11 @@ class Replay:
         self.recogniser = Recogniser(decoders, forced=forced)
         self.activity: dict[Source, Counter[str]] = {}
 
+    @property
+    def has_baseline(self) -> bool:
+        """Whether it is known what workloads normally do."""
+        return self._options.baseline is not None
+
     def events(self, paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[list[Event]]:
         """The events of all inputs, block by block; process facts go to the engine's trees on the way."""
         recogniser = self.recogniser

@@ -16,7 +16,7 @@ from eightysix.serve.follow.stdin import StdinFollower
 from eightysix.sources.decompress import Limits
 from eightysix.store.live import SourceRow
 
-__all__ = ["StoredInputs", "open_inputs"]
+__all__ = ["StoredInputs", "open_inputs", "position_of"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Position).decode
@@ -44,14 +44,15 @@ def open_inputs(
 ) -> StoredInputs:
     """Follow `paths`, of which `-` is the descriptor `stdin`, on from what `sources()` gave before."""
     limits = limits or Limits()
-    positions = {name: _position(row) for name, row in stored.items()}
+    positions = {name: position_of(row) for name, row in stored.items()}
     named = [path for path in paths if path != "-"]
     files = Follower(named, positions, limits, on_problem, wake=wake) if named else None
     standard = StdinFollower(stdin, limits, on_problem, wake=wake) if "-" in paths else None
     return StoredInputs(files, standard, wake)
 
 
-def _position(row: SourceRow) -> Position:
+def position_of(row: SourceRow) -> Position:
+    """The position that a row of the state database holds."""
     try:
         return _decode(row.carry)
     except msgspec.MsgspecError as error:

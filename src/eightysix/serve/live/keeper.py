@@ -36,6 +36,11 @@ class Keeper:
         self._unwritten: list[OutboxRow] = []
         self._ended: list[str] = []
 
+    @property
+    def sources(self) -> Mapping[str, SourceRow]:
+        """How far inputs were read, as it is committed."""
+        return self._sources
+
     def load(self) -> None:
         """Put the stored states into the engine."""
         engine = self._engine

@@ -7,12 +7,13 @@ again, and ends in the same states, because states do not depend on repetition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from eightysix.detect.combine import Case
+from eightysix.detect.engine import key_of
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.live import LiveEngine
 from eightysix.detect.revisions import Told
@@ -32,6 +33,9 @@ __all__ = ["BUDGET_BYTES", "Followed", "Watch", "WatchOptions", "WatchStats"]
 
 BUDGET_BYTES = 4 << 20
 """Bytes read in one turn: some hundredths of a second of work, so that what is found is told in time under load."""
+
+MAX_ENDED = 10_000
+"""Pods that were let go and are remembered, to tell of records that come too late for them."""
 
 _MINUTE_NS = 60_000_000_000
 _LIVE_NS = 10 * _MINUTE_NS
@@ -67,8 +71,10 @@ class WatchStats(Struct):
     commits: int = 0
     commit_seconds: float = 0.0
     failed_commits: int = 0
-    incidents: int = 0
+    revisions: dict[str, int] = field(default_factory=dict)  # by verdict
     suppressed: int = 0
+    unreadable: int = 0
+    late: int = 0
     expired_pods: int = 0
     last_turn: float = 0.0
     last_commit: float = 0.0
@@ -109,6 +115,7 @@ class Watch:
         self._listens_at = 0.0
         self._later: set[str] = set()
         self._newest_ns = 0
+        self._ended: dict[str, None] = {}
         self._next_settle = self._next_expire = self._last_settle = 0.0
         self.told = Told(decode_incident(row.json) for row in store.told())
         self._where = {i.id: i.pod.uid for i in self.told.latest.values() if i.pod is not None and i.pod.uid}
@@ -118,6 +125,11 @@ class Watch:
     def newest_ns(self) -> int:
         """The time of the newest record that the pods themselves could not write; 0 before the first."""
         return self._newest_ns
+
+    @property
+    def committed(self) -> Mapping[str, SourceRow]:
+        """How far inputs were read, as it is committed."""
+        return self._keeper.sources
 
     def turn(self, inputs: Followed, *, last: bool = False) -> bool:
         """Read what is new, judge it, and commit if it is time or something is to be told. Returns whether anything was
@@ -164,6 +176,8 @@ class Watch:
         for event in events:
             if event.origin is not Origin.SUSPECT and event.time_ns > self._newest_ns:
                 self._newest_ns = event.time_ns
+            if self._ended and key_of(event) in self._ended:
+                self.stats.late += 1
 
     def _may_settle(self, started: float) -> bool:
         due = started - self._last_settle >= self._options.settle_s
@@ -207,8 +221,12 @@ class Watch:
             facts = facts_of(case.chains, incident)
             incidents.append(suppress(incident, facts, self._exceptions, case.last_ns))
         news = self.told.news(incidents)
-        self.stats.suppressed += sum(bool(incident.suppressed_by) for incident in news)
-        self.stats.incidents += len(news)
+        for incident in news:
+            if incident.suppressed_by:
+                self.stats.suppressed += 1
+            else:
+                verdict = str(incident.verdict)
+                self.stats.revisions[verdict] = self.stats.revisions.get(verdict, 0) + 1
         return news
 
     def _taken_back(self) -> list[Incident]:
@@ -270,6 +288,9 @@ class Watch:
         for kept in (engine.states, engine.trees, engine.contacts):
             kept.pop(key, None)
         self.stats.expired_pods += 1
+        self._ended[key] = None
+        if len(self._ended) > MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
         self._live.forget([key])
         over = [name for name, where in self._where.items() if where == key]
         for name in over:

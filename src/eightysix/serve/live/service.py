@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from eightysix.model.errors import StateError
 from eightysix.model.incident import Incident
 from eightysix.report.stored import decode_incident
 from eightysix.serve.deliver.courier import Outcome
 from eightysix.serve.deliver.interface import Delivery
 from eightysix.serve.deliver.threads import DeliveryThreads
 from eightysix.serve.live.loop import Followed, Watch
+from eightysix.store.casebook import Casebook
 from eightysix.store.live import LiveStore, StoreFullError
 
 __all__ = ["Following", "Outlets", "serve"]
@@ -36,8 +38,15 @@ class Following(Followed, Protocol):
 class Outlets:
     """Hands incidents to the threads that deliver them, and writes into the store what was accepted."""
 
-    def __init__(self, threads: DeliveryThreads, store: LiveStore, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        threads: DeliveryThreads,
+        store: LiveStore,
+        casebook: Casebook | None,
+        warn: Callable[[str], None],
+    ) -> None:
         self._threads = threads
+        self._casebook = casebook
         self._warn = warn
         self._store = store
         self._left: Sequence[Delivery] = ()
@@ -46,8 +55,14 @@ class Outlets:
         self._offer([incident for incident in waiting if not incident.suppressed_by], store.delivered())
 
     def tell(self, incidents: Sequence[Incident]) -> None:
-        """Deliver `incidents`."""
+        """Deliver `incidents`, and put them on the desk of the analysts."""
         self._offer(incidents, frozenset())
+        if self._casebook is not None:
+            try:
+                for opened in self._casebook.record(incidents):
+                    self._warn(f"incident {opened} was closed and got worse: it is open again")
+            except StateError as error:
+                self._warn(f"{error.what}; {error.advice}")
 
     def turn(self) -> None:
         """Write what was accepted; offer again what found no room."""
