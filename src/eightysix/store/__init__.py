@@ -1,1 +1,1 @@
-"""What outlives a process: the state of live detection."""
+"""What is kept on disk between runs."""

@@ -116,6 +116,8 @@ class HttpClient:
             response = _exchange(connection, to, method, body, headers)
             with response:
                 data = response.read(MAX_ANSWER)
+                if cut.done:  # the end of a connection also ends a header, so this is no error to http.client
+                    raise TimeoutError
                 return Answer(response.status, data, _retry_after(response.getheader("Retry-After", "")))
         except (OSError, HTTPException, ValueError) as error:
             raise DeliveryError(

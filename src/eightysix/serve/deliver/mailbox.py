@@ -39,6 +39,7 @@ class Waiting:
     attempts: int = 0
     not_before: float = 0.0
     alone: bool = False
+    kept_until: float = float("-inf")  # giving it up failed: not tried again before
 
     @property
     def rank(self) -> int:
@@ -148,7 +149,7 @@ class Mailbox:
     def put_off(self, item: Waiting, now: float) -> None:
         """`item` could be neither delivered nor given up."""
         item.attempts += 1
-        item.not_before = now + self.options.longest_pause_s
+        item.not_before = item.kept_until = now + self.options.longest_pause_s
 
     def too_old(self, now: float) -> list[Waiting]:
         """What was tried in vain for too long."""
@@ -157,7 +158,7 @@ class Mailbox:
             item
             for queue in self._queues.values()
             for item in queue
-            if item.attempts and item.since <= limit and item.not_before <= now
+            if item.attempts and item.since <= limit and item.kept_until <= now
         ]
 
     def forget(self, now: float) -> None:

@@ -1,0 +1,251 @@
+"""HTTP to receivers that are slow, silent, rude, far too talkative, or somebody else."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from email.utils import formatdate
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+from time import time
+
+import pytest
+
+from eightysix.model.errors import DeliveryError, UsageError
+from eightysix.serve.deliver.http import MAX_ANSWER, HttpClient, check, parse_address
+from tests.deliver.receiver import Reply, receiver
+from tests.tiers import require_tier
+
+
+@contextmanager
+def raw(serve: Callable[[socket.socket, Event], None]) -> Iterator[str]:
+    """A server that does with a connection what `serve` does; the event is set at the end."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = Event()
+
+    def run() -> None:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection, suppress(OSError):
+            serve(connection, over)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        over.set()
+        listener.close()
+        thread.join(10)
+
+
+def post(url: str, body: bytes = b"{}", client: HttpClient | None = None) -> None:
+    to = parse_address("webhook", url, {})
+    check((client or HttpClient({})).send(to, "POST", body, {"X-Test": "yes"}), to)
+
+
+def failure(url: str, client: HttpClient | None = None, body: bytes = b"{}") -> DeliveryError:
+    with pytest.raises(DeliveryError) as raised:
+        post(url, body, client)
+    return raised.value
+
+
+def test_a_request_arrives_as_it_was_sent() -> None:
+    with receiver() as told:
+        post(f"{told.url}/in?a=b", b"[1]")
+    (request,) = told.requests
+    assert (request.method, request.path, request.body) == ("POST", "/in?a=b", b"[1]")
+    assert request.headers["x-test"] == "yes"
+    assert request.headers["user-agent"].startswith("eightysix/")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    with receiver() as other, receiver() as told:
+        told.replies.append(Reply(status, {"Location": other.url}))
+        error = failure(told.url)
+        assert "redirect" in error.what
+        assert not error.permanent
+        assert other.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent"),
+    [
+        (400, True),
+        (401, True),
+        (404, True),
+        (410, True),
+        (408, False),
+        (425, False),
+        (429, False),
+        (500, False),
+        (503, False),
+    ],
+)
+def test_what_is_worth_another_try(status: int, permanent: bool) -> None:
+    with receiver() as told:
+        told.replies.append(Reply(status, body=b"why not"))
+        error = failure(told.url)
+    assert error.permanent is permanent
+    assert f"answers {status}: why not" in error.what
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("999999999999", 3600.0), ("-1", None), ("soon", None), ("", None), ("1e9", None)],
+)
+def test_a_receiver_may_ask_for_a_pause(header: str, seconds: float | None) -> None:
+    with receiver() as told:
+        told.replies.append(Reply(429, {"Retry-After": header}))
+        assert failure(told.url).retry_after_s == seconds
+
+
+def test_a_pause_may_be_told_as_a_date() -> None:
+    with receiver() as told:
+        told.replies.append(Reply(503, {"Retry-After": formatdate(time() + 600, usegmt=True)}))
+        told.replies.append(Reply(503, {"Retry-After": formatdate(time() - 600, usegmt=True)}))
+        pause = failure(told.url).retry_after_s
+        assert pause is not None
+        assert 300 < pause <= 600
+        assert failure(told.url).retry_after_s == 0.0
+
+
+def test_of_a_long_answer_only_the_start_is_read() -> None:
+    def flood(connection: socket.socket, over: Event) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not over.is_set():
+            connection.sendall(b"x" * 65536)
+
+    with raw(flood) as url:
+        answer = HttpClient({}).send(parse_address("webhook", url, {}), "POST", b"{}", {})
+    assert len(answer.body) == MAX_ANSWER
+
+
+def test_a_receiver_that_drips_is_cut_off() -> None:
+    def drip(connection: socket.socket, over: Event) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not over.wait(0.01):
+            connection.sendall(b"x")
+
+    with raw(drip) as url:
+        error = failure(url, HttpClient({}, timeout_s=30, deadline_s=0.2))
+    assert "took longer than 0.2 s" in error.what
+    assert not error.permanent
+
+
+def test_a_receiver_that_says_nothing_is_given_up() -> None:
+    def silent(connection: socket.socket, over: Event) -> None:
+        over.wait(30)
+
+    with raw(silent) as url:
+        assert "timed out" in failure(url, HttpClient({}, timeout_s=0.1)).what
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n"])
+def test_an_answer_that_is_no_http_is_no_answer(answer: bytes) -> None:
+    def rude(connection: socket.socket, over: Event) -> None:
+        connection.recv(65536)
+        connection.sendall(answer)
+
+    with raw(rude) as url:
+        error = failure(url)
+    assert "cannot be reached" in error.what
+    assert not error.permanent
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert "Connection refused" in failure(f"http://127.0.0.1:{port}/").what
+
+
+def test_a_refusal_before_the_body_was_read_is_heard() -> None:
+    def early(connection: socket.socket, over: Event) -> None:
+        connection.recv(1024)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1 << 20):  # a reset would take the answer away from the client
+            pass
+
+    with raw(early) as url:
+        assert "answers 413" in failure(url, body=b"x" * (8 << 20)).what
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hooks.slack.com/T0/B0/hidden",
+        "ftp://host.example/hidden",
+        "https:///hidden",
+        "https://user:hidden@host.example/",
+        "https://host.example:99999/hidden",
+        "https://host.example/hid den",
+        "https://host.example/hidden\r\nX-Evil: 1",
+        "https://hö.example/hidden",
+        "http://host.example/hidden",
+        "http://10.0.0.1/hidden",
+    ],
+)
+def test_what_is_no_address_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_address("slack", text, {})
+    assert "hid" not in raised.value.what + raised.value.advice
+
+
+def test_without_tls_only_where_it_was_allowed() -> None:
+    assert parse_address("webhook", "http://[::1]:8080/", {}).port == 8080
+    assert parse_address("webhook", "http://in.example/", {"EIGHTYSIX_ALLOW_HTTP": "1"}).port == 80
+    assert parse_address("falcosidekick", "http://falcosidekick:2801", {}, plain=True).path == "/"
+
+
+def test_a_label_names_the_host_and_not_the_secret() -> None:
+    label = parse_address("slack", "https://hooks.example/services/T0/B0/hidden", {}).label
+    assert label.startswith("slack:https://hooks.example/#")
+    assert "hidden" not in label
+    assert label == parse_address("slack", "https://hooks.example/services/T0/B0/hidden", {}).label
+    assert label != parse_address("slack", "https://hooks.example/services/T0/B0/other", {}).label
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 and its key in one file, made for this run."""
+    if shutil.which("openssl") is None:
+        require_tier("openssl", "openssl makes the certificate of the test")
+    folder = tmp_path_factory.mktemp("tls")
+    how = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem -days 2"
+    whom = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(["openssl", *how.split(), *whom], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def test_tls_is_verified(certificate: Path) -> None:
+    def wrap(server: ThreadingHTTPServer) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+
+    trusting = {"EIGHTYSIX_CA_FILE": str(certificate / "cert.pem")}
+    with receiver(wrap) as told:
+        assert "certificate is not valid" in failure(told.url).what
+        other_name = told.url.replace("127.0.0.1", "localhost")
+        assert "certificate is not valid" in failure(other_name, HttpClient(trusting)).what
+        assert told.requests == []
+        post(told.url, client=HttpClient(trusting))
+        assert len(told.requests) == 1
+
+
+def test_a_ca_file_that_is_none_is_told_at_the_start(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.pem", tmp_path):
+        with pytest.raises(UsageError, match="EIGHTYSIX_CA_FILE"):
+            HttpClient({"EIGHTYSIX_CA_FILE": str(path)})
