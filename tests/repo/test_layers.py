@@ -56,6 +56,7 @@ def test_only_declared_distributions_are_imported(root: Path) -> None:
         "yaml",
         "backports",
         "compression",
+        "h11",
     }  # compression.zstd: standard library from 3.14 on
     graph = grimp.build_graph("eightysix", include_external_packages=True, cache_dir=None)
     outside = {name for name in graph.modules if not name.startswith("eightysix")}

@@ -165,7 +165,7 @@ class Spool:
         with self._flushing:
             if self._failed >= ticket > self._flushed:
                 raise SpoolFullError("the spool cannot be written: flushing it failed")
-            if self._flushed >= ticket:
+            if self._flushed >= ticket and not self._left:
                 return
             with self._lock:
                 written = self._written

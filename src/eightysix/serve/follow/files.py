@@ -120,7 +120,7 @@ class Follower:
             pause = min(self._woken_at + PACE_S - time.monotonic(), timeout_s)
             if pause > 0:
                 time.sleep(pause)
-            wait_for(timeout_s - max(0.0, pause), self._watcher, self._stirred, others, self._wake)
+            wait_for(timeout_s - max(0.0, pause), others, self._wake, self._watcher, self._stirred)
         self._woken_at = time.monotonic()
 
     def lag_bytes(self) -> int:

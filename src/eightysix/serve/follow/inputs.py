@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from eightysix.serve.follow.files import Follower
-from eightysix.serve.follow.notify import Wake, Watcher, wait_for
+from eightysix.serve.follow.notify import Wake, wait_for
 from eightysix.serve.follow.position import Position
 from eightysix.serve.follow.stdin import StdinFollower
 from eightysix.sources.lines import Block
@@ -53,7 +53,7 @@ class Inputs:
         elif self._stdin is not None and not self._stdin.ended:
             self._stdin.wait(timeout_s)
         else:
-            wait_for(timeout_s, Watcher(use=False), lambda: False, (), self._wake)
+            wait_for(timeout_s, (), self._wake)
 
     def lag_bytes(self) -> int:
         """Bytes that are there and were not read."""

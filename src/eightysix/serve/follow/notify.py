@@ -127,26 +127,34 @@ class Watcher:
 
 
 def wait_for(
-    timeout_s: float, watcher: Watcher, stirred: Callable[[], bool], others: Sequence[int], wake: Wake | None
+    timeout_s: float,
+    others: Sequence[int],
+    wake: Wake | None,
+    watcher: Watcher | None = None,
+    stirred: Callable[[], bool] | None = None,
 ) -> None:
-    """Return when the watcher tells something, `stirred` finds something, one of `others` can be read, `wake` is set, or
-    after `timeout_s`."""
+    """Return when one of `others` can be read, `wake` is set, the watcher tells something, `stirred` finds something, or
+    after `timeout_s`. Both of the last or neither are given."""
     deadline = time.monotonic() + timeout_s
     poller = select.poll()
-    for descriptor in (*others, *([wake.fileno()] if wake else []), *([watcher.fileno()] * watcher.believed)):
+    for descriptor in (*others, *([wake.fileno()] if wake else [])):
         poller.register(descriptor, select.POLLIN)
-    step = CHECK_S if watcher.believed else POLL_S
+    believed = watcher is not None and watcher.believed
+    if watcher is not None and believed:
+        poller.register(watcher.fileno(), select.POLLIN)
+    step = timeout_s if stirred is None else CHECK_S if believed else POLL_S
     while (left := deadline - time.monotonic()) > 0:
         ready = poller.poll(max(1, round(min(left, step) * 1000)))
         if ready:
             if wake is not None and any(descriptor == wake.fileno() for descriptor, _ in ready):
                 wake.clear()
-            watcher.drain()
             return
+        if stirred is None or watcher is None:
+            continue
         before = time.perf_counter()
         if stirred():
-            if watcher.believed and not watcher.drain():
+            if believed and not watcher.drain():
                 watcher.missed()
             return
-        if not watcher.believed:
+        if not believed:
             step = min(CHECK_S, max(POLL_S, _SHARE * (time.perf_counter() - before)))

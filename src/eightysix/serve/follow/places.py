@@ -74,6 +74,8 @@ class Places:
         self._named: dict[str, tuple[int, int]] = {}
         self._listed_at = float("-inf")
         self._told: set[str] = set()
+        self._missing_since: dict[str, float] = {}
+        self._looked = False
         self._entries = 0
 
     def folders(self) -> tuple[str, ...]:
@@ -92,6 +94,7 @@ class Places:
                 known = found.get((each.dev, each.ino))
                 if known is None or (each.named and not known.named):
                     found[each.dev, each.ino] = each
+        self._looked = True
         return sorted(found.values(), key=_age)
 
     def stirred(self) -> bool:
@@ -115,12 +118,17 @@ class Places:
         self._named[path] = (status.st_dev, status.st_ino) if status else (0, 0)
         found = self._siblings(path)
         if status is None:
-            self._tell(path, "is not there: waiting for it")
-        elif not stat.S_ISREG(status.st_mode):
-            self._tell(path, "is no file: what is no file cannot be followed; give a pipe as standard input")
-        else:
+            # Between renaming the old file and making the new one there is none: no reason to speak.
+            since = self._missing_since.setdefault(path, self._clock() if self._looked else float("-inf"))
+            if self._clock() - since >= RELIST_S:
+                self._tell(path, "is not there: waiting for it")
+            return found
+        self._missing_since.pop(path, None)
+        if stat.S_ISREG(status.st_mode):
             self._told.discard(path)
             found.append(_found(path, status, named=True))
+        else:
+            self._tell(path, "is no file: what is no file cannot be followed; give a pipe as standard input")
         return found
 
     def _siblings(self, path: str) -> list[Found]:

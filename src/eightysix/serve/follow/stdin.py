@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from eightysix.model.incident import Problem
 from eightysix.serve.follow.cutter import Cutter
-from eightysix.serve.follow.notify import PACE_S, Wake, Watcher, wait_for
+from eightysix.serve.follow.notify import PACE_S, Wake, wait_for
 from eightysix.serve.follow.position import Position
 from eightysix.sources.decompress import Limits, first_bytes_tell
 from eightysix.sources.lines import Block
@@ -45,7 +45,6 @@ class StdinFollower:
         self._cutter = Cutter(name, limits, on_problem)
         self._ready = select.poll()
         self._ready.register(descriptor, select.POLLIN)
-        self._nothing = Watcher(use=False)
         self._behind = False
         self._woken_at = float("-inf")
 
@@ -86,7 +85,7 @@ class StdinFollower:
         if pause > 0:
             time.sleep(pause)
         own = self.descriptors()
-        wait_for(timeout_s - max(0.0, pause), self._nothing, _never, (*own, *others), self._wake)
+        wait_for(timeout_s - max(0.0, pause), (*own, *others), self._wake)
         self._woken_at = time.monotonic()
 
     def descriptors(self) -> tuple[int, ...]:
@@ -119,7 +118,3 @@ class StdinFollower:
         self.ended = True
         if failure:
             self._on_problem(Problem(self._cutter.name, self._cutter.line, "unreadable", failure))
-
-
-def _never() -> bool:
-    return False
