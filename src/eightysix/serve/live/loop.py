@@ -148,7 +148,7 @@ class Watch:
         self._live.grew(grown)
         grown.clear()
         # Far behind, the next blocks change the same pods again: they are judged now and then, not for each of them.
-        behind = sum(len(block.data) for block in blocks) >= BUDGET_BYTES
+        behind = sum(len(block.data) for block in blocks) >= BUDGET_BYTES // 2
         if behind and not last and started < self._judge_at:
             stats.turns += 1
             stats.last_turn = started
