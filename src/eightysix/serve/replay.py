@@ -43,6 +43,7 @@ class ReplayOptions:
     api_servers: frozenset[str] = frozenset()
     baseline: Baseline | None = None
     exceptions: tuple[ExceptionRule, ...] = ()
+    first_programs: bool = False
 
 
 class Replay:
@@ -55,7 +56,7 @@ class Replay:
         self.tetragon = TetragonDecoder(
             self.engine.trees,
             self.engine.contacts,
-            first_execs=not rules or _asks_for_execs(rules, options.baseline),
+            first_execs=options.first_programs or not rules or _asks_for_execs(rules, options.baseline),
         )
         decoders: list[Decoder] = [self.tetragon, KubernetesAuditDecoder(), SensorDecoder()]
         forced = None if options.source == "auto" else Source(options.source)
