@@ -223,7 +223,13 @@ def _exceptions(told: Backtest, options: RenderOptions) -> Iterator[Line]:
 
 
 def _covers(proposal: Proposal) -> str:
-    return f"{proposal.workload}: {', '.join(proposal.covers)} (incident {proposal.incidents[0]})"
+    covers = ", ".join(map(_short_digest, proposal.covers))
+    return f"{proposal.workload}: {covers} (incident {proposal.incidents[0]})"
+
+
+def _short_digest(text: str) -> str:
+    before, mark, digest = text.partition("@sha256:")
+    return f"{before}{mark}{digest[:12]}…" if len(digest) > 12 else text
 
 
 def _refused(told: Backtest, options: RenderOptions) -> Iterator[Line]:

@@ -66,6 +66,7 @@ def backtest(
     cases = first.engine.cases()
     before = tell_pages(cases, options.exceptions)
     baseline, learned = learn(first.engine.resolved(), cases, before, options.baseline)
+    del first, cases  # the second reading needs as much memory again
 
     second = Replay(rules, replace(options, baseline=baseline, first_programs=True))
     known = second.read(paths, None)
