@@ -83,6 +83,28 @@ def test_as_it_is_is_what_detect_says(found: Backtested, days: Path) -> None:
     assert told == {(p.incident, p.rule, p.verdict, p.score) for p in found.told.before.pages}
 
 
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+def test_learning_on_the_way_changes_no_verdict(name: str, tmp_path: Path) -> None:
+    # The first reading asks for the first start of every program, as a baseline needs; `detect` does not.
+    write_stream(tmp_path / "x", ATTACKS[name](KERNEL_AND_AUDIT))
+    plain, learning = (
+        Replay(RULES, ReplayOptions(first_programs=asked)).read([str(tmp_path)], None) for asked in (False, True)
+    )
+    assert [(i.id, i.revision, i.score, i.verdict) for i in plain.incidents] == [
+        (i.id, i.revision, i.score, i.verdict) for i in learning.incidents
+    ]
+
+
+@pytest.mark.parametrize("name", ["mlflow-server", "rollout-3", "two-domains-daily", "node-agent-polling"])
+def test_without_incidents_the_baseline_is_that_of_baseline_build(name: str, tmp_path: Path) -> None:
+    write_stream(tmp_path / "x", LOOK_ALIKES[name](KERNEL_AND_AUDIT))
+    built = Replay((), ReplayOptions())
+    built.read([str(tmp_path)], None)
+    found = backtest(RULES, ReplayOptions(), [str(tmp_path)])
+    assert found.told.before.pages == ()
+    assert encode_baseline(found.baseline) == encode_baseline(built.build_baseline()[0])
+
+
 def test_the_baseline_learns_nothing_from_a_pod_with_an_incident(found: Backtested) -> None:
     assert list(found.baseline.workloads) == ["ml/Deployment/churn-model"]
     assert (
