@@ -88,7 +88,8 @@ def test_learning_on_the_way_changes_no_verdict(name: str, tmp_path: Path) -> No
     # The first reading asks for the first start of every program, as a baseline needs; `detect` does not.
     write_stream(tmp_path / "x", ATTACKS[name](KERNEL_AND_AUDIT))
     plain, learning = (
-        Replay(RULES, ReplayOptions(first_programs=asked)).read([str(tmp_path)], None) for asked in (False, True)
+        Replay(RULES, ReplayOptions(first_programs=asked)).read([str(tmp_path)], None)
+        for asked in (False, True)
     )
     assert [(i.id, i.revision, i.score, i.verdict) for i in plain.incidents] == [
         (i.id, i.revision, i.score, i.verdict) for i in learning.incidents
@@ -111,6 +112,13 @@ def test_the_baseline_learns_nothing_from_a_pod_with_an_incident(found: Backtest
         found.told.baseline.withheld == 4
     )  # the watched one too: it may be a breach of which a part was seen
     assert b"198.51.100" not in encode_baseline(found.baseline)
+
+
+def test_pods_at_watch_teach_the_baseline_only_when_somebody_says_so(days: Path, found: Backtested) -> None:
+    assert found.told.baseline.watched == 1
+    taught = backtest(RULES, ReplayOptions(), [str(days)], learn_watched=True)
+    assert (taught.told.baseline.withheld, taught.told.baseline.watched) == (3, 0)
+    assert "ml/StatefulSet/inference" in taught.baseline.workloads
 
 
 def test_a_baseline_may_make_it_worse_and_that_is_told(tmp_path: Path) -> None:

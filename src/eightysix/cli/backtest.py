@@ -33,6 +33,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder")
     add_reading(parser)
     add_judging(parser)
+    learning = parser.add_argument_group("learning")
+    learning.add_argument(
+        "--learn-watched",
+        action="store_true",
+        help="you looked at the incidents at watch: the proposed baseline learns from their pods too",
+    )
+    learning.add_argument(
+        "--exception-days",
+        type=int,
+        default=30,
+        help="how long proposed exceptions last (default 30, at most 365)",
+    )
     writing = add_writing(parser, ("plain", "json"))
     writing.add_argument(
         "--write-proposals",
@@ -40,12 +52,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DIR",
         help=f"write {EXCEPTIONS_FOLDER}/*.exception.yml and {BASELINE_FILE} there, mode 0600; never over a file that is"
         " there (EIGHTYSIX_WRITE_PROPOSALS)",
-    )
-    writing.add_argument(
-        "--exception-days",
-        type=int,
-        default=30,
-        help="how long proposed exceptions last (default 30, at most 365)",
     )
     parser.set_defaults(run=run)
 
@@ -66,7 +72,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     if not 1 <= args.exception_days <= MAX_DAYS:
         raise UsageError(f"an exception lasts 1 to {MAX_DAYS} days", "choose a shorter time")
     catalog, options = catalog_and_options(args)
-    found = backtest(catalog.rules, options, args.paths, args.exception_days)
+    found = backtest(
+        catalog.rules,
+        options,
+        args.paths,
+        lasting=args.exception_days,
+        learn_watched=args.learn_watched,
+    )
     if not args.quiet:
         tell_problems(found.told.problems, args.verbose, err)
     if args.write_proposals:

@@ -81,12 +81,13 @@ class Refusal(Struct, frozen=True):
 
 
 class BaselineProposal(Struct, frozen=True):
-    """What the pods without an incident did. `withheld` pods had one: their behaviour is not learned as normal.
-    `unnamed` pods are left out because nothing names their workload."""
+    """What the pods without an incident did. `withheld` pods had one: their behaviour is not learned as normal; of
+    `watched` ones it was no more than `watch`. `unnamed` pods are left out because nothing names their workload."""
 
     workloads: int = 0
     digests: int = 0
     withheld: int = 0
+    watched: int = 0
     unnamed: int = 0
 
 

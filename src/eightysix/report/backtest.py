@@ -188,18 +188,28 @@ def _measured(told: Backtest, options: RenderOptions) -> Iterator[Line]:
         steps.append((f"and with {count(len(told.exceptions), 'exceptions')}", told.after))
     for text, judged in steps:
         yield from row(_INDENT, text, options.width, right=_counted(judged), right_ink=Ink.PLAIN)
-    before = {(page.incident, page.rule) for page in told.before.pages if is_page(page)}
-    added = sum((p.incident, p.rule) not in before for p in told.with_baseline.pages if is_page(p))
+    woke = {_owner(page) for page in told.before.pages if is_page(page)}
+    added = sum(_owner(page) not in woke for page in told.with_baseline.pages if is_page(page))
+    notes = []
     if added:
-        text = f"{count(added, 'pages')} only with the baseline: now something counts as new"
-        yield from row((*_INDENT, ("- ", Ink.PLAIN)), text, options.width, Ink.DIM)
+        notes.append(
+            f"{count(added, 'pages')} where there was none: now something counts as new to its workload"
+        )
     if learned.withheld:
-        text = f"the baseline learned nothing from {count(learned.withheld, 'pods')} with an incident"
-        yield from row((*_INDENT, ("- ", Ink.PLAIN)), text, options.width, Ink.DIM)
+        watched = f", {learned.watched} of them only watched (--learn-watched)" if learned.watched else ""
+        notes.append(
+            f"the baseline learned nothing from {count(learned.withheld, 'pods')} with an incident{watched}"
+        )
     if learned.unnamed:
-        text = f"nor from {count(learned.unnamed, 'pods')} whose workload no record names"
+        notes.append(f"nor from {count(learned.unnamed, 'pods')} whose workload no record names")
+    for text in notes:
         yield from row((*_INDENT, ("- ", Ink.PLAIN)), text, options.width, Ink.DIM)
     yield ()
+
+
+def _owner(page: Page) -> str:
+    """Whose page it is, whatever rule tells it: the pod, or the workload of a rollout."""
+    return page.pod or f"{page.workload}:{page.rule}"
 
 
 def _counted(judged: Judged) -> str:

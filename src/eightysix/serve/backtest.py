@@ -7,7 +7,7 @@ are compared with them. So what is told to remain was judged, not subtracted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -33,6 +33,7 @@ from eightysix.model.backtest import (
 )
 from eightysix.model.errors import UsageError
 from eightysix.model.incident import Incident, RuleCoverage
+from eightysix.model.words import Verdict
 from eightysix.rules.exceptions import MAX_DAYS, parse_exception, propose
 from eightysix.serve.replay import Replay, ReplayOptions
 
@@ -55,22 +56,31 @@ class Backtested:
 
 
 def backtest(
-    rules: Sequence[Rule], options: ReplayOptions, paths: Sequence[str], lasting: int = 30
+    rules: Sequence[Rule],
+    options: ReplayOptions,
+    paths: Sequence[str],
+    *,
+    lasting: int = 30,
+    learn_watched: bool = False,
 ) -> Backtested:
-    """Read `paths` twice and judge them three times; proposed exceptions last `lasting` days.
+    """Read `paths` twice and judge them three times; proposed exceptions last `lasting` days. `learn_watched` says that
+    pods at `watch` were looked at, and what they did is normal.
 
     Raises `NothingToReadError` when no input can be opened.
     """
     first = Replay(rules, replace(options, first_programs=True))
-    report = first.read(paths, None)
+    first.take(paths, None)
     cases = first.engine.cases()
+    report = first.account(())
     before = tell_pages(cases, options.exceptions)
-    baseline, learned = learn(first.engine.resolved(), cases, before, options.baseline)
+    taught = {page.incident for page in before if page.silenced_by or (learn_watched and not _woken(page))}
+    baseline, learned = learn(first.engine.resolved(), cases, taught, options.baseline)
     del first, cases  # the second reading needs as much memory again
 
     second = Replay(rules, replace(options, baseline=baseline, first_programs=True))
-    known = second.read(paths, None)
+    second.take(paths, None)
     cases = second.engine.cases()
+    known = second.account(())
     between = tell_pages(cases, options.exceptions)
     found, refused = proposals(cases, between, lasting, {e.name for e in options.exceptions})
     # Proposals are dated at the last page, and replayed on days before that.
@@ -121,26 +131,28 @@ def tell_pages(cases: Sequence[Case], exceptions: Sequence[ExceptionRule]) -> tu
 
 
 def learn(
-    states: Sequence[PodState], cases: Sequence[Case], pages: Sequence[Page], known: Baseline | None
+    states: Sequence[PodState], cases: Sequence[Case], looked_at: Collection[str], known: Baseline | None
 ) -> tuple[Baseline, BaselineProposal]:
-    """A baseline of the pods without an incident, on top of what was `known`.
+    """A baseline of the pods without an incident, or with one that somebody `looked_at`, on top of what was `known`.
 
-    An incident that an exception covers was looked at, so its pod counts as normal; `watch` does not: a breach of which
-    only a part was seen is a `watch`.
+    `watch` is no reason to learn from a pod: a breach of which only a part was seen is a `watch`.
     """
-    looked_at = {page.incident for page in pages if page.silenced_by}
-    suspected = {
-        chain.view.key for case in cases if case.incident.id not in looked_at for chain in case.chains
-    }
+    suspected: dict[str, bool] = {}
+    for case in cases:
+        if case.incident.id not in looked_at:
+            for chain in case.chains:
+                paged = suspected.get(chain.view.key, False) or case.incident.verdict is not Verdict.WATCH
+                suspected[chain.view.key] = paged
     baseline = _copy(known) if known is not None else Baseline()
-    withheld = unnamed = 0
+    withheld = watched = unnamed = 0
     for state in states:
         if state.key in suspected:
             withheld += 1
+            watched += not suspected[state.key]
         elif not add_to_baseline(baseline, state):
             unnamed += not is_alias(state.key)
     digests = sum(len(by_digest) for by_digest in baseline.workloads.values())
-    return baseline, BaselineProposal(len(baseline.workloads), digests, withheld, unnamed)
+    return baseline, BaselineProposal(len(baseline.workloads), digests, withheld, watched, unnamed)
 
 
 def proposals(
@@ -174,6 +186,10 @@ def proposals(
         found.append(Proposal(name, facts.rule, facts.workload, covers, incidents, text))
     told = (Refusal(rule, workload, tuple(ids), why) for (rule, workload, why), ids in refused.items())
     return tuple(found), tuple(told)
+
+
+def _woken(page: Page) -> bool:
+    return page.verdict is not Verdict.WATCH
 
 
 def _comparable(facts: IncidentFacts) -> IncidentFacts:
