@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from eightysix.context.destinations import classify
+from eightysix.serve import receiver
 from tests.repo.falco import RuleFile, fields_of, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,6 +205,9 @@ def test_falcosidekick_sends_everything_and_a_secret_that_is_no_part_of_the_file
     config = load("falcosidekick.yaml")["config"]
     assert config["webhook"]["minimumpriority"] == "debug"
     assert config["webhook"]["checkcert"] is True
-    assert config["webhook"]["address"].startswith("https://")
+    address = config["webhook"]["address"]
+    assert address.startswith("https://")
+    assert address.endswith(receiver.PATH)
+    assert receiver.TOKEN_VARIABLE in (FOLDER / "falcosidekick.yaml").read_text()
     assert config["existingSecret"]
     assert "Authorization" not in str(config)
