@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from eightysix.context.destinations import classify
 from eightysix.detect.state import PodState
 from eightysix.model.event import Event
 from eightysix.model.words import Access, Domain, Kind
@@ -21,7 +22,7 @@ from eightysix.sources import tetragon_records
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "tetragon"
-POLICIES = ("connections.yaml", "files.yaml")
+POLICIES = ("connections.yaml", "files.yaml", "host.yaml", "metadata.yaml")
 MAX_SELECTORS = 5  # of one hook: tetragon.io/docs/concepts/tracing-policy/selectors
 LONGEST_PREFIX, LONGEST_POSTFIX = 255, 127  # github.com/cilium/tetragon, pkg/selectors/selectors.go
 MAY_WRITE, MAY_READ = "2", "4"
@@ -35,6 +36,8 @@ OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "Postfix": lambda given, value: given.endswith(value),
     "Equal": lambda given, value: given == value,
     "NotDAddr": lambda given, value: ip_address(given) in ip_network(value),
+    "DAddr": lambda given, value: ip_address(given) in ip_network(value),
+    "DPort": lambda given, value: given == value,
 }
 
 
@@ -57,16 +60,18 @@ def selectors() -> Iterator[tuple[str, dict[str, Any], Selector]]:
 
 def values(selector: Selector, index: int) -> tuple[str, list[str]]:
     """Operator and values of the filter on argument `index`, empty where there is none."""
-    for one in selector["matchArgs"]:
+    for one in selector.get("matchArgs", []):
         if one["index"] == index:
             return one["operator"], one["values"]
     return "", []
 
 
 def selects(selector: Selector, arguments: tuple[str, ...]) -> bool:
-    """Whether the selector lets a call with these arguments through, as Tetragon's documentation says."""
-    for one in selector["matchArgs"]:
-        given, operator = arguments[one["index"]], one["operator"]
+    """Whether the selector lets a call with these arguments through, as Tetragon's documentation says. Of a socket the
+    address is argument 0 here, and its port comes last."""
+    for one in selector.get("matchArgs", []):
+        operator = one["operator"]
+        given = arguments[-1] if operator == "DPort" else arguments[one["index"]]
         found = any(OPERATORS[operator](given, value) for value in one["values"])
         if found is operator.startswith("Not"):
             return False
@@ -79,6 +84,7 @@ def decoded(hook: Mapping[str, Any], *arguments: str) -> list[Event]:
         "sock": lambda text: {"sock_arg": {"daddr": text, "dport": 443, "protocol": "IPPROTO_TCP"}},
         "file": lambda text: {"file_arg": {"path": text}},
         "int": lambda text: {"int_arg": int(text)},
+        "uint32": lambda text: {"uint_arg": int(text)},
     }
     types = [argument["type"] for argument in hook["args"]]
     process = {
@@ -130,12 +136,12 @@ def test_policy_has_the_shape_of_the_resource(name: str) -> None:
 def test_hooks_stay_within_what_tetragon_takes() -> None:
     for _, hook in hooks():
         assert hook.keys() == {"call", "syscall", "args", "selectors"}
-        assert hook["syscall"] is False
+        assert hook["syscall"] is hook["call"].startswith("sys_")
         assert [argument["index"] for argument in hook["args"]] == list(range(len(hook["args"])))
         assert 0 < len(hook["selectors"]) <= MAX_SELECTORS
     for _, _, selector in selectors():
         assert selector.keys() <= {"matchArgs", "matchNamespaces", "matchActions"}
-        for one in selector["matchArgs"]:
+        for one in selector.get("matchArgs", []):
             longest = {"Prefix": LONGEST_PREFIX, "Postfix": LONGEST_POSTFIX}.get(one["operator"], 64)
             assert all(isinstance(value, str) and len(value) <= longest for value in one["values"])
             assert len(set(one["values"])) == len(one["values"])
@@ -159,7 +165,7 @@ def test_connections_are_decoded() -> None:
 FILES = [
     (hook, *values(selector, 0), values(selector, 1)[1])
     for name, hook, selector in selectors()
-    if name == "files.yaml"
+    if name == "files.yaml" and hook["call"] == "security_file_permission"
 ]
 
 
@@ -219,6 +225,52 @@ def test_policies_select_what_the_recordings_have(path: Path) -> None:
 def test_recordings_have_what_the_policies_ask_for() -> None:
     kinds = {event.kind for path in STREAMS for event in kernel_events(path.read_bytes())}
     assert {Kind.CONNECT, Kind.FILE} <= kinds
+
+
+def test_a_credential_file_that_is_mapped_is_told_like_one_that_is_read() -> None:
+    read, mapped = (hook for name, hook in hooks() if name == "files.yaml")
+    assert mapped["call"] == "security_mmap_file"
+    assert mapped["selectors"] == read["selectors"][:2]
+    for selector in mapped["selectors"]:
+        operator, found = values(selector, 0)
+        for value in found:
+            told = [event for path in paths_for(operator, value) for event in decoded(mapped, path, "1")]
+            assert told
+            assert all(event.domain is not None or event.activity == "environment" for event in told)
+
+
+def test_metadata_services_are_those_of_the_tool() -> None:
+    addresses, wire = (selector for name, _, selector in selectors() if name == "metadata.yaml")
+    operator, listed = values(addresses, 0)
+    assert operator == "DAddr"
+    assert {classify(ip, 80) for ip in listed} == {"metadata"}
+    for port in ("80", "32526"):
+        assert selects(wire, ("168.63.129.16", port))
+        assert classify("168.63.129.16", int(port)) == "wire-server"
+    assert not selects(wire, ("168.63.129.16", "53"))
+    assert not any(selects(selector, ("198.51.100.86", "80")) for selector in (addresses, wire))
+
+
+def test_both_policies_for_connections_list_the_metadata_services() -> None:
+    (all_of_them,) = (selector for name, _, selector in selectors() if name == "connections.yaml")
+    for name, _, selector in selectors():
+        if name == "metadata.yaml":
+            assert all(selects(all_of_them, (ip, "80")) for ip in values(selector, 0)[1])
+
+
+def test_what_the_kubelet_keeps_is_classified() -> None:
+    namespaces, folder = (hook for name, hook in hooks() if name == "host.yaml")
+    assert (namespaces["call"], namespaces["syscall"]) == ("sys_setns", True)
+    (selector,) = folder["selectors"]
+    for value in values(selector, 0)[1]:
+        if value.endswith("/pki/"):
+            path = f"{value}kubelet-client-current.pem"
+        else:
+            path = (
+                f"{value.removesuffix('pods/')}pods/1/volumes/kubernetes.io~projected/kube-api-access-x/token"
+            )
+        (event,) = decoded(folder, path, MAY_READ)
+        assert (event.kind, event.domain, event.access) == (Kind.FILE, Domain.CLUSTER, Access.READ)
 
 
 def test_own_loopback_is_not_told() -> None:

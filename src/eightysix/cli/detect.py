@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from eightysix.cli.options import add_judging, add_reading, catalog_and_options
-from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
+from eightysix.cli.options import add_judging, add_reading, add_writing, catalog_and_options
+from eightysix.cli.terminal import inert_line, may_colour, terminal_width
 
 if TYPE_CHECKING:
     from eightysix.model.incident import Problem, Report
 
-__all__ = ["add_parser", "exit_code", "run"]
+__all__ = ["add_parser", "exit_code", "run", "tell_problems", "write_output"]
 
 FORMATS = ("plain", "json", "ocsf")
 MAX_TOLD_PROBLEMS = 5
@@ -30,35 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for standard input")
     add_reading(parser)
     add_judging(parser)
-    writing = parser.add_argument_group("writing")
-    writing.add_argument(
-        "--format",
-        choices=FORMATS,
-        default=environment("FORMAT", "plain"),
-        help="(EIGHTYSIX_FORMAT; default plain)",
-    )
-    writing.add_argument(
-        "--output",
-        default=environment("OUTPUT"),
-        metavar="FILE",
-        help="write there instead of standard output, mode 0600 (EIGHTYSIX_OUTPUT)",
-    )
-    writing.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default=environment("COLOR", "auto"),
-        help="(EIGHTYSIX_COLOR; default auto)",
-    )
-    writing.add_argument(
-        "-v", "--verbose", action="count", default=0, help="tell every incident and problem in full"
-    )
-    writing.add_argument("-q", "--quiet", action="store_true", help="nothing on standard error but failures")
-    writing.add_argument(
-        "--exit-zero",
-        action="store_true",
-        default=bool(environment("EXIT_ZERO")),
-        help="exit 0 whatever was found (EIGHTYSIX_EXIT_ZERO)",
-    )
+    add_writing(parser, FORMATS)
     parser.set_defaults(run=run)
 
 
@@ -71,11 +44,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     replay = Replay(catalog.rules, options)
     report = replay.read(args.paths, sys.stdin.buffer)
     if not args.quiet:
-        _tell_problems(report, args.verbose, err)
+        tell_problems(report.coverage.problems, args.verbose, err)
     render = RenderOptions(
         width=terminal_width(), colour=not args.output and may_colour(args.color, out), verbose=args.verbose
     )
-    _write("".join(get_format(args.format).write(report, render)), args.output, out)
+    write_output("".join(get_format(args.format).write(report, render)), args.output, out)
     return 0 if args.exit_zero else exit_code(report)
 
 
@@ -91,9 +64,9 @@ def exit_code(report: Report) -> int:
     return 10 if unread or unjudged or coverage.flooded else 0
 
 
-def _tell_problems(report: Report, verbose: int, err: TextIO) -> None:
+def tell_problems(problems: Sequence[Problem], verbose: int, err: TextIO) -> None:
     """What could not be used, with place and reason, on standard error."""
-    told: list[Problem] = [p for p in report.coverage.problems if p.kind != "unrecognised" or verbose]
+    told: list[Problem] = [p for p in problems if p.kind != "unrecognised" or verbose]
     limit = len(told) if verbose else MAX_TOLD_PROBLEMS
     for problem in told[:limit]:
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
@@ -102,7 +75,8 @@ def _tell_problems(report: Report, verbose: int, err: TextIO) -> None:
         print(f"eightysix: {len(told) - limit} more problems (-v tells all)", file=err)
 
 
-def _write(text: str, path: str, out: TextIO) -> None:
+def write_output(text: str, path: str, out: TextIO) -> None:
+    """Write `text` to the file `path`, mode 0600, or to `out` where there is none."""
     if not path:
         out.write(text)
         return

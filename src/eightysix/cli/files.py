@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from eightysix.model.errors import UsageError
 
-__all__ = ["MAX_OPERATOR_FILE", "read_operator_file", "write_private"]
+__all__ = ["MAX_OPERATOR_FILE", "read_operator_file", "write_new", "write_private"]
 
 MAX_OPERATOR_FILE = 256 << 20
 """Bytes of the largest baseline that is read: ten thousand workloads with their destinations."""
@@ -44,3 +45,26 @@ def write_private(path: str, text: str | bytes) -> None:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}", "check the folder and its rights"
         ) from error
+
+
+def write_new(files: Mapping[Path, bytes]) -> None:
+    """Write files with mode 0600 where none are; folders are made with mode 0700. Nothing that is there is touched: where
+    one of the files is, none is written, and where writing fails, those already written go."""
+    there = [path for path in files if os.path.lexists(path)]
+    if there:
+        raise UsageError(f"{there[0]} is there already", "name another folder, or move it away")
+    written: list[Path] = []
+    for path, data in files.items():
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            written.append(path)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+        except OSError as error:
+            for mine in written:
+                with suppress(OSError):
+                    mine.unlink()
+            raise UsageError(
+                f"{path} cannot be written: {error.strerror}", "check the folder and its rights"
+            ) from error

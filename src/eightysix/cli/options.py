@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from eightysix.rules.catalog import Catalog
     from eightysix.serve.replay import ReplayOptions
 
-__all__ = ["add_judging", "add_reading", "api_servers", "catalog_and_options", "load_baseline"]
+__all__ = [
+    "add_judging",
+    "add_reading",
+    "add_writing",
+    "api_servers",
+    "catalog_and_options",
+    "load_baseline",
+]
 
 SOURCES = ("auto", "tetragon", "kubernetes-audit", "sensor")
 
@@ -58,6 +65,40 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder rules.d with your rules and exceptions (EIGHTYSIX_RULES)",
     )
+
+
+def add_writing(parser: argparse.ArgumentParser, formats: Sequence[str]) -> argparse._ArgumentGroup:
+    """How the result is told."""
+    writing = parser.add_argument_group("writing")
+    writing.add_argument(
+        "--format",
+        choices=formats,
+        default=environment("FORMAT", "plain"),
+        help="(EIGHTYSIX_FORMAT; default plain)",
+    )
+    writing.add_argument(
+        "--output",
+        default=environment("OUTPUT"),
+        metavar="FILE",
+        help="write there instead of standard output, mode 0600 (EIGHTYSIX_OUTPUT)",
+    )
+    writing.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default=environment("COLOR", "auto"),
+        help="(EIGHTYSIX_COLOR; default auto)",
+    )
+    writing.add_argument(
+        "-v", "--verbose", action="count", default=0, help="tell every incident and problem in full"
+    )
+    writing.add_argument("-q", "--quiet", action="store_true", help="nothing on standard error but failures")
+    writing.add_argument(
+        "--exit-zero",
+        action="store_true",
+        default=bool(environment("EXIT_ZERO")),
+        help="exit 0 whatever was found (EIGHTYSIX_EXIT_ZERO)",
+    )
+    return writing
 
 
 def catalog_and_options(args: argparse.Namespace) -> tuple[Catalog, ReplayOptions]:

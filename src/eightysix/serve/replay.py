@@ -18,7 +18,7 @@ from eightysix.detect.rule import Need, Rule
 from eightysix.detect.story import rfc3339
 from eightysix.detect.view import Knowledge
 from eightysix.model.event import Event
-from eightysix.model.incident import Coverage, Report, SourceCoverage
+from eightysix.model.incident import Coverage, Incident, Report, SourceCoverage
 from eightysix.model.words import Kind, Source
 from eightysix.sources.interface import Decoder
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
@@ -43,6 +43,7 @@ class ReplayOptions:
     api_servers: frozenset[str] = frozenset()
     baseline: Baseline | None = None
     exceptions: tuple[ExceptionRule, ...] = ()
+    first_programs: bool = False
 
 
 class Replay:
@@ -55,7 +56,7 @@ class Replay:
         self.tetragon = TetragonDecoder(
             self.engine.trees,
             self.engine.contacts,
-            first_execs=not rules or _asks_for_execs(rules, options.baseline),
+            first_execs=options.first_programs or not rules or _asks_for_execs(rules, options.baseline),
         )
         decoders: list[Decoder] = [self.tetragon, KubernetesAuditDecoder(), SensorDecoder()]
         forced = None if options.source == "auto" else Source(options.source)
@@ -78,18 +79,26 @@ class Replay:
 
     def read(self, paths: Sequence[str], stdin: BinaryIO | None) -> Report:
         """Read everything and judge it; raises `NothingToReadError` when no input can be opened."""
+        self.take(paths, stdin)
+        return self.report()
+
+    def take(self, paths: Sequence[str], stdin: BinaryIO | None) -> None:
+        """Read everything; raises `NothingToReadError` when no input can be opened."""
         for events in self.events(paths, stdin):
             self.engine.feed(events)
             self._count(events)
-        return self.report()
+        self.engine.knowledge = replace(self.engine.knowledge, sources=frozenset(self.recogniser.sources))
 
     def report(self) -> Report:
         """What the events so far amount to."""
         engine = self.engine
         engine.knowledge = replace(engine.knowledge, sources=frozenset(self.recogniser.sources))
-        incidents = engine.incidents(self._options.exceptions)
+        return self.account(engine.incidents(self._options.exceptions))
+
+    def account(self, incidents: Sequence[Incident]) -> Report:
+        """The report on what was read, with `incidents` that the engine found in it."""
         counts = self.recogniser.counts
-        counts.duplicate = engine.duplicates
+        counts.duplicate = self.engine.duplicates
         return Report(
             tuple(incidents),
             self.coverage([i.suppressed_by for i in incidents if i.suppressed_by]),
