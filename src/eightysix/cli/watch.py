@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
 from eightysix.cli.options import add_judging, add_reading, catalog_and_options
-from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
+from eightysix.cli.terminal import environment
+from eightysix.cli.voice import Voice
 from eightysix.model.errors import UsageError
 
 if TYPE_CHECKING:
     from eightysix.model.incident import Incident, Problem
+    from eightysix.serve.deliver.courier import Courier
     from eightysix.serve.deliver.threads import DeliveryThreads
     from eightysix.serve.follow.notify import Wake
+    from eightysix.serve.live.inputs import StoredInputs
     from eightysix.serve.live.loop import Watch
     from eightysix.serve.live.spooled import Spooled
     from eightysix.serve.metrics import Gauges
-    from eightysix.serve.monitor import Health
+    from eightysix.sources.tetragon import Contacts, TetragonDecoder, Trees
     from eightysix.store.casebook import Casebook
 
 __all__ = ["add_parser", "run"]
 
 FORMATS = ("plain", "jsonl")
-MAX_TOLD_PROBLEMS = 20
 RECEIVER_PORT = 8686
 METRICS_PORT = 9686
 UPDATE_S = 1.0
 """Seconds between two updates of the metrics."""
-
-ADVISE_S = 15.0
-"""Seconds after the first record until it is told what telemetry is missing: by then every policy has said something."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -72,6 +68,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=environment("SILENCE", "120"),
         metavar="SECONDS",
         help="after how long an input that stops counts as silent (EIGHTYSIX_SILENCE; default 120)",
+    )
+    living.add_argument(
+        "--jobs",
+        type=_jobs,
+        default=environment("JOBS", "1"),
+        metavar="N",
+        help="processes that work (EIGHTYSIX_JOBS; default 1): one judges, the others decode",
     )
     living.add_argument(
         "--metrics",
@@ -138,29 +141,26 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             "name files or folders with telemetry, - for standard input, or --listen",
         )
     with ExitStack() as stack:
-        return _watch(args, _Voice(args, out, err), stack)
+        return _watch(args, Voice(args, out, err), stack)
 
 
-def _watch(args: argparse.Namespace, voice: _Voice, stack: ExitStack) -> int:
+def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     from eightysix.serve.follow.notify import Wake
-    from eightysix.serve.live.gauges import update
-    from eightysix.serve.live.inputs import open_inputs, position_of
+    from eightysix.serve.live.inputs import open_inputs
     from eightysix.serve.live.loop import Watch, WatchOptions
+    from eightysix.serve.live.pool import Ahead, PooledTetragon
     from eightysix.serve.live.service import Outlets, serve
-    from eightysix.serve.metrics import Gauges
-    from eightysix.serve.monitor import Health
     from eightysix.serve.replay import Replay
     from eightysix.store.live import LiveStore
 
     catalog, options = catalog_and_options(args)
-    replay = Replay(catalog.rules, options)
+    replay = Replay(catalog.rules, options, _pool(args.jobs - 1, stack) if args.jobs > 1 else None)
     folder = _state_folder(args.state, stack)
     store = stack.enter_context(LiveStore(folder / "shard-00.sqlite"))
     wake = Wake()
     stack.callback(wake.close)
     stopped = stack.enter_context(_stopped_by_signals(wake))
-    gauges, health = Gauges(), Health()
-    spooled = _receiver(args, folder, gauges, stack) if args.listen else None
+    instruments = _Instruments(args, folder, stack)
     threads = _threads(args, folder, wake, stack)
     outlets = Outlets(threads, store, _casebook(args, stack), voice.warn)
 
@@ -178,27 +178,18 @@ def _watch(args: argparse.Namespace, voice: _Voice, stack: ExitStack) -> int:
         watch.stats.unreadable += problem.kind == "unreadable"
         voice.problem(problem)
 
-    paths = [*args.paths, *([spooled.folder] if spooled else [])]
-    inputs = open_inputs(paths, 0, store.sources(), wake, problem)
+    inputs = open_inputs([*args.paths, *instruments.folders], 0, store.sources(), wake, problem)
     stack.callback(inputs.close)
-    if args.metrics:
-        _monitor(args, gauges, health, stack)
+    ahead = Ahead(inputs, replay.tetragon) if isinstance(replay.tetragon, PooledTetragon) else inputs
     voice.begin()
-    updated = 0.0
 
     def each_turn() -> None:
-        nonlocal updated
         now = time.monotonic()
         outlets.turn()
         voice.turn(watch, now)
-        health.ticked = now
-        if now - updated >= UPDATE_S:
-            updated = now
-            update(gauges, health, watch, inputs, threads.courier, now, time.time_ns())
-            if spooled is not None:
-                spooled.turn({name: position_of(row) for name, row in watch.committed.items()})
+        instruments.turn(watch, inputs, threads.courier, now)
 
-    serve(watch, inputs, stopped, each_turn, time.sleep)
+    serve(watch, ahead, stopped, each_turn, time.sleep)
     outlets.finish()
     voice.end(watch)
     return 0
@@ -210,6 +201,12 @@ def _hours(text: str) -> float:
 
 def _seconds(text: str) -> float:
     return _positive(text, 1.0)
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 64")
+    return int(text)
 
 
 def _positive(text: str, least: float) -> float:
@@ -225,12 +222,16 @@ def _positive(text: str, least: float) -> float:
 def _state_folder(named: str, stack: ExitStack) -> Path:
     if named:
         return Path(named)
+    from tempfile import TemporaryDirectory
+
     return Path(stack.enter_context(TemporaryDirectory(prefix="eightysix-")))
 
 
 @contextmanager
 def _stopped_by_signals(wake: Wake) -> Iterator[Callable[[], bool]]:
     """Whether SIGINT or SIGTERM came: the loop then ends after the turn that is on, with everything committed."""
+    import signal
+
     came: list[int] = []
 
     def note(number: int, _: object) -> None:
@@ -245,7 +246,20 @@ def _stopped_by_signals(wake: Wake) -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+def _pool(jobs: int, stack: ExitStack) -> Callable[[Trees, Contacts, bool], TetragonDecoder]:
+    from eightysix.serve.live.pool import PooledTetragon
+
+    def make(trees: Trees, contacts: Contacts, first_execs: bool) -> TetragonDecoder:
+        pool = PooledTetragon(trees, contacts, first_execs=first_execs, jobs=jobs)
+        stack.callback(pool.close)
+        return pool
+
+    return make
+
+
 def _threads(args: argparse.Namespace, folder: Path, wake: Wake, stack: ExitStack) -> DeliveryThreads:
+    import random
+
     from eightysix.serve.deliver.courier import Courier
     from eightysix.serve.deliver.interface import open_sink
     from eightysix.serve.deliver.threads import DeliveryThreads
@@ -271,6 +285,41 @@ def _casebook(args: argparse.Namespace, stack: ExitStack) -> Casebook | None:
     return book
 
 
+class _Instruments:
+    """The receiver and the metrics: what listens."""
+
+    def __init__(self, args: argparse.Namespace, folder: Path, stack: ExitStack) -> None:
+        from eightysix.serve.listener import parse_address
+        from eightysix.serve.metrics import Gauges
+        from eightysix.serve.monitor import Health, Monitor
+
+        self._gauges = Gauges()
+        self._health = Health(ticked=time.monotonic())
+        self._updated = 0.0
+        self._spooled = _receiver(args, folder, self._gauges, stack) if args.listen else None
+        if args.metrics:
+            host, port = parse_address(args.metrics, METRICS_PORT)
+            stack.enter_context(Monitor(self._gauges, self._health).listen(host, port))
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """What is to be followed for the receiver."""
+        return (self._spooled.folder,) if self._spooled is not None else ()
+
+    def turn(self, watch: Watch, inputs: StoredInputs, courier: Courier, now: float) -> None:
+        """Bring the numbers up to date, now and then."""
+        from eightysix.serve.live.gauges import update
+        from eightysix.serve.live.inputs import position_of
+
+        self._health.ticked = now
+        if now - self._updated < UPDATE_S:
+            return
+        self._updated = now
+        update(self._gauges, self._health, watch, inputs, courier, now, time.time_ns())
+        if self._spooled is not None:
+            self._spooled.turn({name: position_of(row) for name, row in watch.committed.items()})
+
+
 def _receiver(args: argparse.Namespace, folder: Path, gauges: Gauges, stack: ExitStack) -> Spooled:
     from eightysix.serve.listener import parse_address
     from eightysix.serve.live.spooled import Spooled
@@ -286,90 +335,3 @@ def _receiver(args: argparse.Namespace, folder: Path, gauges: Gauges, stack: Exi
     host, port = parse_address(args.listen, RECEIVER_PORT)
     listener = stack.enter_context(receiver.listen(host, port, tls=tls))
     return Spooled(spool, receiver, listener, gauges)
-
-
-def _monitor(args: argparse.Namespace, gauges: Gauges, health: Health, stack: ExitStack) -> None:
-    from eightysix.serve.listener import parse_address
-    from eightysix.serve.monitor import Monitor
-
-    host, port = parse_address(args.metrics, METRICS_PORT)
-    stack.enter_context(Monitor(gauges, health).listen(host, port))
-
-
-class _Voice:
-    """What is said: incidents on standard output, everything else on standard error."""
-
-    def __init__(self, args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-        from eightysix.report.interface import RenderOptions
-
-        self._args = args
-        self._out = out
-        self._err = err
-        self._render = RenderOptions(
-            width=terminal_width(), colour=may_colour(args.color, out), verbose=args.verbose
-        )
-        self._began = 0.0
-        self._advised = False
-        self._trouble = ""
-        self._problems = 0
-
-    def begin(self) -> None:
-        state = (
-            f"state in {self._args.state}" if self._args.state else "no --state: nothing outlives a restart"
-        )
-        self._say(f"watching {', '.join(self._args.paths)}; {state}")
-
-    def tell(self, incidents: Sequence[Incident]) -> None:
-        """Print incidents, each in one piece, at once."""
-        from eightysix.report.live import json_line, story
-
-        for incident in incidents:
-            text = json_line(incident) if self._args.format == "jsonl" else story(incident, self._render)
-            self._out.write(text)
-        self._out.flush()
-
-    def problem(self, problem: Problem) -> None:
-        """What could not be read: the first few, and then only what is about a whole input."""
-        self._problems += 1
-        if problem.kind == "unreadable" or self._problems <= MAX_TOLD_PROBLEMS or self._args.verbose:
-            place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-            self._say(f"{inert_line(place)}: {problem.kind}: {inert_line(problem.reason)}")
-
-    def turn(self, watch: Watch, now: float) -> None:
-        """Say what changed: trouble with the state, and once what telemetry is missing."""
-        trouble = watch.stats.trouble
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self.warn(trouble or "the state is written again")
-        if not self._advised and watch.replay.recogniser.sources:
-            self._began = self._began or now
-            if now - self._began >= ADVISE_S:
-                self._advise(watch)
-
-    def end(self, watch: Watch) -> None:
-        """What was seen, as the last word."""
-        if not self._advised:
-            self._advise(watch)
-        counts = watch.replay.recogniser.counts
-        found = sum(not incident.suppressed_by for incident in watch.told.latest.values())
-        self._say(
-            f"{found} incidents; {counts.events} events, {counts.malformed} malformed, {counts.oversized} oversized,"
-            f" {counts.unrecognised} unrecognised"
-        )
-
-    def warn(self, text: str) -> None:
-        """Say what somebody must do something about, even if told to be quiet."""
-        print(f"eightysix: {inert_line(text)}", file=self._err, flush=True)
-
-    def _advise(self, watch: Watch) -> None:
-        self._advised = True
-        missing: dict[str, list[str]] = {}
-        for rule in watch.replay.coverage().rules:
-            for advice in rule.switch_on if not rule.evaluable else ():
-                missing.setdefault(advice, []).append(rule.rule)
-        for advice, rules in missing.items():
-            self._say(f"not seen so far: {advice}; without it: {', '.join(rules)}")
-
-    def _say(self, text: str) -> None:
-        if not self._args.quiet:
-            self.warn(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -25,7 +25,7 @@ from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.reading import Limits, read_inputs
 from eightysix.sources.recognise import Recogniser
 from eightysix.sources.sensor import SensorDecoder
-from eightysix.sources.tetragon import TetragonDecoder
+from eightysix.sources.tetragon import Contacts, TetragonDecoder, Trees
 
 __all__ = ["Replay", "ReplayOptions"]
 
@@ -49,14 +49,20 @@ class ReplayOptions:
 class Replay:
     """One run over some inputs."""
 
-    def __init__(self, rules: Sequence[Rule], options: ReplayOptions) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        options: ReplayOptions,
+        tetragon: Callable[[Trees, Contacts, bool], TetragonDecoder] | None = None,
+    ) -> None:
+        """`tetragon` makes the decoder of Tetragon's records, where it is not the usual one."""
         self._options = options
         self.engine = Engine(rules, Knowledge(baseline=options.baseline, api_servers=options.api_servers))
         self.engine.pod_hint = options.pod
-        self.tetragon = TetragonDecoder(
+        self.tetragon = (tetragon or _decoder)(
             self.engine.trees,
             self.engine.contacts,
-            first_execs=options.first_programs or not rules or _asks_for_execs(rules, options.baseline),
+            options.first_programs or not rules or _asks_for_execs(rules, options.baseline),
         )
         decoders: list[Decoder] = [self.tetragon, KubernetesAuditDecoder(), SensorDecoder()]
         forced = None if options.source == "auto" else Source(options.source)
@@ -162,6 +168,10 @@ class Replay:
             else f"{len(self._options.baseline.workloads)} workloads",
             problems=self.recogniser.problems,
         )
+
+
+def _decoder(trees: Trees, contacts: Contacts, first_execs: bool) -> TetragonDecoder:
+    return TetragonDecoder(trees, contacts, first_execs=first_execs)
 
 
 def _time(time_ns: int) -> str:

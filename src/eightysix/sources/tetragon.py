@@ -37,7 +37,7 @@ from eightysix.sources.tetragon_events import (
 from eightysix.sources.tetragon_noise import LEAVES, MOST, Noise, NoiseCounts
 from eightysix.sources.tetragon_records import Glance, GlanceProcess, Record
 
-__all__ = ["TetragonDecoder", "Tree", "Trees"]
+__all__ = ["Contacts", "TetragonDecoder", "Tree", "Trees"]
 
 Tree = dict[str, Fact]
 """Process facts of one pod by exec id."""
