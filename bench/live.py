@@ -35,8 +35,8 @@ BATCH_S = 0.01
 class Receiver(ThreadingHTTPServer):
     """Takes webhooks and notes when each came."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.arrived: list[tuple[float, dict[str, Any]]] = []
 
 

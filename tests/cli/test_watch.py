@@ -1,0 +1,154 @@
+"""`eightysix watch` as a user runs it: a process of its own, real files, real signals, a real receiver."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.live import Receiver
+from tests.streams import ATTACKS, KERNEL_ONLY
+
+BREACH = ATTACKS["breach-86s"]()
+ENVIRONMENT = os.environ | {"EIGHTYSIX_WEBHOOK_SECRET": "0123456789abcdef"}
+
+
+def write(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, lines in BREACH.streams.items():
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def watching(
+    *arguments: str, out: Path, stdin: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "eightysix", "watch", "--format", "jsonl", *arguments]
+    with out.open("ab") as file, out.with_suffix(".err").open("ab") as err:
+        child = subprocess.Popen(command, stdin=stdin, stdout=file, stderr=err, env=ENVIRONMENT)
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+
+
+def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.01)
+
+
+def incidents(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+
+
+def contained(out: Path) -> bool:
+    return any(incident["verdict"] == "contain" for incident in incidents(out))
+
+
+def test_a_pipe_is_watched_to_its_end(tmp_path: Path) -> None:
+    text = "\n".join(line for lines in BREACH.streams.values() for line in lines) + "\n"
+    command = [sys.executable, "-m", "eightysix", "watch", "-"]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
+    assert b"contain[poisoned-install]" in done.stdout
+    assert b"nothing outlives a restart" in done.stderr
+    assert b"incidents;" in done.stderr
+
+
+def test_what_the_policies_do_not_tell_is_named(tmp_path: Path) -> None:
+    lines = [
+        line
+        for line in ATTACKS["breach-86s"](KERNEL_ONLY).streams["tetragon.jsonl"]
+        if "process_exec" in line
+    ]
+    command = [sys.executable, "-m", "eightysix", "watch", "-"]
+    done = subprocess.run(command, input="\n".join(lines).encode(), capture_output=True, check=True)
+    said = done.stderr.decode()
+    assert "not seen so far: connections: a Tetragon policy on tcp_connect" in said
+    assert "not seen so far: files: a Tetragon policy on security_file_permission" in said
+
+
+def test_what_is_appended_is_told_and_a_restart_tells_nothing_again(tmp_path: Path) -> None:
+    out, logs = tmp_path / "out", tmp_path / "logs"
+    logs.mkdir()
+    with watching(str(logs), "--state", str(tmp_path / "state"), out=out) as child:
+        write(logs)
+        until(lambda: contained(out))
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(20) == 0
+    told = incidents(out)
+    with watching(str(logs), "--state", str(tmp_path / "state"), out=out) as child:
+        until(lambda: "watching" in out.with_suffix(".err").read_text().splitlines()[-1])
+        time.sleep(1.0)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(20) == 0
+    assert incidents(out) == told
+    listed = subprocess.run(
+        [sys.executable, "-m", "eightysix", "incident", "list", "--state", str(tmp_path / "state")],
+        capture_output=True,
+        check=True,
+    )
+    assert b"poisoned-install" in listed.stdout
+
+
+def test_an_incident_that_nobody_took_is_delivered_after_a_restart(tmp_path: Path) -> None:
+    out, logs = tmp_path / "out", tmp_path / "logs"
+    write(logs)
+    receiver = Receiver()
+    to = (
+        "--deliver",
+        f"webhook:http://127.0.0.1:{receiver.server_port}/",
+        "--state",
+        str(tmp_path / "state"),
+    )
+    receiver.server_close()  # nobody listens
+    with watching(str(logs), *to, out=out) as child:
+        until(lambda: contained(out))
+        child.kill()
+    receiver = Receiver(receiver.server_port)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    with watching(str(logs), *to, out=out):
+        until(lambda: any(incident["verdict"] == "contain" for _, incident in receiver.arrived))
+    receiver.shutdown()
+    receiver.server_close()
+    assert len({(i["id"], i["revision"]) for _, i in receiver.arrived}) == len(receiver.arrived)
+
+
+def test_state_that_is_damaged_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "shard-00.sqlite").write_bytes(b"no database" * 1000)
+    out = tmp_path / "out"
+    with watching(str(tmp_path), "--state", str(tmp_path / "state"), out=out) as child:
+        assert child.wait(20) == 1
+    assert "is damaged" in out.with_suffix(".err").read_text()
+    assert "move it away" in out.with_suffix(".err").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("x", "--keep", "no"),
+        ("x", "--silence", "0"),
+        ("x", "--jobs", "0"),
+        ("x", "--deliver", "pigeon:somewhere"),
+        ("x", "--listen", "0.0.0.0:0"),
+        ("x", "--listen", "127.0.0.1:0", "--tls-cert", "x"),
+    ],
+)
+def test_wrong_usage_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    with watching(*arguments, out=tmp_path / "out") as child:
+        assert child.wait(20) == 2
