@@ -425,6 +425,19 @@ def unprivileged() -> Iterator[Scene]:
             made.end()
 
 
+def test_a_folder_with_links_to_folders(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    add(elsewhere / "x.log", record("elsewhere"))
+    (scene.folder / "link").symlink_to(elsewhere)
+    (scene.folder / "x.log").symlink_to(elsewhere / "x.log")
+    (scene.folder / "..1").mkdir()
+    add(scene.folder / "..1" / "y.log", record("y"))
+    (scene.folder / "..data").symlink_to("..1")
+    (scene.folder / "y.log").symlink_to("..data/y.log")
+    assert sorted(data(scene.follow(scene.folder).poll())) == sorted(encoded("elsewhere", "y"))
+    assert [Path(problem.file).name for problem in scene.problems] == ["link"]
+
+
 def test_a_file_without_rights_is_told_once_and_read_later(tmp_path: Path, unprivileged: Scene) -> None:
     scene = unprivileged
     user = os.geteuid()

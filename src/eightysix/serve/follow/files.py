@@ -366,7 +366,8 @@ class Follower:
     def _lose(self, file: Tracked, error: OSError) -> None:
         """It cannot be read on. Where it vanished while it was closed, what was written since is told as lost."""
         if not isinstance(error, FileNotFoundError):
-            self._refuse(Found(file.path, file.dev, file.ino, 0, 0), error)
+            file.close()  # a descriptor can go stale (NFS): the next look opens it anew
+            self._refuse(Found(file.path or file.cutter.name, file.dev, file.ino, 0, 0), error)
             return
         if file.path and file.descriptor < 0 and os.path.exists(file.path):
             return  # it moved: the next look at the places finds it
