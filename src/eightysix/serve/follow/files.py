@@ -85,6 +85,7 @@ class Follower:
         self._refused: set[tuple[int, int]] = set()
         self._next = max(map(int, ours), default=0) + 1
         self._behind = False
+        self._careful = True
         self._woken_at = float("-inf")
 
     # --- what the main loop calls
@@ -234,6 +235,8 @@ class Follower:
         now = self._clock()
         ready = []
         opened = 0
+        # Whether a new file is a copy can only be told while what is known of the others is right.
+        self._careful = not all(file.decided for file in self._files.values())
         for file in list(self._files.values()):
             quiet = now - file.changed_at
             kept = file.descriptor >= 0 and not file.finished
@@ -254,9 +257,12 @@ class Follower:
         return sorted(ready, key=lambda file: (file.mtime_ns, not file.moved))
 
     def _look(self, file: Tracked, now: float) -> bool:
+        """Whether there is something to read in `file`, after finding out what it is."""
         changed = file.look(now)
         if changed and file.kind in ("", "text"):
-            if not file.unchanged():
+            if file.size > file.cutter.end and not file.shrank and not self._careful:
+                pass  # reading the next bytes tells whether those before them are still the same
+            elif not file.unchanged():
                 self._restart(file)
             elif file.shrank:
                 self._tell_lost(file.position(), copied=False)
@@ -265,8 +271,10 @@ class Follower:
             self._on_problem(Problem(file.cutter.name, 0, "unreadable", reason))
         if file.kind in ("", "other"):
             return False
-        if not file.decided and (changed or not file.shadows or file.shadows not in self._files):
-            self._copies.decide(file, self._files)
+        if not file.decided:
+            other = self._files.get(file.shadows)
+            if changed or other is None or file.compared != (other.size, other.mtime_ns):
+                self._copies.decide(file, self._files)
         if file.shadows:
             return False
         if file.finished:
@@ -282,16 +290,21 @@ class Follower:
         """Read what `budget` allows and give what is left of it."""
         try:
             while budget > 0:
-                data = file.read(min(budget, self._limits.block_bytes))
-                if file.kind == "text" and not file.unchanged():
+                count = min(budget, self._limits.block_bytes)
+                data = file.read(count)
+                if data is None:
                     self._restart(file)
-                    break
+                    if not self._look(file, file.looked_at):
+                        break
+                    continue
                 if not data:
                     self._end_packed(file, blocks)
                     break
                 budget -= len(data)
                 file.take_head(data)
                 blocks += file.cutter.take(data)
+                if file.kind == "text" and len(data) < count:
+                    break
         except OSError as error:
             self._lose(file, error)
         return budget
