@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -158,3 +159,10 @@ def test_what_makes_it_unhealthy() -> None:
     ]
     assert Health(ticked=0.0).reasons(STALE_S) == []
     assert Health(ticked=0.0).reasons(STALE_S + 1) == ["the main loop did not come round for 31 s"]
+
+
+def test_the_page_of_watch_lists_every_metric(root: Path) -> None:
+    told = (root / "docs" / "watch.md").read_text(encoding="utf-8")
+    for metric in _METRICS:
+        row = f"| `eightysix_{metric.name}` | {metric.kind} | {', '.join(metric.labels)} | {metric.help} |"
+        assert row.replace("|  |", "| |") in told

@@ -178,8 +178,8 @@ def _watch(args: argparse.Namespace, voice: _Voice, stack: ExitStack) -> int:
         watch.stats.unreadable += problem.kind == "unreadable"
         voice.problem(problem)
 
-    paths = [*args.paths, *([spooled.folder] if spooled else [])]
-    inputs = open_inputs(paths, 0, store.sources(), wake, problem)
+    spool = [spooled.folder] if spooled else []
+    inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
     if args.metrics:
         _monitor(args, gauges, health, stack)

@@ -54,7 +54,9 @@ class Follower:
     whenever the process dies.
 
     `on_problem` hears what could not be read, once for each cause. `clock` counts seconds, `wall_ns` tells the time of
-    day as file times do. `wake` ends `wait` from other threads; `inotify=False` always polls.
+    day as file times do. `wake` ends `wait` from other threads; `inotify=False` always polls. Files in the folders
+    `consumed` are deleted only after what was read of them was committed (the receiver's spool), so that they are gone is
+    no loss.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Follower:
         clock: Callable[[], float] = time.monotonic,
         wall_ns: Callable[[], int] = time.time_ns,
         inotify: bool = True,
+        consumed: Sequence[str] = (),
     ) -> None:
         self._limits = limits
         self._on_problem = on_problem
@@ -81,6 +84,7 @@ class Follower:
         self._saved = {key: told for key, told in ours.items() if not told.gone}
         self._known_paths = {told.path for told in ours.values()}
         self._missing: dict[str, Position] = {}
+        self._consumed = tuple(printable(folder).rstrip("/") + "/" for folder in consumed)
         self._first = True
         self._refused: set[tuple[int, int]] = set()
         self._next = max(map(int, ours), default=0) + 1
@@ -272,8 +276,8 @@ class Follower:
         if file.kind in ("", "other"):
             return False
         if not file.decided:
-            other = self._files.get(file.shadows)
-            if changed or other is None or file.compared != (other.size, other.mtime_ns):
+            original = self._files.get(file.shadows)
+            if changed or original is None or file.compared != (original.size, original.mtime_ns):
                 self._copies.decide(file, self._files)
         if file.shadows:
             return False
@@ -367,7 +371,15 @@ class Follower:
         return []
 
     def _retire(self, file: Tracked, now: float) -> None:
-        """Let go of a file that is no longer there, once all of it was read and nobody writes to it any more."""
+        """Let go of a file that is no longer there, once all of it was read and nobody writes to it any more; of one
+        that was renamed and is quiet, that all of it was read is remembered."""
+        if (
+            file.moved
+            and file.kind == "text"
+            and now - file.changed_at > _COLD_S
+            and not file.cutter.held_bytes
+        ):
+            file.finished = not file.behind()
         if (file.path and not file.deleted) or now - file.changed_at < GRACE_S or file.cutter.held_bytes:
             return
         del self._files[file.key]
@@ -393,11 +405,8 @@ class Follower:
     def _tell_missing(self) -> None:
         """Files that were not read to their end and are nowhere, nor a copy of them."""
         for key, told in self._missing.items():
-            if key in self._copies.gone and not told.finished:
-                reason = (
-                    f"is gone, by deletion or rotation: what had been written after byte {told.offset} and was not read "
-                    "is lost"
-                )
+            if key in self._copies.gone and not told.finished and not told.path.startswith(self._consumed):
+                reason = f"is gone, by deletion or rotation: what may have been written after byte {told.offset} is lost"
                 self._on_problem(Problem(told.path, told.line, "unreadable", reason))
         self._missing = {}
 
