@@ -364,6 +364,31 @@ def test_a_file_that_vanished_while_nobody_followed_is_told_unless_all_was_read_
     assert scene.told() == []
 
 
+def test_a_backup_that_was_read_and_quiet_may_go_while_nobody_follows(scene: Scene) -> None:
+    add(scene.log, record(1))
+    scene.follow().poll()
+    backup = scene.folder / "tetragon.log.1"
+    scene.log.rename(backup)
+    add(scene.log, record(2))
+    assert data(scene.poll()) == encoded(2)
+    assert scene.poll(100) == []
+    assert scene.follower is not None
+    positions = scene.follower.positions()
+    backup.unlink()
+    assert scene.follow(positions=positions).poll() == []
+    assert scene.told() == []
+
+
+def test_a_backup_that_somebody_writes_to_again_is_read_on(scene: Scene) -> None:
+    add(scene.log, record(1))
+    scene.follow().poll()
+    backup = scene.folder / "tetragon.log.1"
+    scene.log.rename(backup)
+    assert scene.poll(100) == []
+    add(backup, record(2))
+    assert scene.poll(2) == [("tetragon.log", 2, *encoded(2))]
+
+
 def test_an_inode_that_is_used_again_is_another_file(scene: Scene) -> None:
     add(scene.log, record(1, 100))
     scene.follow().poll()
@@ -423,6 +448,19 @@ def unprivileged() -> Iterator[Scene]:
             if root:
                 os.seteuid(0)
             made.end()
+
+
+def test_a_folder_with_links_to_folders(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    add(elsewhere / "x.log", record("elsewhere"))
+    (scene.folder / "link").symlink_to(elsewhere)
+    (scene.folder / "x.log").symlink_to(elsewhere / "x.log")
+    (scene.folder / "..1").mkdir()
+    add(scene.folder / "..1" / "y.log", record("y"))
+    (scene.folder / "..data").symlink_to("..1")
+    (scene.folder / "y.log").symlink_to("..data/y.log")
+    assert sorted(data(scene.follow(scene.folder).poll())) == sorted(encoded("elsewhere", "y"))
+    assert [Path(problem.file).name for problem in scene.problems] == ["link"]
 
 
 def test_a_file_without_rights_is_told_once_and_read_later(tmp_path: Path, unprivileged: Scene) -> None:

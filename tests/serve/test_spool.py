@@ -55,6 +55,21 @@ def test_segments_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert [os.stat(path).st_mode & 0o777 for path in (tmp_path / "spool").iterdir()] == [0o600]
 
 
+def test_segments_that_were_deleted_are_no_loss_for_the_next_start(tmp_path: Path) -> None:
+    problems: list[Problem] = []
+    with spool(tmp_path, segment_bytes=8) as made, follow(tmp_path) as follower:
+        made.append(b'{"n":1}\n')
+        made.append(b'{"n":2}\n')
+        assert len(read(follower)) == 2
+        committed = follower.positions()
+        assert made.release(committed) == 1
+    for consumed, told in (([str(tmp_path)], 0), ([], 1)):
+        again = Follower([str(tmp_path)], committed, Limits(), problems.append, consumed=consumed)
+        with again:
+            assert read(again) == []
+        assert len(problems) == told
+
+
 def test_a_full_spool_refuses_and_takes_again_when_there_is_room(tmp_path: Path) -> None:
     with spool(tmp_path, max_bytes=24, segment_bytes=8) as made, follow(tmp_path) as follower:
         for number in range(3):

@@ -178,7 +178,8 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         watch.stats.unreadable += problem.kind == "unreadable"
         voice.problem(problem)
 
-    inputs = open_inputs([*args.paths, *instruments.folders], 0, store.sources(), wake, problem)
+    spool = instruments.folders
+    inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
     ahead = Ahead(inputs, replay.tetragon) if isinstance(replay.tetragon, PooledTetragon) else inputs
     voice.begin()

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Handler", "HttpLimits", "Listener", "Request", "is_loopback", "parse_address"]
 
 
+_LINGER_BYTES = 16 << 20
+"""What is taken of a refused client at most."""
+
+
 class HttpLimits(Struct, frozen=True):
     """Bounds of one listener, the defaults with their reasons.
 
@@ -42,7 +46,8 @@ class HttpLimits(Struct, frozen=True):
     head_bytes: int = 16 << 10
     idle_s: float = 75.0
     request_s: float = 20.0
-    handshake_s: float = 5.0
+    first_s: float = 5.0
+    linger_s: float = 2.0
     stop_s: float = 5.0
 
 
@@ -82,7 +87,7 @@ class Handler(Protocol):
 
 
 class Listener:
-    """Serves `handler` at `host` and `port` (0: any free one) while its `with` block lasts."""
+    """Serves `handler` at `host` and `port` (0: any free one; the attribute tells which) while its `with` block lasts."""
 
     def __init__(
         self,
@@ -108,12 +113,8 @@ class Listener:
             raise UsageError(
                 f"cannot listen at {host} port {port}: {error.strerror}", "choose another address or port"
             ) from error
+        self.port = int(self._socket.getsockname()[1])
         self._accepting = threading.Thread(target=self._accept, name="listener", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """The port that it listens at."""
-        return int(self._socket.getsockname()[1])
 
     @property
     def connections(self) -> int:
@@ -167,7 +168,7 @@ class Listener:
         try:
             verified = False
             if self._tls is not None:
-                connection.settimeout(self._limits.handshake_s)
+                connection.settimeout(self._limits.first_s)
                 secured = self._tls.context().wrap_socket(connection, server_side=True)
                 with self._lock:
                     self._open[thread] = secured  # the plain socket gave its descriptor away
@@ -211,11 +212,13 @@ class _Exchange:
         self._deadline = 0.0
         self._begun = False
         self._method = ""
+        self._served = False
 
     def once(self) -> bool:
         """Answer one request; whether another may follow."""
         h11 = self._h11
-        self._deadline, self._begun = time.monotonic() + self._limits.idle_s, False
+        quiet_s = self._limits.idle_s if self._served else self._limits.first_s
+        self._deadline, self._begun = time.monotonic() + quiet_s, False
         try:
             event = self._next()
             if not isinstance(event, h11.Request):
@@ -302,6 +305,7 @@ class _Exchange:
             self._linger()
             return False
         http.start_next_cycle()
+        self._served = True
         return True
 
     def _put(self, data: bytes | None) -> None:
@@ -312,13 +316,17 @@ class _Exchange:
     def _linger(self) -> None:
         """Take a little of what is still on its way: closing on unread bytes resets the connection, and the client
         would never see why it was refused."""
+        left = _LINGER_BYTES
+        deadline = time.monotonic() + self._limits.linger_s
         with suppress(OSError):
             if not isinstance(self._connection, ssl.SSLSocket):
                 self._connection.shutdown(socket.SHUT_WR)
-            self._connection.settimeout(0.5)
-            for _ in range(16):
-                if not self._connection.recv(1 << 16):
+            while left > 0 and (left_s := deadline - time.monotonic()) > 0:
+                self._connection.settimeout(left_s)
+                data = self._connection.recv(1 << 16)
+                if not data:
                     break
+                left -= len(data)
 
 
 def parse_address(text: str, default_port: int) -> tuple[str, int]:

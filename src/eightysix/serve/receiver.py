@@ -28,11 +28,14 @@ from eightysix.sources.interface import MAX_RECORD_BYTES
 __all__ = [
     "MAX_BODY_BYTES",
     "MIN_TOKEN",
+    "PATH",
     "RETRY_S",
     "TOKEN_VARIABLE",
+    "BadBodyError",
     "Received",
     "Receiver",
     "Token",
+    "as_lines",
     "read_token",
 ]
 
@@ -129,7 +132,7 @@ class Receiver:
                 self._take(lines)
         except SpoolFullError as error:
             return self._refused(503, error.what, ("retry-after", str(RETRY_S)))
-        except _BadBodyError as error:
+        except BadBodyError as error:
             return self._refused(error.status, str(error))
         with self._lock:
             self.received.records += number
@@ -200,7 +203,7 @@ def as_lines(body: bytes) -> tuple[bytes, int]:
     except (ValueError, RecursionError):
         lines = _unfolded(body)
     if any(len(line) > MAX_RECORD_BYTES for line in lines):
-        raise _BadBodyError(413, f"a record is larger than {MAX_RECORD_BYTES} bytes")
+        raise BadBodyError(413, f"a record is larger than {MAX_RECORD_BYTES} bytes")
     return b"".join(line.rstrip(b"\r") + b"\n" for line in lines), len(lines)
 
 
@@ -210,11 +213,11 @@ def _unfolded(body: bytes) -> list[bytes]:
         records = _list.decode(body) if begun == b"[" else [_any.decode(body)]
         lines = [msgspec.json.format(bytes(record), indent=-1) for record in records]
     except (ValueError, RecursionError) as error:
-        raise _BadBodyError(
+        raise BadBodyError(
             400, "the body is not JSON: send JSON Lines, one record or a list of records"
         ) from error
     if not all(line.startswith(b"{") for line in lines):
-        raise _BadBodyError(400, "a record is no JSON object")
+        raise BadBodyError(400, "a record is no JSON object")
     return lines
 
 
@@ -224,15 +227,17 @@ def _gunzip(data: bytes) -> bytes:
     try:
         text = machine.decompress(data, MAX_BODY_BYTES + 1)
     except zlib.error as error:
-        raise _BadBodyError(400, "the body is no gzip") from error
+        raise BadBodyError(400, "the body is no gzip") from error
     if len(text) > MAX_BODY_BYTES:
-        raise _BadBodyError(413, f"the body is larger than {MAX_BODY_BYTES} bytes when decompressed")
+        raise BadBodyError(413, f"the body is larger than {MAX_BODY_BYTES} bytes when decompressed")
     if not machine.eof or machine.unused_data:
-        raise _BadBodyError(400, "the gzip of the body is damaged")
+        raise BadBodyError(400, "the gzip of the body is damaged")
     return text
 
 
-class _BadBodyError(Exception):
+class BadBodyError(Exception):
+    """Nothing of a body is taken; `status` says why in HTTP's words."""
+
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status = status

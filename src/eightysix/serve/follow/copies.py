@@ -56,7 +56,7 @@ class Copies:
                 return
         for other in others.values():
             if other is not file and other.decided and _is_copy(file, other):
-                file.shadows = other.key
+                file.shadows, file.compared = other.key, (other.size, other.mtime_ns)
                 return
         if file.kind == "packed":
             file.packed(again=True)

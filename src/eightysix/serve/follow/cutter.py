@@ -36,7 +36,8 @@ class Cutter:
         self.offset = 0
         self.line = 1
         self.skipping = False
-        self.tail = b""
+        self.tail = b""  # the last bytes before `offset`
+        self.last = b""  # the last bytes before `end`
         self.held_bytes = 0
         self._held: list[bytes] = []
         self._begun = False  # whether anything but zeros came
@@ -48,17 +49,15 @@ class Cutter:
         """Where reading goes on."""
         return self.offset + self.held_bytes
 
-    def last_held(self) -> bytes:
-        """The last bytes that were taken and are held."""
-        return self._held[-1] if self._held else b""
-
     def resume(self, offset: int, line: int, tail: bytes, *, skipping: bool) -> None:
         """Go on at a position."""
         self.offset, self.line, self.tail, self.skipping = offset, line, tail, skipping
+        self.last = tail
         self._held, self.held_bytes, self._begun = [], 0, offset > 0
 
     def take(self, data: bytes) -> list[Block]:
         """The lines that `data` completes."""
+        self.last = joined_tail(self.last, data)
         if not self._begun:
             data = self._begin(data)
         if self.skipping:

@@ -54,7 +54,9 @@ class Follower:
     whenever the process dies.
 
     `on_problem` hears what could not be read, once for each cause. `clock` counts seconds, `wall_ns` tells the time of
-    day as file times do. `wake` ends `wait` from other threads; `inotify=False` always polls.
+    day as file times do. `wake` ends `wait` from other threads; `inotify=False` always polls. Files in the folders
+    `consumed` are deleted only after what was read of them was committed (the receiver's spool), so that they are gone is
+    no loss.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Follower:
         clock: Callable[[], float] = time.monotonic,
         wall_ns: Callable[[], int] = time.time_ns,
         inotify: bool = True,
+        consumed: Sequence[str] = (),
     ) -> None:
         self._limits = limits
         self._on_problem = on_problem
@@ -81,10 +84,12 @@ class Follower:
         self._saved = {key: told for key, told in ours.items() if not told.gone}
         self._known_paths = {told.path for told in ours.values()}
         self._missing: dict[str, Position] = {}
+        self._consumed = tuple(printable(folder).rstrip("/") + "/" for folder in consumed)
         self._first = True
         self._refused: set[tuple[int, int]] = set()
         self._next = max(map(int, ours), default=0) + 1
         self._behind = False
+        self._careful = True
         self._woken_at = float("-inf")
 
     # --- what the main loop calls
@@ -234,6 +239,8 @@ class Follower:
         now = self._clock()
         ready = []
         opened = 0
+        # Whether a new file is a copy can only be told while what is known of the others is right.
+        self._careful = not all(file.decided for file in self._files.values())
         for file in list(self._files.values()):
             quiet = now - file.changed_at
             kept = file.descriptor >= 0 and not file.finished
@@ -254,9 +261,12 @@ class Follower:
         return sorted(ready, key=lambda file: (file.mtime_ns, not file.moved))
 
     def _look(self, file: Tracked, now: float) -> bool:
+        """Whether there is something to read in `file`, after finding out what it is."""
         changed = file.look(now)
         if changed and file.kind in ("", "text"):
-            if not file.unchanged():
+            if file.size > file.cutter.end and not file.shrank and not self._careful:
+                pass  # reading the next bytes tells whether those before them are still the same
+            elif not file.unchanged():
                 self._restart(file)
             elif file.shrank:
                 self._tell_lost(file.position(), copied=False)
@@ -265,8 +275,10 @@ class Follower:
             self._on_problem(Problem(file.cutter.name, 0, "unreadable", reason))
         if file.kind in ("", "other"):
             return False
-        if not file.decided and (changed or not file.shadows or file.shadows not in self._files):
-            self._copies.decide(file, self._files)
+        if not file.decided:
+            original = self._files.get(file.shadows)
+            if changed or original is None or file.compared != (original.size, original.mtime_ns):
+                self._copies.decide(file, self._files)
         if file.shadows:
             return False
         if file.finished:
@@ -282,16 +294,21 @@ class Follower:
         """Read what `budget` allows and give what is left of it."""
         try:
             while budget > 0:
-                data = file.read(min(budget, self._limits.block_bytes))
-                if file.kind == "text" and not file.unchanged():
+                count = min(budget, self._limits.block_bytes)
+                data = file.read(count)
+                if data is None:
                     self._restart(file)
-                    break
+                    if not self._look(file, file.looked_at):
+                        break
+                    continue
                 if not data:
                     self._end_packed(file, blocks)
                     break
                 budget -= len(data)
                 file.take_head(data)
                 blocks += file.cutter.take(data)
+                if file.kind == "text" and len(data) < count:
+                    break
         except OSError as error:
             self._lose(file, error)
         return budget
@@ -354,7 +371,15 @@ class Follower:
         return []
 
     def _retire(self, file: Tracked, now: float) -> None:
-        """Let go of a file that is no longer there, once all of it was read and nobody writes to it any more."""
+        """Let go of a file that is no longer there, once all of it was read and nobody writes to it any more; of one
+        that was renamed and is quiet, that all of it was read is remembered."""
+        if (
+            file.moved
+            and file.kind == "text"
+            and now - file.changed_at > _COLD_S
+            and not file.cutter.held_bytes
+        ):
+            file.finished = not file.behind()
         if (file.path and not file.deleted) or now - file.changed_at < GRACE_S or file.cutter.held_bytes:
             return
         del self._files[file.key]
@@ -366,7 +391,8 @@ class Follower:
     def _lose(self, file: Tracked, error: OSError) -> None:
         """It cannot be read on. Where it vanished while it was closed, what was written since is told as lost."""
         if not isinstance(error, FileNotFoundError):
-            self._refuse(Found(file.path, file.dev, file.ino, 0, 0), error)
+            file.close()  # a descriptor can go stale (NFS): the next look opens it anew
+            self._refuse(Found(file.path or file.cutter.name, file.dev, file.ino, 0, 0), error)
             return
         if file.path and file.descriptor < 0 and os.path.exists(file.path):
             return  # it moved: the next look at the places finds it
@@ -379,11 +405,8 @@ class Follower:
     def _tell_missing(self) -> None:
         """Files that were not read to their end and are nowhere, nor a copy of them."""
         for key, told in self._missing.items():
-            if key in self._copies.gone and not told.finished:
-                reason = (
-                    f"is gone, by deletion or rotation: what had been written after byte {told.offset} and was not read "
-                    "is lost"
-                )
+            if key in self._copies.gone and not told.finished and not told.path.startswith(self._consumed):
+                reason = f"is gone, by deletion or rotation: what may have been written after byte {told.offset} is lost"
                 self._on_problem(Problem(told.path, told.line, "unreadable", reason))
         self._missing = {}
 

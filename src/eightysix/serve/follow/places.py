@@ -172,6 +172,15 @@ class Places:
                     status = _status(entry.path)
                     if status is not None and stat.S_ISREG(status.st_mode):
                         files.append(_found(entry.path, status))
+                    elif (
+                        status is not None
+                        and stat.S_ISDIR(status.st_mode)
+                        and not _within(entry.path, folder)
+                    ):
+                        self._tell(
+                            entry.path,
+                            "a link to a folder elsewhere is not followed: name that folder itself",
+                        )
         except OSError as error:
             self._tell(folder, f"cannot be listed: {error.strerror}")
         return files, folders
@@ -216,6 +225,11 @@ def _age(found: Found) -> tuple[int, bool, int, str]:
         -int(number) if number.isdecimal() and len(number) < 6 else 0,
         found.path,
     )
+
+
+def _within(path: str, folder: str) -> bool:
+    """Whether what the link `path` leads to lies in `folder`, as the links of a ConfigMap do."""
+    return os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep)
 
 
 def _found(path: str, status: os.stat_result, *, named: bool = False) -> Found:

@@ -73,6 +73,7 @@ class Tracked:
         self.kind = ""
         self.decided = False
         self.shadows = ""
+        self.compared = (0, 0)  # size and time of that one when they were compared
         self.finished = False
         self.moved = False
         self.deleted = False
@@ -153,11 +154,17 @@ class Tracked:
         """The first bytes of its decompressed text."""
         return self.head if len(self.head) == ANCHOR_BYTES else self.packed(again=True).head
 
-    def read(self, count: int) -> bytes:
-        """The next bytes: of text at most `count`."""
+    def read(self, count: int) -> bytes | None:
+        """The next bytes, of text at most `count`; None where what was read before is not there any more.
+
+        A file can be truncated and written anew between any two calls, so of text the last bytes that were read come
+        again with the next ones, and are compared.
+        """
         if self.kind == "packed":
             return self.packed().read()
-        return self.pread(count, self.cutter.end)
+        last = self.cutter.last
+        data = self.pread(len(last) + count, self.cutter.end - len(last))
+        return data[len(last) :] if data.startswith(last) else None
 
     def take_head(self, data: bytes) -> None:
         """Remember the first bytes; `data` were read at the end of what was read before."""
@@ -165,14 +172,9 @@ class Tracked:
             self.head = (self.head[: self.cutter.end] + data)[:ANCHOR_BYTES]
 
     def unchanged(self) -> bool:
-        """Whether what was read of the text is still there: its beginning, what is before the offset, what is held.
-        Asked after each read, because a file can be truncated and written anew between any two calls."""
-        if self.pread(len(self.head), 0) != self.head:
-            return False
-        tail, held = self.cutter.tail, self.cutter.last_held()[-ANCHOR_BYTES:]
-        if self.pread(len(tail), self.cutter.offset - len(tail)) != tail:
-            return False
-        return self.pread(len(held), self.cutter.end - len(held)) == held
+        """Whether what was read of the text is still there, as far as its last bytes tell."""
+        last = self.cutter.last
+        return self.pread(len(last), self.cutter.end - len(last)) == last
 
     def fits(self, position: Position) -> tuple[bytes, bytes] | None:
         """Head and tail if what was read up to `position` is what this file begins with."""
@@ -216,7 +218,7 @@ class Tracked:
                 self.dev,
                 self.ino,
                 len(self.head),
-                anchor_hash(self.head) if self.head else "",
+                self._head_hash(last),
                 anchor_hash(cutter.tail) if cutter.tail else "",
                 cutter.offset,
                 cutter.line,
@@ -225,3 +227,8 @@ class Tracked:
                 self.finished,
             )
         return last
+
+    def _head_hash(self, last: Position | None) -> str:
+        if last is not None and last.head_bytes == len(self.head) == ANCHOR_BYTES:
+            return last.head_hash
+        return anchor_hash(self.head) if self.head else ""

@@ -41,12 +41,14 @@ def open_inputs(
     wake: Wake,
     on_problem: Callable[[Problem], None],
     limits: Limits | None = None,
+    consumed: Sequence[str] = (),
 ) -> StoredInputs:
-    """Follow `paths`, of which `-` is the descriptor `stdin`, on from what `sources()` gave before."""
+    """Follow `paths`, of which `-` is the descriptor `stdin`, on from what `sources()` gave before. For `consumed` see
+    `Follower`."""
     limits = limits or Limits()
     positions = {name: position_of(row) for name, row in stored.items()}
     named = [path for path in paths if path != "-"]
-    files = Follower(named, positions, limits, on_problem, wake=wake) if named else None
+    files = Follower(named, positions, limits, on_problem, wake=wake, consumed=consumed) if named else None
     standard = StdinFollower(stdin, limits, on_problem, wake=wake) if "-" in paths else None
     return StoredInputs(files, standard, wake)
 
