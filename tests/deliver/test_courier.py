@@ -19,7 +19,7 @@ from eightysix.serve.deliver.courier import Courier, CourierOptions, Outcome, Re
 from eightysix.serve.deliver.interface import Delivery, Sink, open_sink
 from eightysix.serve.deliver.mailbox import Mailbox
 from eightysix.serve.deliver.threads import DeliveryThreads
-from tests.deliver.receiver import Receiver, Reply, receiver
+from tests.deliver.receiver import Receiver, Reply, Request, receiver
 from tests.deliver.samples import SECRET, Clock, delivery
 
 WATCH, SUSPECT, CONTAIN = Verdict.WATCH, Verdict.SUSPECT, Verdict.CONTAIN
@@ -31,7 +31,7 @@ def webhook(told: Receiver) -> Sink:
 
 
 def courier(folder: Path, clock: Clock, *sinks: Sink, options: CourierOptions = OPTIONS) -> Courier:
-    return Courier(sinks, str(folder / "dead.jsonl"), clock, lambda: 1.0, options)
+    return Courier(sinks, str(folder / "dead.jsonl"), clock, lambda: 1.0, options, wall=clock)
 
 
 def revisions(told: Receiver) -> list[tuple[str, str]]:
@@ -320,6 +320,35 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(tmp_path: Path) -> None:
         assert {result.sink for result in found} == {one.names[1]}
         over.set()
         assert threads.stop(30)
+
+
+def test_a_newer_revision_takes_the_place_of_one_that_is_about_to_go(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as told:
+        one = courier(tmp_path, clock, webhook(told))
+
+        def offer_more(request: Request) -> Reply:
+            if len(told.requests) == 0:
+                one.offer([delivery(2, "r2")])
+            return Reply()
+
+        told.answer = offer_more
+        one.offer([delivery(1, verdict=CONTAIN), delivery(2)])
+        one.run_once(clock())
+        one.run_once(clock())
+        assert revisions(told) == [("1", "r1"), ("2", "r2")]
+
+
+def test_many_that_waited_go_in_one_run(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    one = courier(tmp_path, clock, Batches())
+    one.offer([delivery(number * 16 + 1) for number in range(200)])
+    counted = []
+    for _ in range(3):
+        one.run_once(clock())
+        clock.now += 300
+        counted.append(one.counters(clock())["batches:"].pending)
+    assert counted == [198, 0, 0]
 
 
 def test_a_retry_comes_by_itself(tmp_path: Path) -> None:

@@ -98,6 +98,14 @@ def test_what_is_worth_another_try(status: int, permanent: bool) -> None:
     assert f"answers {status}: why not" in error.what
 
 
+def test_an_answer_that_repeats_the_secret_address_is_not_told() -> None:
+    with receiver() as told:
+        told.replies.append(Reply(404, body=b"no hook at /services/T012/B345/hidden-hook-secret"))
+        error = failure(f"{told.url}/services/T012/B345/hidden-hook-secret")
+    assert error.what.endswith("answers 404")
+    assert error.permanent
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [("7", 7.0), ("999999999999", 3600.0), ("-1", None), ("soon", None), ("", None), ("1e9", None)],

@@ -75,6 +75,13 @@ def test_a_higher_verdict_opens_a_closed_incident_again(book: Casebook) -> None:
     assert len(book.case("1111").entries) == 2
 
 
+def test_the_same_evidence_may_be_judged_anew(book: Casebook) -> None:
+    book.record([incident(1, "r1", SUSPECT)])
+    book.say("1111", Act.CLOSE, "jo", "")
+    assert book.record([incident(1, "r1", CONTAIN)]) == [incident().id]
+    assert book.case("1111").incident.verdict is CONTAIN
+
+
 def test_closed_at_the_highest_it_stays_closed(book: Casebook) -> None:
     book.record([incident(verdict=CONTAIN)])
     book.say("1111", Act.CLOSE, "jo", "")

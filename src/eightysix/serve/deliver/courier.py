@@ -7,10 +7,11 @@ nothing is lost. `Courier.offer` may be called while another thread is inside of
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
+from time import time
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -84,12 +85,12 @@ class Courier:
         clock: Callable[[], float],
         random: Callable[[], float],
         options: CourierOptions | None = None,
-        wall: Callable[[], float] | None = None,
+        wall: Callable[[], float] = time,
     ) -> None:
         self.options = options or CourierOptions()
         self._clock = clock
         self._random = random
-        self._wall = wall or clock
+        self._wall = wall
         self._dead_letters = DeadLetters(dead_letter)
         self._lanes = {sink.name: _Lane(sink, Mailbox(self.options)) for sink in sinks}
         self._said: deque[str] = deque(maxlen=_TOLD)
@@ -130,13 +131,14 @@ class Courier:
     def run_sink(self, name: str, now: float) -> list[Result]:
         """`run_once` for one sink; one thread at a time may be inside for each sink."""
         lane = self._lanes[name]
-        for _ in range(self.options.batches):
+        with lane.lock:
+            ready = lane.mailbox.due(now, lane.sink.batch * self.options.batches)
+        for group in _groups(ready, lane.sink.batch):
             with lane.lock:
-                items = lane.mailbox.due(now, lane.sink.batch)
-            if not items:
+                items = [item for item in group if lane.mailbox.waits(item)]
+            if items and not self._send(lane, items):
                 break
-            self._send(lane, items)
-            now = max(now, self._clock())
+        now = max(now, self._clock())
         with lane.lock:
             lane.runs += 1
             if lane.runs % _FORGET_EVERY == 0:
@@ -179,12 +181,17 @@ class Courier:
             said.append(self._said.popleft())
         return said
 
+    def note(self, text: str) -> None:
+        """Add a sentence to what `said` tells."""
+        self._say(text)
+
     def close(self) -> None:
         """Close every sink."""
         for lane in self._lanes.values():
             lane.sink.close()
 
-    def _send(self, lane: _Lane, items: list[Waiting]) -> None:
+    def _send(self, lane: _Lane, items: list[Waiting]) -> bool:
+        """Send `items` together and book what came of it; tells whether the sink can take more."""
         error = None
         try:
             lane.sink.send([item.delivery for item in items])
@@ -204,9 +211,10 @@ class Courier:
             if lane.down:
                 lane.down = False
                 self._say(f"{lane.sink.name}: takes incidents again")
-            return
+            return True
         for item in given_up:
             self._give_up(lane, item, error.what)
+        return error.permanent
 
     def _not_taken(self, lane: _Lane, rest: list[Waiting], error: DeliveryError, now: float) -> list[Waiting]:
         """Book a failure; gives what is to be given up."""
@@ -246,3 +254,18 @@ class Courier:
 
     def _say(self, what: str, advice: str = "") -> None:
         self._said.append(f"{what} ({advice})" if advice else what)
+
+
+def _groups(items: Sequence[Waiting], batch: int) -> Iterator[list[Waiting]]:
+    """`items` in their order, at most `batch` together; one that asks for it is alone."""
+    group: list[Waiting] = []
+    for item in items:
+        if group and (item.alone or len(group) == batch):
+            yield group
+            group = []
+        group.append(item)
+        if item.alone:
+            yield group
+            group = []
+    if group:
+        yield group

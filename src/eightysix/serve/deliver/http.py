@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
@@ -36,6 +36,7 @@ DEADLINE_S = 30.0
 
 _RETRIED = frozenset({408, 425, 429})
 _EXCERPT = 120
+_TELLING = 8  # characters of a path's part from which on it may be a secret
 
 
 class Address(NamedTuple):
@@ -153,8 +154,10 @@ class HttpClient:
         return f"its answer is no HTTP ({type(error).__name__})"
 
 
-def check(answer: Answer, to: Address) -> None:
+def check(answer: Answer, to: Address, hidden: Sequence[str] | None = None) -> None:
     """Raise `DeliveryError` unless `answer` says that the receiver took it.
+
+    The start of what it says is in the error, unless it repeats what is `hidden`: by default the parts of the path.
 
     Permanent is a 4xx other than 408, 425 and 429. A redirect is not: it is never followed, and its cause is repaired
     by people.
@@ -168,6 +171,9 @@ def check(answer: Answer, to: Address) -> None:
         )
     permanent = 400 <= status < 500 and status not in _RETRIED
     said = answer.body[:_EXCERPT].decode("utf-8", "replace").strip()
+    secrets = to.path.replace("?", "/").split("/") if hidden is None else hidden
+    if any(part[:_TELLING] in said for part in secrets if len(part) >= _TELLING):
+        said = ""
     raise DeliveryError(
         f"{to.label} answers {status}{f': {said}' if said else ''}",
         retry_after_s=answer.retry_after_s,
