@@ -237,6 +237,29 @@ def test_a_full_queue_gives_back_what_has_no_room(tmp_path: Path) -> None:
         assert one.offer([delivery(1, "r2")]) == []  # a revision takes the place of the one before
 
 
+def test_what_found_no_room_does_not_replace_what_came_after_it(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as told:
+        told.answer = lambda request: Reply(503)
+        one = courier(tmp_path, clock, webhook(told), options=CourierOptions(max_waiting=1))
+        one.offer([delivery(1)])
+        (left,) = one.offer([delivery(2, "old")])
+        told.answer = lambda request: Reply(200)
+        one.run_once(clock())
+        assert one.offer([delivery(2, "new")]) == []
+        assert one.offer([left]) == []
+        results = one.run_once(clock())
+        clock.now += 1_000
+        results += one.run_once(clock())
+        assert outcomes(results) == [("2", "old", "superseded"), ("2", "new", "accepted")]
+        assert revisions(told) == [("1", "r1"), ("2", "new")]
+        assert (one._no_room, one._newest) == ({}, {})
+        assert one.offer([delivery(2, "old")]) == []  # later it may come again as the newest
+        clock.now += 1_000
+        one.run_once(clock())
+        assert revisions(told)[-1] == ("2", "old")
+
+
 class Batches:
     """A sink in memory that takes some, and refuses a batch with one that it does not like."""
 

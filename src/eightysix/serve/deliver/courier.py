@@ -94,6 +94,11 @@ class Courier:
         self._dead_letters = DeadLetters(dead_letter)
         self._lanes = {sink.name: _Lane(sink, Mailbox(self.options)) for sink in sinks}
         self._said: deque[str] = deque(maxlen=_TOLD)
+        self._offered = 0
+        self._no_room: dict[
+            str, dict[str, int]
+        ] = {}  # by incident: revisions that came back, and when they were new
+        self._newest: dict[str, int] = {}  # of the same incidents: when the latest revision was offered
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,11 +110,16 @@ class Courier:
     ) -> Sequence[Delivery]:
         """Take `items` for every sink, but for those of which `done` holds (sink, id, revision).
 
-        Gives those that a full queue had no room for: they are still in the outbox, offer them again later.
+        Gives those that a full queue had no room for: they are still in the outbox, offer them again later. What is
+        offered again does not replace a revision that came after it. One thread at a time may offer.
         """
         now = self._clock()
         left: list[Delivery] = []
         for item in items:
+            if self._outdated(item):
+                self._supersede(item, done)
+                self._settled(item)
+                continue
             fits = True
             for name, lane in self._lanes.items():
                 if (name, item.id, item.revision) in done:
@@ -120,9 +130,33 @@ class Courier:
                     for old in replaced or ():
                         lane.superseded += 1
                         lane.results.append(Result(name, old.id, old.revision, Outcome.SUPERSEDED))
-            if not fits:
+            if fits:
+                self._settled(item)
+            else:
                 left.append(item)
         return left
+
+    def _outdated(self, item: Delivery) -> bool:
+        """Book that `item` is offered; tells whether it came back for want of room and a newer revision came meanwhile."""
+        self._offered += 1
+        back = self._no_room.setdefault(item.id, {})
+        at = back.setdefault(item.revision, self._offered)
+        self._newest[item.id] = max(self._newest.get(item.id, 0), at)
+        return at < self._newest[item.id]
+
+    def _settled(self, item: Delivery) -> None:
+        """`item` will not come back; what is known of its incident goes with the last one that may."""
+        back = self._no_room[item.id]
+        del back[item.revision]
+        if not back:
+            del self._no_room[item.id], self._newest[item.id]
+
+    def _supersede(self, item: Delivery, done: Container[tuple[str, str, str]]) -> None:
+        for name, lane in self._lanes.items():
+            if (name, item.id, item.revision) not in done:
+                with lane.lock:
+                    lane.superseded += 1
+                    lane.results.append(Result(name, item.id, item.revision, Outcome.SUPERSEDED))
 
     def run_once(self, now: float) -> list[Result]:
         """Send to every sink what is due at `now`; returns what happened since the last call."""

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from eightysix import __version__
 from eightysix.model.errors import DeliveryError, UsageError
+from eightysix.serve.deliver.proxy import Proxy, proxy_for
 
 __all__ = ["Address", "Answer", "HttpClient", "check", "parse_address"]
 
@@ -101,10 +102,12 @@ class HttpClient:
     ) -> None:
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
+        self._environment = environment
         self._ca_file = environment.get("EIGHTYSIX_CA_FILE", "")
         self._tls: ssl.SSLContext | None = None
         if self._ca_file:
             self._context()
+        proxy_for("", environment)  # refuses a wrong one now, not when the first incident is to go
 
     def send(self, to: Address, method: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The answer of the receiver, whatever its status; `DeliveryError` where there is none."""
@@ -114,11 +117,11 @@ class HttpClient:
         timer.daemon = True
         timer.start()
         try:
-            response = _exchange(connection, to, method, body, headers)
-            with response:
+            connection.connect()
+            cut.check()
+            with _exchange(connection, to, method, body, headers) as response:
                 data = response.read(MAX_ANSWER)
-                if cut.done:  # the end of a connection also ends a header, so this is no error to http.client
-                    raise TimeoutError
+                cut.check()  # the end of a connection also ends a header, so that is no error to http.client
                 return Answer(response.status, data, _retry_after(response.getheader("Retry-After", "")))
         except (OSError, HTTPException, ValueError) as error:
             raise DeliveryError(
@@ -131,7 +134,11 @@ class HttpClient:
     def _connection(self, to: Address) -> HTTPConnection:
         if to.scheme == "http":
             return HTTPConnection(to.host, to.port, timeout=self._timeout_s)
-        return HTTPSConnection(to.host, to.port, timeout=self._timeout_s, context=self._context())
+        proxy = proxy_for(to.host, self._environment)
+        connection = _Tls(proxy or to, to.host, self._timeout_s, self._context())
+        if proxy:
+            connection.set_tunnel(to.host, to.port, proxy.headers)
+        return connection
 
     def _context(self) -> ssl.SSLContext:
         """Certificates of the system, or only those of EIGHTYSIX_CA_FILE; names are always compared."""
@@ -150,7 +157,7 @@ class HttpClient:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate is not valid: {error.verify_message}"
         if isinstance(error, OSError):
-            return error.strerror or (str(error) if isinstance(error, TimeoutError) else type(error).__name__)
+            return error.strerror or str(error)[:_EXCERPT] or type(error).__name__
         return f"its answer is no HTTP ({type(error).__name__})"
 
 
@@ -181,12 +188,35 @@ def check(answer: Answer, to: Address, hidden: Sequence[str] | None = None) -> N
     )
 
 
+class _Tls(HTTPSConnection):
+    """TLS whose handshake happens on `sock`, where `_Cut` can reach it."""
+
+    def __init__(self, to: Address | Proxy, name: str, timeout_s: float, context: ssl.SSLContext) -> None:
+        super().__init__(to.host, to.port, timeout=timeout_s, context=context)
+        self._name = name
+        self._verified = context
+
+    def connect(self) -> None:
+        """Connect, through the proxy where there is one, then shake hands."""
+        HTTPConnection.connect(self)
+        sock = self._verified.wrap_socket(
+            self.sock, server_hostname=self._name, do_handshake_on_connect=False
+        )
+        self.sock = sock
+        sock.do_handshake()
+
+
 class _Cut:
     """Ends an exchange from another thread, by closing both directions of its socket."""
 
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
         self.done = False
+
+    def check(self) -> None:
+        """Raise if time is over, also where it was over before there was a socket."""
+        if self.done:
+            raise TimeoutError
 
     def now(self) -> None:
         self.done = True
