@@ -227,6 +227,21 @@ def test_each_sink_is_on_its_own_and_gets_nothing_twice(tmp_path: Path) -> None:
         assert revisions(other) == [("1", "r1"), ("1", "r1")]
 
 
+def test_what_the_receiver_has_is_said_and_not_sent_again(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as told:
+        one = courier(tmp_path, clock, webhook(told))
+        for _ in range(2):
+            one.offer([delivery(1)])
+            assert outcomes(one.run_once(clock())) == [("1", "r1", "accepted")]
+        assert len(told.requests) == 1
+        one.offer([delivery(1, "r2")])
+        one.offer([delivery(1, "r1")])  # back to what it was
+        clock.now = 60.0
+        assert outcomes(one.run_once(clock())) == [("1", "r2", "superseded"), ("1", "r1", "accepted")]
+        assert revisions(told) == [("1", "r1"), ("1", "r1")]
+
+
 def test_a_full_queue_gives_back_what_has_no_room(tmp_path: Path) -> None:
     clock = Clock(0.0)
     with receiver() as told:

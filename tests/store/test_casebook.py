@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -218,7 +219,7 @@ def test_a_damaged_page_is_told(tmp_path: Path, book: Casebook) -> None:
 
 def test_an_incident_that_cannot_be_read_is_told(tmp_path: Path, book: Casebook) -> None:
     book.record([incident()])
-    with sqlite3.connect(tmp_path / FILE) as database:
+    with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
         database.execute("UPDATE incident SET json = CAST('{}' AS BLOB)")
     with pytest.raises(StateError, match="cannot be read"):
         book.cases()

@@ -78,13 +78,16 @@ class Mailbox:
         """Since when the oldest delivery waits."""
         return min((item.since for queue in self._queues.values() for item in queue), default=None)
 
+    def has(self, delivery: Delivery) -> bool:
+        """Whether the receiver has this revision, and nothing else of its incident waits."""
+        sent = self._sent.get(delivery.id)
+        return delivery.id not in self._queues and sent is not None and sent.revision == delivery.revision
+
     def offer(self, delivery: Delivery, now: float) -> list[Delivery] | None:
         """Take `delivery`; gives the revisions that it replaces, or None where there is no room."""
         queue = self._queues.get(delivery.id, [])
         sent = self._sent.get(delivery.id)
-        if any(item.delivery.revision == delivery.revision for item in queue):
-            return []
-        if not queue and sent is not None and sent.revision == delivery.revision:
+        if self.has(delivery) or any(item.delivery.revision == delivery.revision for item in queue):
             return []
         if not queue and self._pending >= self.options.max_waiting:
             return None
