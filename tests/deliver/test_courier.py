@@ -19,7 +19,7 @@ from eightysix.serve.deliver.courier import Courier, CourierOptions, Outcome, Re
 from eightysix.serve.deliver.interface import Delivery, Sink, open_sink
 from eightysix.serve.deliver.mailbox import Mailbox
 from eightysix.serve.deliver.threads import DeliveryThreads
-from tests.deliver.receiver import Receiver, Reply, receiver
+from tests.deliver.receiver import Receiver, Reply, Request, receiver
 from tests.deliver.samples import SECRET, Clock, delivery
 
 WATCH, SUSPECT, CONTAIN = Verdict.WATCH, Verdict.SUSPECT, Verdict.CONTAIN
@@ -31,7 +31,7 @@ def webhook(told: Receiver) -> Sink:
 
 
 def courier(folder: Path, clock: Clock, *sinks: Sink, options: CourierOptions = OPTIONS) -> Courier:
-    return Courier(sinks, str(folder / "dead.jsonl"), clock, lambda: 1.0, options)
+    return Courier(sinks, str(folder / "dead.jsonl"), clock, lambda: 1.0, options, wall=clock)
 
 
 def revisions(told: Receiver) -> list[tuple[str, str]]:
@@ -227,6 +227,21 @@ def test_each_sink_is_on_its_own_and_gets_nothing_twice(tmp_path: Path) -> None:
         assert revisions(other) == [("1", "r1"), ("1", "r1")]
 
 
+def test_what_the_receiver_has_is_said_and_not_sent_again(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as told:
+        one = courier(tmp_path, clock, webhook(told))
+        for _ in range(2):
+            one.offer([delivery(1)])
+            assert outcomes(one.run_once(clock())) == [("1", "r1", "accepted")]
+        assert len(told.requests) == 1
+        one.offer([delivery(1, "r2")])
+        one.offer([delivery(1, "r1")])  # back to what it was
+        clock.now = 60.0
+        assert outcomes(one.run_once(clock())) == [("1", "r2", "superseded"), ("1", "r1", "accepted")]
+        assert revisions(told) == [("1", "r1"), ("1", "r1")]
+
+
 def test_a_full_queue_gives_back_what_has_no_room(tmp_path: Path) -> None:
     clock = Clock(0.0)
     with receiver() as told:
@@ -235,6 +250,29 @@ def test_a_full_queue_gives_back_what_has_no_room(tmp_path: Path) -> None:
         left = one.offer([delivery(number) for number in range(1, 6)])
         assert [item.id[-1] for item in left] == ["4", "5"]
         assert one.offer([delivery(1, "r2")]) == []  # a revision takes the place of the one before
+
+
+def test_what_found_no_room_does_not_replace_what_came_after_it(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as told:
+        told.answer = lambda request: Reply(503)
+        one = courier(tmp_path, clock, webhook(told), options=CourierOptions(max_waiting=1))
+        one.offer([delivery(1)])
+        (left,) = one.offer([delivery(2, "old")])
+        told.answer = lambda request: Reply(200)
+        one.run_once(clock())
+        assert one.offer([delivery(2, "new")]) == []
+        assert one.offer([left]) == []
+        results = one.run_once(clock())
+        clock.now += 1_000
+        results += one.run_once(clock())
+        assert outcomes(results) == [("2", "old", "superseded"), ("2", "new", "accepted")]
+        assert revisions(told) == [("1", "r1"), ("2", "new")]
+        assert (one._no_room, one._newest) == ({}, {})
+        assert one.offer([delivery(2, "old")]) == []  # later it may come again as the newest
+        clock.now += 1_000
+        one.run_once(clock())
+        assert revisions(told)[-1] == ("2", "old")
 
 
 class Batches:
@@ -320,6 +358,35 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(tmp_path: Path) -> None:
         assert {result.sink for result in found} == {one.names[1]}
         over.set()
         assert threads.stop(30)
+
+
+def test_a_newer_revision_takes_the_place_of_one_that_is_about_to_go(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as told:
+        one = courier(tmp_path, clock, webhook(told))
+
+        def offer_more(request: Request) -> Reply:
+            if len(told.requests) == 0:
+                one.offer([delivery(2, "r2")])
+            return Reply()
+
+        told.answer = offer_more
+        one.offer([delivery(1, verdict=CONTAIN), delivery(2)])
+        one.run_once(clock())
+        one.run_once(clock())
+        assert revisions(told) == [("1", "r1"), ("2", "r2")]
+
+
+def test_many_that_waited_go_in_one_run(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    one = courier(tmp_path, clock, Batches())
+    one.offer([delivery(number * 16 + 1) for number in range(200)])
+    counted = []
+    for _ in range(3):
+        one.run_once(clock())
+        clock.now += 300
+        counted.append(one.counters(clock())["batches:"].pending)
+    assert counted == [198, 0, 0]
 
 
 def test_a_retry_comes_by_itself(tmp_path: Path) -> None:

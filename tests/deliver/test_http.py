@@ -18,6 +18,7 @@ import pytest
 
 from eightysix.model.errors import DeliveryError, UsageError
 from eightysix.serve.deliver.http import MAX_ANSWER, HttpClient, check, parse_address
+from eightysix.serve.deliver.proxy import proxy_for
 from tests.deliver.receiver import Reply, receiver
 from tests.tiers import require_tier
 
@@ -98,6 +99,14 @@ def test_what_is_worth_another_try(status: int, permanent: bool) -> None:
     assert f"answers {status}: why not" in error.what
 
 
+def test_an_answer_that_repeats_the_secret_address_is_not_told() -> None:
+    with receiver() as told:
+        told.replies.append(Reply(404, body=b"no hook at /services/T012/B345/hidden-hook-secret"))
+        error = failure(f"{told.url}/services/T012/B345/hidden-hook-secret")
+    assert error.what.endswith("answers 404")
+    assert error.permanent
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [("7", 7.0), ("999999999999", 3600.0), ("-1", None), ("soon", None), ("", None), ("1e9", None)],
@@ -141,6 +150,18 @@ def test_a_receiver_that_drips_is_cut_off() -> None:
         error = failure(url, HttpClient({}, timeout_s=30, deadline_s=0.2))
     assert "took longer than 0.2 s" in error.what
     assert not error.permanent
+
+
+def test_a_handshake_that_drips_is_cut_off() -> None:
+    def drip(connection: socket.socket, over: Event) -> None:
+        connection.recv(65536)
+        connection.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")
+        while not over.wait(0.01):
+            connection.sendall(b"\x03")
+
+    with raw(drip) as url:
+        error = failure(url.replace("http:", "https:"), HttpClient({}, timeout_s=30, deadline_s=0.2))
+    assert "took longer than 0.2 s" in error.what
 
 
 def test_a_receiver_that_says_nothing_is_given_up() -> None:
@@ -224,16 +245,22 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         require_tier("openssl", "openssl makes the certificate of the test")
     folder = tmp_path_factory.mktemp("tls")
     how = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem -days 2"
-    whom = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    whom = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1,DNS:receiver.example"]
     subprocess.run(["openssl", *how.split(), *whom], cwd=folder, check=True, capture_output=True)
     return folder
 
 
+def server_context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    return context
+
+
 def test_tls_is_verified(certificate: Path) -> None:
     def wrap(server: ThreadingHTTPServer) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.socket = server_context(certificate).wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
 
     trusting = {"EIGHTYSIX_CA_FILE": str(certificate / "cert.pem")}
     with receiver(wrap) as told:
@@ -243,6 +270,82 @@ def test_tls_is_verified(certificate: Path) -> None:
         assert told.requests == []
         post(told.url, client=HttpClient(trusting))
         assert len(told.requests) == 1
+
+
+@contextmanager
+def tunnel(certificate: Path, allowed: bool = True) -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy that answers CONNECT and is, for the test, the receiver behind it as well."""
+    heads: list[bytes] = []
+
+    def serve(connection: socket.socket, over: Event) -> None:
+        heads.append(connection.recv(65536))
+        if not allowed:
+            connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            return
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with server_context(certificate).wrap_socket(connection, server_side=True) as inner:
+            request = b""
+            while not request.endswith(b"\r\n\r\n{}"):
+                request += inner.recv(65536)
+            heads.append(request)
+            inner.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with raw(serve) as url:
+        yield url, heads
+
+
+def test_a_proxy_sees_the_name_of_the_receiver_and_nothing_else(certificate: Path) -> None:
+    with tunnel(certificate) as (url, heads):
+        environment = {
+            "HTTPS_PROXY": url.replace("http://", "http://me:p%40ss@"),
+            "NO_PROXY": "other.example, 10.0.0.0/8",
+            "EIGHTYSIX_CA_FILE": str(certificate / "cert.pem"),
+        }
+        to = parse_address("webhook", "https://receiver.example/hidden", environment)
+        check(HttpClient(environment).send(to, "POST", b"{}", {"X-Secret": "hidden"}), to)
+    first, second = heads
+    assert first.startswith(b"CONNECT receiver.example:443 HTTP/1.")
+    assert b"Proxy-Authorization: Basic bWU6cEBzcw==\r\n" in first
+    assert b"hidden" not in first
+    assert second.startswith(b"POST /hidden HTTP/1.1\r\n")
+    assert b"Proxy-Authorization" not in second
+
+
+def test_a_proxy_that_refuses_is_told(certificate: Path) -> None:
+    with tunnel(certificate, allowed=False) as (url, _):
+        to = parse_address("webhook", "https://receiver.example/x", {})
+        with pytest.raises(DeliveryError, match="407") as raised:
+            HttpClient({"HTTPS_PROXY": url}).send(to, "POST", b"{}", {})
+    assert not raised.value.permanent
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "used"),
+    [
+        ("hooks.example", "", True),
+        ("hooks.example", "example", False),
+        ("hooks.example", ".hooks.example", False),
+        ("badhooks.example", "hooks.example", True),
+        ("hooks.example", "*", False),
+        ("10.1.2.3", "10.0.0.0/8", False),
+        ("11.1.2.3", "10.0.0.0/8,11.1.2.4", True),
+        ("fd00::1", "fd00::/8", False),
+        ("127.0.0.1", "", False),
+        ("::1", "", False),
+        ("localhost", "", False),
+    ],
+)
+def test_who_is_asked_through_a_proxy(host: str, names: str, used: bool) -> None:
+    environment = {"https_proxy": "proxy.example:3128", "no_proxy": names}
+    assert (proxy_for(host, environment) is not None) is used
+
+
+@pytest.mark.parametrize(
+    "text", ["https://proxy.example", "socks5://p:1", "http://", "http://p:x", "http://p\x07"]
+)
+def test_a_proxy_that_cannot_be_used_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="HTTPS_PROXY"):
+        proxy_for("hooks.example", {"HTTPS_PROXY": text})
 
 
 def test_a_ca_file_that_is_none_is_told_at_the_start(tmp_path: Path) -> None:

@@ -190,6 +190,27 @@ def test_rows_that_do_not_fit_the_rule_are_refused_for_good(cloud: Cloud) -> Non
     assert "InvalidStream" in error.what
 
 
+def test_a_service_that_repeats_the_token_is_not_quoted(cloud: Cloud) -> None:
+    cloud.told.replies.extend([Reply(200, body=b'{"access_token": "token-very-hidden", "expires_in": 3599}')])
+    cloud.told.replies.append(Reply(400, body=b"bad header: Bearer token-very-hidden"))
+    error = refusal(sink(cloud), [delivery()])
+    assert error.what.endswith("answers 400")
+
+
+def test_the_page_declares_the_columns_of_a_row(root: Path) -> None:
+    page = (root / "docs" / "deliver.md").read_text(encoding="utf-8")
+    declared = page.partition("declares these columns:")[2].partition("\n2.")[0]
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for part in declared.replace("\n", " ").rstrip(" .").split(","):
+        name, _, kind = part.strip().strip(".").partition(" ")
+        names.append(name.strip("`"))
+        if kind:
+            found |= dict.fromkeys(names, kind.strip())
+            names = []
+    assert found == COLUMNS
+
+
 def big(number: int) -> Delivery:
     item = delivery(number)
     step = replace(item.incident.stages[0], title="x" * 200)

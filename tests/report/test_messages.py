@@ -192,7 +192,7 @@ def test_no_text_in_any_field_acts_or_breaks_a_limit(data: st.DataObject) -> Non
         assert text == shape(incident)
 
 
-@pytest.mark.parametrize("letter", ["\U0001f600", "漢", "&", '"', "\\", "\x1b", "A"])
+@pytest.mark.parametrize("letter", ["\U0001f600", "&", "\x1b", '"'])
 def test_the_longest_texts_keep_within_the_limits(letter: str) -> None:
     incident = poison(breach(), lambda: letter * 5_000)
     incident = replace(incident, stages=incident.stages * 40, gaps=(letter * 900,) * 300)

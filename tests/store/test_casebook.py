@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -73,6 +74,13 @@ def test_a_higher_verdict_opens_a_closed_incident_again(book: Casebook) -> None:
     assert case.entries[-1].text == "the verdict rose from suspect to contain after it was closed"
     assert book.record([incident(1, "r4", CONTAIN)]) == []
     assert len(book.case("1111").entries) == 2
+
+
+def test_the_same_evidence_may_be_judged_anew(book: Casebook) -> None:
+    book.record([incident(1, "r1", SUSPECT)])
+    book.say("1111", Act.CLOSE, "jo", "")
+    assert book.record([incident(1, "r1", CONTAIN)]) == [incident().id]
+    assert book.case("1111").incident.verdict is CONTAIN
 
 
 def test_closed_at_the_highest_it_stays_closed(book: Casebook) -> None:
@@ -211,7 +219,7 @@ def test_a_damaged_page_is_told(tmp_path: Path, book: Casebook) -> None:
 
 def test_an_incident_that_cannot_be_read_is_told(tmp_path: Path, book: Casebook) -> None:
     book.record([incident()])
-    with sqlite3.connect(tmp_path / FILE) as database:
+    with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
         database.execute("UPDATE incident SET json = CAST('{}' AS BLOB)")
     with pytest.raises(StateError, match="cannot be read"):
         book.cases()

@@ -43,11 +43,11 @@ _TABLES = """
 CREATE TABLE incident (
     id TEXT PRIMARY KEY, revision TEXT NOT NULL, rank INTEGER NOT NULL, state TEXT NOT NULL, closed_rank INTEGER NOT NULL,
     first_seen TEXT NOT NULL, last_seen TEXT NOT NULL, said INTEGER NOT NULL, json BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 CREATE TABLE entry (
     number INTEGER PRIMARY KEY AUTOINCREMENT, incident TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
     text TEXT NOT NULL, revision TEXT NOT NULL, verdict TEXT NOT NULL
-) STRICT;
+);
 CREATE INDEX entry_of ON entry (incident, number);
 """
 
@@ -134,7 +134,7 @@ class Casebook:
         database = self._database
         (version,) = database.execute("PRAGMA user_version").fetchone()
         (application,) = database.execute("PRAGMA application_id").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and application != _APPLICATION:
             raise StateError(f"{self.path} is a database of something else", "name another folder by --state")
         if tables and version != VERSION:
@@ -148,7 +148,7 @@ class Casebook:
         if not tables:
             with _Transaction(database):
                 # Another process may have made them while this one waited for the lock.
-                if not database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     for statement in _TABLES.split(";"):
                         database.execute(statement)
                     database.execute(f"PRAGMA application_id = {_APPLICATION}")
@@ -158,7 +158,7 @@ class Casebook:
         rank = incident.verdict.rank
         document = _encode(incident)
         row = self._database.execute(
-            "SELECT revision, state, closed_rank FROM incident WHERE id = ?", (incident.id,)
+            "SELECT json, state, closed_rank FROM incident WHERE id = ?", (incident.id,)
         ).fetchone()
         if row is None:
             self._database.execute(
@@ -166,8 +166,8 @@ class Casebook:
                 (incident.id, incident.revision, rank, now, now, document),
             )
             return False
-        revision, state, closed_rank = row
-        if revision == incident.revision:
+        before, state, closed_rank = row
+        if before == document:
             return False
         self._database.execute(
             "UPDATE incident SET revision = ?, rank = ?, last_seen = ?, json = ? WHERE id = ?",
@@ -175,8 +175,8 @@ class Casebook:
         )
         if state != CaseState.CLOSED or rank <= closed_rank:
             return False
-        before = next(verdict for verdict in Verdict if verdict.rank == closed_rank)
-        text = f"the verdict rose from {before} to {incident.verdict} after it was closed"
+        closed_at = next(verdict for verdict in Verdict if verdict.rank == closed_rank)
+        text = f"the verdict rose from {closed_at} to {incident.verdict} after it was closed"
         self._write(incident.id, now, SYSTEM, Act.REOPEN, text)
         return True
 

@@ -7,10 +7,11 @@ nothing is lost. `Courier.offer` may be called while another thread is inside of
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
+from time import time
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -84,15 +85,20 @@ class Courier:
         clock: Callable[[], float],
         random: Callable[[], float],
         options: CourierOptions | None = None,
-        wall: Callable[[], float] | None = None,
+        wall: Callable[[], float] = time,
     ) -> None:
         self.options = options or CourierOptions()
         self._clock = clock
         self._random = random
-        self._wall = wall or clock
+        self._wall = wall
         self._dead_letters = DeadLetters(dead_letter)
         self._lanes = {sink.name: _Lane(sink, Mailbox(self.options)) for sink in sinks}
         self._said: deque[str] = deque(maxlen=_TOLD)
+        self._offered = 0
+        self._no_room: dict[
+            str, dict[str, int]
+        ] = {}  # by incident: revisions that came back, and when they were new
+        self._newest: dict[str, int] = {}  # of the same incidents: when the latest revision was offered
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,24 +110,56 @@ class Courier:
     ) -> Sequence[Delivery]:
         """Take `items` for every sink, but for those of which `done` holds (sink, id, revision).
 
-        Gives those that a full queue had no room for: they are still in the outbox, offer them again later.
+        Gives those that a full queue had no room for: they are still in the outbox, offer them again later. What is
+        offered again does not replace a revision that came after it. One thread at a time may offer.
         """
         now = self._clock()
         left: list[Delivery] = []
         for item in items:
+            if self._outdated(item):
+                self._supersede(item, done)
+                self._settled(item)
+                continue
             fits = True
             for name, lane in self._lanes.items():
                 if (name, item.id, item.revision) in done:
                     continue
                 with lane.lock:
+                    if lane.mailbox.has(item):  # told again, so that the outbox can close its row
+                        lane.results.append(Result(name, item.id, item.revision, Outcome.ACCEPTED))
+                        continue
                     replaced = lane.mailbox.offer(item, now)
                     fits = fits and replaced is not None
                     for old in replaced or ():
                         lane.superseded += 1
                         lane.results.append(Result(name, old.id, old.revision, Outcome.SUPERSEDED))
-            if not fits:
+            if fits:
+                self._settled(item)
+            else:
                 left.append(item)
         return left
+
+    def _outdated(self, item: Delivery) -> bool:
+        """Book that `item` is offered; tells whether it came back for want of room and a newer revision came meanwhile."""
+        self._offered += 1
+        back = self._no_room.setdefault(item.id, {})
+        at = back.setdefault(item.revision, self._offered)
+        self._newest[item.id] = max(self._newest.get(item.id, 0), at)
+        return at < self._newest[item.id]
+
+    def _settled(self, item: Delivery) -> None:
+        """`item` will not come back; what is known of its incident goes with the last one that may."""
+        back = self._no_room[item.id]
+        del back[item.revision]
+        if not back:
+            del self._no_room[item.id], self._newest[item.id]
+
+    def _supersede(self, item: Delivery, done: Container[tuple[str, str, str]]) -> None:
+        for name, lane in self._lanes.items():
+            if (name, item.id, item.revision) not in done:
+                with lane.lock:
+                    lane.superseded += 1
+                    lane.results.append(Result(name, item.id, item.revision, Outcome.SUPERSEDED))
 
     def run_once(self, now: float) -> list[Result]:
         """Send to every sink what is due at `now`; returns what happened since the last call."""
@@ -130,13 +168,14 @@ class Courier:
     def run_sink(self, name: str, now: float) -> list[Result]:
         """`run_once` for one sink; one thread at a time may be inside for each sink."""
         lane = self._lanes[name]
-        for _ in range(self.options.batches):
+        with lane.lock:
+            ready = lane.mailbox.due(now, lane.sink.batch * self.options.batches)
+        for group in _groups(ready, lane.sink.batch):
             with lane.lock:
-                items = lane.mailbox.due(now, lane.sink.batch)
-            if not items:
+                items = [item for item in group if lane.mailbox.waits(item)]
+            if items and not self._send(lane, items):
                 break
-            self._send(lane, items)
-            now = max(now, self._clock())
+        now = max(now, self._clock())
         with lane.lock:
             lane.runs += 1
             if lane.runs % _FORGET_EVERY == 0:
@@ -179,12 +218,17 @@ class Courier:
             said.append(self._said.popleft())
         return said
 
+    def note(self, text: str) -> None:
+        """Add a sentence to what `said` tells."""
+        self._say(text)
+
     def close(self) -> None:
         """Close every sink."""
         for lane in self._lanes.values():
             lane.sink.close()
 
-    def _send(self, lane: _Lane, items: list[Waiting]) -> None:
+    def _send(self, lane: _Lane, items: list[Waiting]) -> bool:
+        """Send `items` together and book what came of it; tells whether the sink can take more."""
         error = None
         try:
             lane.sink.send([item.delivery for item in items])
@@ -204,9 +248,10 @@ class Courier:
             if lane.down:
                 lane.down = False
                 self._say(f"{lane.sink.name}: takes incidents again")
-            return
+            return True
         for item in given_up:
             self._give_up(lane, item, error.what)
+        return error.permanent
 
     def _not_taken(self, lane: _Lane, rest: list[Waiting], error: DeliveryError, now: float) -> list[Waiting]:
         """Book a failure; gives what is to be given up."""
@@ -246,3 +291,18 @@ class Courier:
 
     def _say(self, what: str, advice: str = "") -> None:
         self._said.append(f"{what} ({advice})" if advice else what)
+
+
+def _groups(items: Sequence[Waiting], batch: int) -> Iterator[list[Waiting]]:
+    """`items` in their order, at most `batch` together; one that asks for it is alone."""
+    group: list[Waiting] = []
+    for item in items:
+        if group and (item.alone or len(group) == batch):
+            yield group
+            group = []
+        group.append(item)
+        if item.alone:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from eightysix import __version__
 from eightysix.model.errors import DeliveryError, UsageError
+from eightysix.serve.deliver.proxy import Proxy, proxy_for
 
 __all__ = ["Address", "Answer", "HttpClient", "check", "parse_address"]
 
@@ -36,6 +37,7 @@ DEADLINE_S = 30.0
 
 _RETRIED = frozenset({408, 425, 429})
 _EXCERPT = 120
+_TELLING = 8  # characters of a path's part from which on it may be a secret
 
 
 class Address(NamedTuple):
@@ -100,10 +102,12 @@ class HttpClient:
     ) -> None:
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
+        self._environment = environment
         self._ca_file = environment.get("EIGHTYSIX_CA_FILE", "")
         self._tls: ssl.SSLContext | None = None
         if self._ca_file:
             self._context()
+        proxy_for("", environment)  # refuses a wrong one now, not when the first incident is to go
 
     def send(self, to: Address, method: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The answer of the receiver, whatever its status; `DeliveryError` where there is none."""
@@ -113,11 +117,11 @@ class HttpClient:
         timer.daemon = True
         timer.start()
         try:
-            response = _exchange(connection, to, method, body, headers)
-            with response:
+            connection.connect()
+            cut.check()
+            with _exchange(connection, to, method, body, headers) as response:
                 data = response.read(MAX_ANSWER)
-                if cut.done:  # the end of a connection also ends a header, so this is no error to http.client
-                    raise TimeoutError
+                cut.check()  # the end of a connection also ends a header, so that is no error to http.client
                 return Answer(response.status, data, _retry_after(response.getheader("Retry-After", "")))
         except (OSError, HTTPException, ValueError) as error:
             raise DeliveryError(
@@ -130,7 +134,11 @@ class HttpClient:
     def _connection(self, to: Address) -> HTTPConnection:
         if to.scheme == "http":
             return HTTPConnection(to.host, to.port, timeout=self._timeout_s)
-        return HTTPSConnection(to.host, to.port, timeout=self._timeout_s, context=self._context())
+        proxy = proxy_for(to.host, self._environment)
+        connection = _Tls(proxy or to, to.host, self._timeout_s, self._context())
+        if proxy:
+            connection.set_tunnel(to.host, to.port, proxy.headers)
+        return connection
 
     def _context(self) -> ssl.SSLContext:
         """Certificates of the system, or only those of EIGHTYSIX_CA_FILE; names are always compared."""
@@ -149,12 +157,14 @@ class HttpClient:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate is not valid: {error.verify_message}"
         if isinstance(error, OSError):
-            return error.strerror or (str(error) if isinstance(error, TimeoutError) else type(error).__name__)
+            return error.strerror or str(error)[:_EXCERPT] or type(error).__name__
         return f"its answer is no HTTP ({type(error).__name__})"
 
 
-def check(answer: Answer, to: Address) -> None:
+def check(answer: Answer, to: Address, hidden: Sequence[str] | None = None) -> None:
     """Raise `DeliveryError` unless `answer` says that the receiver took it.
+
+    The start of what it says is in the error, unless it repeats what is `hidden`: by default the parts of the path.
 
     Permanent is a 4xx other than 408, 425 and 429. A redirect is not: it is never followed, and its cause is repaired
     by people.
@@ -168,11 +178,32 @@ def check(answer: Answer, to: Address) -> None:
         )
     permanent = 400 <= status < 500 and status not in _RETRIED
     said = answer.body[:_EXCERPT].decode("utf-8", "replace").strip()
+    secrets = to.path.replace("?", "/").split("/") if hidden is None else hidden
+    if any(part[:_TELLING] in said for part in secrets if len(part) >= _TELLING):
+        said = ""
     raise DeliveryError(
         f"{to.label} answers {status}{f': {said}' if said else ''}",
         retry_after_s=answer.retry_after_s,
         permanent=permanent,
     )
+
+
+class _Tls(HTTPSConnection):
+    """TLS whose handshake happens on `sock`, where `_Cut` can reach it."""
+
+    def __init__(self, to: Address | Proxy, name: str, timeout_s: float, context: ssl.SSLContext) -> None:
+        super().__init__(to.host, to.port, timeout=timeout_s, context=context)
+        self._name = name
+        self._verified = context
+
+    def connect(self) -> None:
+        """Connect, through the proxy where there is one, then shake hands."""
+        HTTPConnection.connect(self)
+        sock = self._verified.wrap_socket(
+            self.sock, server_hostname=self._name, do_handshake_on_connect=False
+        )
+        self.sock = sock
+        sock.do_handshake()
 
 
 class _Cut:
@@ -181,6 +212,11 @@ class _Cut:
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
         self.done = False
+
+    def check(self) -> None:
+        """Raise if time is over, also where it was over before there was a socket."""
+        if self.done:
+            raise TimeoutError
 
     def now(self) -> None:
         self.done = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 
 from msgspec import Struct
 
@@ -26,7 +27,7 @@ class CourierOptions(Struct, frozen=True):
     longest_pause_s: float = 300.0
     give_up_s: float = 86_400.0
     max_waiting: int = 20_000
-    batches: int = 16
+    batches: int = 64
 
 
 @dataclass(eq=False)
@@ -77,13 +78,16 @@ class Mailbox:
         """Since when the oldest delivery waits."""
         return min((item.since for queue in self._queues.values() for item in queue), default=None)
 
+    def has(self, delivery: Delivery) -> bool:
+        """Whether the receiver has this revision, and nothing else of its incident waits."""
+        sent = self._sent.get(delivery.id)
+        return delivery.id not in self._queues and sent is not None and sent.revision == delivery.revision
+
     def offer(self, delivery: Delivery, now: float) -> list[Delivery] | None:
         """Take `delivery`; gives the revisions that it replaces, or None where there is no room."""
         queue = self._queues.get(delivery.id, [])
         sent = self._sent.get(delivery.id)
-        if any(item.delivery.revision == delivery.revision for item in queue):
-            return []
-        if not queue and sent is not None and sent.revision == delivery.revision:
+        if self.has(delivery) or any(item.delivery.revision == delivery.revision for item in queue):
             return []
         if not queue and self._pending >= self.options.max_waiting:
             return None
@@ -97,14 +101,16 @@ class Mailbox:
         self._pending += len(kept) - len(queue)
         return [item.delivery for item in queue if item is not peak]
 
-    def due(self, now: float, batch: int) -> list[Waiting]:
-        """What to send now, worst verdict first, then oldest; empty while the sink pauses."""
+    def due(self, now: float, most: int) -> list[Waiting]:
+        """What to send now, worst verdict first, then what was tried least, then oldest; empty while the sink pauses."""
         if now < self.resume_at:
             return []
-        ready = [queue[0] for queue in self._queues.values() if self._due_at(queue[0]) <= now]
-        ready.sort(key=lambda item: (-item.rank, item.attempts, item.order))
-        alone = next((item for item in ready[:batch] if item.alone), None)
-        return [alone] if alone else ready[:batch]
+        ready = (queue[0] for queue in self._queues.values() if self._due_at(queue[0]) <= now)
+        return nsmallest(most, ready, key=lambda item: (-item.rank, item.attempts, item.order))
+
+    def waits(self, item: Waiting) -> bool:
+        """Whether `item` is still to be sent: nothing newer took its place."""
+        return any(other is item for other in self._queues.get(item.delivery.id, ()))
 
     def next_at(self) -> float | None:
         """When something is due; None where nothing waits."""

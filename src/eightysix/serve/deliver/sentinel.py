@@ -54,10 +54,12 @@ class SentinelSink:
         """Send `rows` in one call, or in halves where the service finds it too large; gives how many were taken."""
         # NOTE: mtime 0, so that the same rows give the same bytes.
         body = gzip.compress(f"[{','.join(rows)}]".encode(), mtime=0)
-        answer = self._post(body)
+        token = self._tokens.get()
+        answer = self._post(body, token)
         if answer.status == 401:  # a token may end early: rights that were taken back, a restored key
             self._tokens.forget()
-            answer = self._post(body)
+            token = self._tokens.get()
+            answer = self._post(body, token)
         if answer.status == 413 and len(rows) > 1:
             half = len(rows) // 2
             taken = self._call(rows[:half])
@@ -67,7 +69,7 @@ class SentinelSink:
                 error.accepted += taken
                 raise
         try:
-            check(answer, self._address)
+            check(answer, self._address, [token])
         except DeliveryError as error:
             if answer.status in (401, 403, 404):
                 # The identity, its role or the rule: people repair these, and a new role takes up to half an hour.
@@ -79,9 +81,9 @@ class SentinelSink:
             raise
         return len(rows)
 
-    def _post(self, body: bytes) -> Answer:
+    def _post(self, body: bytes, token: str) -> Answer:
         headers = {
-            "Authorization": f"Bearer {self._tokens.get()}",
+            "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "Content-Encoding": "gzip",
         }

@@ -65,12 +65,22 @@ class DeliveryThreads:
         event = self._events[name]
         while not self._stopping:
             event.clear()
-            found = self.courier.run_sink(name, self._clock())
-            for result in found:
-                self._results.put(result)
-            if found and self._wake is not None:
-                self._wake()
-            due = self.courier.next_at(name)
-            pause = _LONGEST_SLEEP_S if due is None else min(max(due - self._clock(), 0.0), _LONGEST_SLEEP_S)
+            try:
+                pause = self._turn(name)
+            except Exception as bug:  # noqa: BLE001  a defect must not end a thread that nobody would miss
+                self.courier.note(
+                    f"{name}: {type(bug).__name__}: {bug}; delivery goes on (please report this)"
+                )
+                pause = _LONGEST_SLEEP_S
             if pause and not self._stopping:
                 event.wait(pause)
+
+    def _turn(self, name: str) -> float:
+        """Send what is due; gives how long to sleep."""
+        found = self.courier.run_sink(name, self._clock())
+        for result in found:
+            self._results.put(result)
+        if found and self._wake is not None:
+            self._wake()
+        due = self.courier.next_at(name)
+        return _LONGEST_SLEEP_S if due is None else min(max(due - self._clock(), 0.0), _LONGEST_SLEEP_S)
