@@ -6,16 +6,16 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tests.streams import audit as audit_log
-from tests.streams import sensor as sensor_log
-from tests.streams import tetragon
-from tests.streams.audit import Caller, Request
-from tests.streams.clock import SECOND, epoch_ns
-from tests.streams.cluster import Cluster, Container, Image, Node, Pod
-from tests.streams.ids import hex_id, number
-from tests.streams.sensor import Stack
-from tests.streams.settings import LAB, AuditForm, Dialect, SensorForm, Setting
-from tests.streams.tetragon import Connection, FileAccess, ProcessFacts
+from eightysix.lab.generate import audit as audit_log
+from eightysix.lab.generate import sensor as sensor_log
+from eightysix.lab.generate import tetragon
+from eightysix.lab.generate.audit import Caller, Request
+from eightysix.lab.generate.clock import SECOND, epoch_ns
+from eightysix.lab.generate.cluster import Cluster, Container, Image, Node, Pod
+from eightysix.lab.generate.ids import hex_id, number
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import LAB, AuditForm, Dialect, SensorForm, Setting
+from eightysix.lab.generate.tetragon import Connection, FileAccess, ProcessFacts
 
 __all__ = ["MAY_READ", "MAY_WRITE", "TOKEN_FOLDER", "Process", "Scene", "Streams"]
 

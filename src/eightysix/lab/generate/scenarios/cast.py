@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.streams.audit import Request
-from tests.streams.cluster import Container, Image
-from tests.streams.programs import (
+from eightysix.lab.generate.audit import Request
+from eightysix.lab.generate.cluster import Container, Image
+from eightysix.lab.generate.programs import (
     AZURE_SDK,
     COLLECTOR,
     DROP,
@@ -22,9 +22,9 @@ from tests.streams.programs import (
     read_service_account,
     storage,
 )
-from tests.streams.scene import Process, Scene
-from tests.streams.sensor import Stack
-from tests.streams.settings import SensorForm, Setting
+from eightysix.lab.generate.scene import Process, Scene
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import SensorForm, Setting
 
 __all__ = [
     "FAST",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from tests.streams.clock import BASE_NS, SECOND
-from tests.streams.ids import hex_id, number, uuid_id
+from eightysix.lab.generate.clock import BASE_NS, SECOND
+from eightysix.lab.generate.ids import hex_id, number, uuid_id
 
 __all__ = ["SITE_PACKAGES", "Cluster", "Container", "Image", "Node", "Pod"]
 

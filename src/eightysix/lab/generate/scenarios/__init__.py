@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.streams.scenarios import (
+from eightysix.lab.generate.scenarios import (
     attack_dropper,
     attack_hook,
     attack_install,
