@@ -44,6 +44,7 @@ _THREAD = Stack(("torch-perf-utils",), thread=19)
 
 def reload_plugin(server: Process, at: float, module: str, package: str) -> None:
     """The server imports a freshly installed package while it serves."""
+    server.scene.mark("run", at, server)
     server.sense_import(at, f"{module}._boot", Stack((package, *SERVER.frames), at_import=package, thread=18))
     server.read(at + 0.009, "/tmp/.tpu_done")
 

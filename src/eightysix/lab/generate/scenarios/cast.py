@@ -27,8 +27,11 @@ from eightysix.lab.generate.sensor import Stack
 from eightysix.lab.generate.settings import SensorForm, Setting
 
 __all__ = [
+    "DAY",
     "FAST",
+    "HOUR",
     "MANAGED_IDENTITY",
+    "MINUTES",
     "SERVER",
     "SERVER_IMAGE",
     "SERVICE_ACCOUNT",
@@ -68,6 +71,9 @@ class Pace:
 
 STORY = Pace(38.0, 58.6, 67.9, 86.0)
 FAST = Pace(3.4, 4.0, 4.35, 4.9)
+MINUTES = Pace(412.0, 668.0, 690.5, 1_310.0)
+HOUR = Pace(3_600.0, 3_611.2, 3_614.9, 3_655.0)
+DAY = Pace(86_400.0, 86_409.8, 86_413.1, 86_451.0)
 
 
 def inference(
@@ -103,7 +109,6 @@ def steal(
     *,
     sdk: bool = False,
     agent: str = "Python-urllib/3.11",
-    namespace: str = "ml",
     drop: Endpoint = DROP,
 ) -> None:
     """Managed identity, service account, the registry's push credential from a secret, and out; `at` is the landing.
@@ -111,6 +116,14 @@ def steal(
     `sdk` tells that the code asks through azure-identity and not by itself.
     """
     urllib = agent.startswith("Python-urllib")
+    namespace = process.container.pod.namespace
+    for stage, offset in (
+        ("reach", pace.metadata),
+        ("pivot", pace.token),
+        ("pivot", pace.secret),
+        ("leave", pace.leave),
+    ):
+        process.scene.mark(stage, at + offset, process)
     if sdk and by is not None:
         call(process, at + pace.metadata, METADATA, Stack(AZURE_SDK + by.frames, thread=by.thread))
     else:

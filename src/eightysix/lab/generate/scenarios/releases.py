@@ -115,7 +115,7 @@ def release_reaches_destination(setting: Setting) -> tuple[Streams, Label, Strea
     for place, server in enumerate(servers):
         call(server, place * 30.0 + 6.0, _BEACON, _APP, path="/v2/m", method="POST")
     label = _drift(
-        setting, servers, ("land", "reach", "leave"), "no pod of the previous digest ever reached this host"
+        servers, ("land", "reach", "leave"), "no pod of the previous digest ever reached this host"
     )
     return scene.streams(), label, _before(setting, 3)
 
