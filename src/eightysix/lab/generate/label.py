@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from eightysix.lab.generate.scene import Streams
 from eightysix.lab.generate.settings import FULL, Setting
 
-__all__ = ["ATTACKS", "LOOK_ALIKES", "Label", "Recording", "Scenario", "attack", "look_alike", "recordings"]
+__all__ = [
+    "ATTACKS",
+    "LOOK_ALIKES",
+    "STAGES",
+    "VERDICTS",
+    "Label",
+    "Recording",
+    "Scenario",
+    "attack",
+    "look_alike",
+    "recordings",
+]
 
 VERDICTS = ("none", "watch", "suspect", "contain")
 STAGES = ("land", "run", "reach", "pivot", "leave", "use")

@@ -145,6 +145,8 @@ class Process:
 
     def exit(self, at: float, status: int = 0, signal: str = "") -> None:
         """The end of the process."""
+        if self.scene.stage is not None:
+            self.scene.stage.left(self, self.scene.ns(at))
         dialect = self.scene.setting.kernel
         if dialect is not None:
             record = tetragon.exit_record(

@@ -26,6 +26,10 @@ class Stage(Protocol):
         """Hear of a container's first process."""
         ...
 
+    def left(self, process: Process, time_ns: int) -> None:
+        """Hear of a process's end."""
+        ...
+
     def marked(self, stage: str, time_ns: int, process: Process) -> None:
         """Hear of a stage of an attack, for its label."""
         ...

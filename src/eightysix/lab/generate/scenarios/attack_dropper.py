@@ -45,7 +45,7 @@ def _drop(setting: Setting, target: str) -> tuple[Scene, Process, Process]:
 def _label(setting: Setting, robbed: Process, telling: str) -> Label:
     return Label(
         malicious=True,
-        at_least="suspect" if setting is KERNEL_ONLY else floor(setting),
+        at_least=floor(setting) if setting.audit else "suspect",
         at_most="contain",
         telling=telling,
         twin="exec-debugging",

@@ -180,5 +180,7 @@ def model_download(setting: Setting) -> tuple[Streams, Label]:
         "poisoned-install",
         "the model that was loaded a moment before is at work in the server",
         _LANDS + 6.0 + FAST.leave,
+        at_least="none",
+        notes="no packaged rule judges what a model's own code does in the server's process",
     )
     return scene.streams(), label
