@@ -64,10 +64,13 @@ def judge(labels: Json, report: Json) -> Json:
         "contain": sum(verdict[told["id"]] == "contain" for told in evaluable),
         "below_their_label": _kinds(t for t in evaluable if _below(verdict[t["id"]], t["at_least"])),
         "missed": _kinds(missed),
-        "not_evaluable": len(rest),
-        "not_evaluable_share": round(len(rest) / len(attacks), 3) if attacks else None,
-        "not_evaluable_why": dict(sorted(Counter(told["why_not"] for told in rest).items())),
-        "not_evaluable_found_anyway": sum(not _below(verdict[told["id"]], "suspect") for told in rest),
+        "refused_attempts": len(_of(attacks, "attempt")),
+        "not_evaluable": len(_of(attacks, "telemetry")),
+        "not_evaluable_share": round(len(_of(attacks, "telemetry")) / max(1, len(attacks)), 3),
+        "not_evaluable_why": _reasons(_of(attacks, "telemetry")),
+        "no_rule": len(_of(attacks, "rules")),
+        "no_rule_why": _reasons(_of(attacks, "rules")),
+        "found_though_not_asked_for": _kinds(t for t in rest if not _below(verdict[t["id"]], "suspect")),
         "by_telemetry": _by_telemetry(attacks, verdict),
         "look_alikes": len(look_alikes),
         "look_alikes_at_watch": sum(verdict[told["id"]] == "watch" for told in look_alikes),
@@ -90,6 +93,14 @@ def _by_telemetry(attacks: list[Json], verdict: dict[str, str]) -> Json:
         row["evaluable"] += told["evaluable"]
         row["found"] += told["evaluable"] and not _below(verdict[told["id"]], "suspect")
     return {name: dict(row) for name, row in sorted(rows.items())}
+
+
+def _of(attacks: list[Json], gap: str) -> list[Json]:
+    return [told for told in attacks if told["gap"] == gap]
+
+
+def _reasons(attacks: list[Json]) -> Json:
+    return dict(sorted(Counter(told["why_not"] for told in attacks).items()))
 
 
 def _kinds(told: Any) -> Json:
@@ -171,7 +182,7 @@ def main() -> None:
         "look-alikes": 300,
         "seed": args.seed,
     }
-    rows = []
+    rows: list[Json] = []
     with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
         for lateness, chosen in [*((late, options) for late in args.lateness), (600, day)]:
             folder = Path(scratch) / str(len(rows))

@@ -51,14 +51,15 @@ _NOT_SEEN: Mapping[tuple[str, str], str] = {
 }
 """By scenario and telemetry, why nothing at `suspect` can be asked for."""
 
-_NEVER: Mapping[str, str] = {
+_HARMLESS: Mapping[str, str] = {"metadata-denied": _REFUSED, "metadata-denied-tcp": _REFUSED}
+"""Attempts that came to nothing."""
+
+_NO_RULE: Mapping[str, str] = {
     "volume-replaced-pod": _VOLUME,
     "volume-replaced-pod-pth": _VOLUME,
-    "metadata-denied": _REFUSED,
-    "metadata-denied-tcp": _REFUSED,
     "model-download": "no packaged rule judges what a model's own code does in a server's process",
 }
-"""The same, whatever telemetry there is."""
+"""What the telemetry shows and nothing here judges: told apart from what it does not show."""
 
 _BY_SOURCES: Mapping[tuple[bool, bool, bool], Setting] = {
     (True, True, True): FULL,
@@ -71,11 +72,13 @@ _BY_SOURCES: Mapping[tuple[bool, bool, bool], Setting] = {
 
 @dataclass(frozen=True)
 class Bounds:
-    """`at_least` and `at_most` of the verdict; `why_not` says why an attack cannot be asked for, empty where it can."""
+    """`at_least` and `at_most` of the verdict; `why_not` says why an attack cannot be asked for, empty where it can, and `gap`
+    what that is a gap of: `telemetry`, `rules`, or `attempt` where there was nothing but an attempt."""
 
     at_least: str
     at_most: str
     why_not: str = ""
+    gap: str = ""
 
 
 def setting_of(*, kernel: bool, audit: bool, sensor: bool) -> Setting:
@@ -92,13 +95,19 @@ def bounds_of(scenario: Scenario, label: Label, setting: Setting) -> Bounds:
     `suspect` is asked for."""
     if not label.malicious:
         return Bounds("none", "watch")
-    why_not = _NEVER.get(scenario.name) or _NOT_SEEN.get((scenario.name, setting.name), "")
-    if not setting.name:
-        why_not = why_not or "no Tetragon on the node, and not both of sensor and audit log"
-    if why_not:
-        return Bounds("none", label.at_most, why_not)
+    for gap, why_not in (
+        ("attempt", _HARMLESS.get(scenario.name)),
+        (
+            "telemetry",
+            "" if setting.name else "no Tetragon on the node, and not both of sensor and audit log",
+        ),
+        ("telemetry", _NOT_SEEN.get((scenario.name, setting.name))),
+        ("rules", _NO_RULE.get(scenario.name)),
+    ):
+        if why_not:
+            return Bounds("none", label.at_most, why_not, gap)
     tested = any(setting.name == covered.name for covered in scenario.settings)
     least = label.at_least if tested else min(label.at_least, "suspect", key=VERDICTS.index)
     if VERDICTS.index(least) < VERDICTS.index("suspect"):
-        return Bounds(least, label.at_most, "its own label asks for no more than that")
+        return Bounds(least, label.at_most, "its own label asks for no more than that", "rules")
     return Bounds(least, label.at_most)

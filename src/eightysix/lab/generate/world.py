@@ -311,9 +311,11 @@ class World:
         self._story = None
         bounds = bounds_of(one.scenario, label, setting)
         if one.before:
-            bounds = Bounds("none", bounds.at_most, bounds.why_not or "it landed before the telemetry begins")
+            bounds = Bounds("none", bounds.at_most, "it landed before the telemetry begins", "telemetry")
         if story.dropped and not bounds.why_not and label.malicious:
-            bounds = Bounds("none", bounds.at_most, f"{story.dropped} of its records were dropped")
+            bounds = Bounds(
+                "none", bounds.at_most, f"{story.dropped} of its records were dropped", "telemetry"
+            )
         told = _told(one, label, bounds, setting, story)
         (self.attacks if label.malicious else self.look_alikes).append(told)
         self.pods["attack" if label.malicious else "look-alike"] += len(
@@ -404,6 +406,7 @@ def _told(one: Planted, label: Label, bounds: Bounds, setting: Setting, story: _
         told["rules"] = list(label.rules)
         told["evaluable"] = not bounds.why_not
         told["why_not"] = bounds.why_not
+        told["gap"] = bounds.gap
     return told
 
 

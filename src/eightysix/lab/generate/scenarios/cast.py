@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from eightysix.lab.generate.audit import Request
 from eightysix.lab.generate.cluster import Container, Image
+from eightysix.lab.generate.ids import hex_id, number
 from eightysix.lab.generate.programs import (
     AZURE_SDK,
     COLLECTOR,
@@ -115,6 +117,7 @@ def steal(
 
     `sdk` tells that the code asks through azure-identity and not by itself.
     """
+    pace, drop = _of_instance(process.scene.setting.instance, pace, drop)
     urllib = agent.startswith("Python-urllib")
     namespace = process.container.pod.namespace
     for stage, offset in (
@@ -134,6 +137,24 @@ def steal(
     secret = Request("get", "secrets", namespace, "acr-push-sp", user_agent=agent)
     api_request(process, at + pace.secret, secret, by, urllib=urllib)
     call(process, at + pace.leave, drop, by, path="/v1/collect" if urllib else "", method="POST")
+
+
+def _of_instance(instance: str, pace: Pace, drop: Endpoint) -> tuple[Pace, Endpoint]:
+    """Where a scenario is played more than once, each time at another pace (never slower than told) and to another place."""
+    if not instance:
+        return pace, drop
+    wait = number(75, 100, "wait", instance) / 100 if pace.metadata < HOUR.metadata else 1.0
+    moment = pace.metadata * wait
+    times = [moment]
+    for before, after in pairwise((pace.metadata, pace.token, pace.secret, pace.leave)):
+        moment += (after - before) * number(30, 100, "step", after, instance) / 100
+        times.append(moment)
+    place = Endpoint(
+        f"198.51.100.{number(2, 254, 'drop', instance)}",
+        443,
+        f"{hex_id(8, 'drop', instance)}.telemetry.example",
+    )
+    return Pace(*times), place
 
 
 def stages(setting: Setting, *, kernel_sees_run: bool = False) -> tuple[str, ...]:
