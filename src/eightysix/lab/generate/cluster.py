@@ -31,8 +31,10 @@ _IMAGE_DISTRIBUTIONS = {
     "ray": "2.60.0",
     "requests": "2.34.2",
     "setuptools": "66.1.1",
+    "torch": "2.10.0",
     "uvicorn": "0.41.0",
     "urllib3": "2.8.0",
+    "vllm": "0.11.2",
 }
 """What the images of the written workloads hold already; installed when the image was built."""
 
