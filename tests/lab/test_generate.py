@@ -21,7 +21,7 @@ from eightysix.lab.generate.clock import SECOND, epoch_ns
 from eightysix.lab.generate.delivery import REPEAT_S, Courier
 from eightysix.lab.generate.label import ATTACKS, LOOK_ALIKES, VERDICTS
 from eightysix.lab.generate.plan import Plan
-from eightysix.lab.generate.planting import LEFT_OUT, planted_scenarios
+from eightysix.lab.generate.planting import plantable, planted_scenarios
 from eightysix.lab.generate.world import World
 from eightysix.model.errors import UsageError
 from eightysix.model.timestamps import to_ns
@@ -200,7 +200,12 @@ def test_labels_tell_the_stages_in_order_and_inside_the_time() -> None:
 
 
 def test_what_is_longer_than_the_telemetry_ends_in_it() -> None:
-    plan = replace(SMALL, pods=60, attacks=len(ATTACKS) - 3, look_alikes=0)
+    plan = replace(
+        SMALL,
+        pods=60,
+        attacks=len([name for name in ATTACKS if plantable(name, malicious=True)]),
+        look_alikes=0,
+    )
     _, labels = played(plan)
     day = next(told for told in labels["attacks"] if told["kind"] == "sleeper-day")
     assert day["why_not"] == "it landed before the telemetry begins"
@@ -222,16 +227,22 @@ def test_a_chunk_comes_before_later_pods_are_made() -> None:
 
 
 def test_every_kind_is_planted_in_turn() -> None:
-    plan = replace(SMALL, pods=500, attacks=90, look_alikes=60, hours=30.0)
+    plan = replace(SMALL, pods=500, attacks=120, look_alikes=120, hours=30.0)
     kinds = Counter(one.scenario.name for one in planted_scenarios(plan, Random(1)))
-    assert kinds.keys() == (ATTACKS.keys() | LOOK_ALIKES.keys()) - LEFT_OUT
+    left_out = (ATTACKS.keys() | LOOK_ALIKES.keys()) - kinds.keys()
+    assert {"rollback", "rollout-200", "release-takes-credential"} <= left_out
+    assert all(not plantable(name, malicious=name in ATTACKS) for name in left_out)
     assert min(kinds.values()) >= 2
 
 
 def test_bounds_never_ask_for_more_than_a_tested_label() -> None:
     for name, scenario in {**ATTACKS, **LOOK_ALIKES}.items():
         for covered in scenario.settings:
-            if name in LEFT_OUT or covered.sensor == "prototype" or not covered.name:
+            if (
+                not plantable(name, malicious=name in ATTACKS)
+                or covered.sensor == "prototype"
+                or not covered.name
+            ):
                 continue
             setting = setting_of(
                 kernel=covered.kernel is not None,

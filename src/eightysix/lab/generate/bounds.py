@@ -59,7 +59,14 @@ _NO_RULE: Mapping[str, str] = {
     "volume-replaced-pod-pth": _VOLUME,
     "model-download": "no packaged rule judges what a model's own code does in a server's process",
 }
-"""What the telemetry shows and nothing here judges: told apart from what it does not show."""
+"""What the telemetry shows and no rule judges: told apart from what it does not show."""
+
+_ASKED_BEYOND_TESTS = frozenset(
+    "breach-86s breach-fast breach-at-import breach-sdk breach-forked-worker breach-forked-worker-bare "
+    "breach-forked-worker-unknown build-backend build-shell dropper dropped-script hook-pth hook-pth-session "
+    "hook-sitecustomize poisoned-at-start poisoned-exec-session sleeper-minutes sleeper-hour sleeper-day".split()
+)
+"""Scenarios of which `suspect` is asked for with telemetry, too, that their own tests do not cover, but for `_NOT_SEEN`."""
 
 _BY_SOURCES: Mapping[tuple[bool, bool, bool], Setting] = {
     (True, True, True): FULL,
@@ -107,6 +114,8 @@ def bounds_of(scenario: Scenario, label: Label, setting: Setting) -> Bounds:
         if why_not:
             return Bounds("none", label.at_most, why_not, gap)
     tested = any(setting.name == covered.name for covered in scenario.settings)
+    if not tested and scenario.name not in _ASKED_BEYOND_TESTS:
+        return Bounds("none", label.at_most, "no test of the scenario covers this telemetry", "telemetry")
     least = label.at_least if tested else min(label.at_least, "suspect", key=VERDICTS.index)
     if VERDICTS.index(least) < VERDICTS.index("suspect"):
         return Bounds(least, label.at_most, "its own label asks for no more than that", "rules")

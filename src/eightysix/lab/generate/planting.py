@@ -15,19 +15,7 @@ from eightysix.lab.generate.plan import Plan
 from eightysix.lab.generate.scene import Process
 from eightysix.lab.generate.settings import FULL, Setting
 
-__all__ = ["LEFT_OUT", "Planted", "planted_scenarios"]
-
-LEFT_OUT = frozenset(
-    {
-        "release-takes-credential",
-        "release-starts-binary",
-        "release-reaches-destination",
-        "rollout-200",
-        "rollout-3",
-        "rollback",
-    }
-)
-"""Scenarios that are judged against a baseline of the time before, which a generated cluster does not come with."""
+__all__ = ["Planted", "plantable", "planted_scenarios"]
 
 _NAMESPACES = ("", "research")
 """Where scenarios of namespace `ml` run: there, or in one that may have other telemetry."""
@@ -86,11 +74,17 @@ def _extent(name: str, *, malicious: bool) -> tuple[float, float, float, str]:
     return first, last, label.t0_s if label.t0_s is not None else first, extent.home
 
 
+@cache
+def plantable(name: str, *, malicious: bool) -> bool:
+    """Whether a scenario can be judged without a baseline of the time before, which a generated cluster does not come with."""
+    return not (ATTACKS if malicious else LOOK_ALIKES)[name](FULL).baseline
+
+
 def planted_scenarios(plan: Plan, random: Random) -> list[Planted]:
     """Every kind in turn, so that as many are planted of each as can be; times, nodes and namespaces are drawn."""
     found: list[Planted] = []
     for group, count, malicious in ((ATTACKS, plan.attacks, True), (LOOK_ALIKES, plan.look_alikes, False)):
-        names = [name for name in group if name not in LEFT_OUT]
+        names = [name for name in group if plantable(name, malicious=malicious)]
         for turn in range(count):
             name = names[turn % len(names)]
             first, last, lands, home = _extent(name, malicious=malicious)
