@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 
@@ -76,8 +76,10 @@ def _extent(name: str, *, malicious: bool) -> tuple[float, float, float, str]:
 
 @cache
 def plantable(name: str, *, malicious: bool) -> bool:
-    """Whether a scenario can be judged without a baseline of the time before, which a generated cluster does not come with."""
-    return not (ATTACKS if malicious else LOOK_ALIKES)[name](FULL).baseline
+    """Whether a scenario can be judged in a generated cluster, which comes without a baseline of the time before, and whose
+    sources are those that scenes note: no lines that a scenario writes by itself."""
+    scenario = (ATTACKS if malicious else LOOK_ALIKES)[name]
+    return not scenario(FULL).baseline and not scenario(replace(FULL, stage=_Extent())).streams
 
 
 def planted_scenarios(plan: Plan, random: Random) -> list[Planted]:

@@ -128,7 +128,9 @@ class World:
                 return
             place = _CONTROL_PLANE
         else:
-            place = str(record.get("node_name") or record.get("node") or record.get("hostname"))
+            place = str(
+                record.get("node_name") or record.get("node") or record.get("hostname") or _CONTROL_PLANE
+            )
         if not self._courier.send(f"{place}/{file}", time_ns, self._encode(record)):
             if file == "tetragon.jsonl":
                 self._lost[place] += 1
