@@ -76,10 +76,15 @@ def _extent(name: str, *, malicious: bool) -> tuple[float, float, float, str]:
 
 @cache
 def plantable(name: str, *, malicious: bool) -> bool:
-    """Whether a scenario can be judged in a generated cluster, which comes without a baseline of the time before, and whose
-    sources are those that scenes note: no lines that a scenario writes by itself."""
+    """Whether a scenario can be judged in a generated cluster: that comes without a baseline of the time before, with the
+    sources that scenes note (no lines that a scenario writes by itself), and with what happens in pods."""
     scenario = (ATTACKS if malicious else LOOK_ALIKES)[name]
-    return not scenario(FULL).baseline and not scenario(replace(FULL, stage=_Extent())).streams
+    extent = _Extent()
+    return (
+        not scenario(replace(FULL, stage=extent)).streams
+        and bool(extent.home)
+        and not scenario(FULL).baseline
+    )
 
 
 def planted_scenarios(plan: Plan, random: Random) -> list[Planted]:

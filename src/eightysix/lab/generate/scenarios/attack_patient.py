@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from eightysix.lab.generate.label import Label, attack
 from eightysix.lab.generate.programs import HUB, Wheel, boot_python, call, install, pip_command
 from eightysix.lab.generate.scenarios.cast import (
@@ -177,10 +179,11 @@ def model_download(setting: Setting) -> tuple[Streams, Label]:
     label = _label(
         setting,
         server,
-        "poisoned-install",
+        "model-load",
         "the model that was loaded a moment before is at work in the server",
         _LANDS + 6.0 + FAST.leave,
         at_least="none",
         notes="no packaged rule judges what a model's own code does in the server's process",
     )
-    return scene.streams(), label
+    # The model lands when it is there; that it runs is seen by nobody, as no module is imported.
+    return scene.streams(), replace(label, t0_s=_LANDS + 6.0, stages=("land", "reach", "pivot", "leave"))
