@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from random import Random
 
@@ -21,6 +21,8 @@ _NAMESPACES = ("", "research")
 """Where scenarios of namespace `ml` run: there, or in one that may have other telemetry."""
 
 _MARGIN_S = 5.0
+_ENOUGH = ("name", "setting", "streams", "label")
+"""Fields of a recording that a generated cluster has, too."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,14 @@ def _extent(name: str, *, malicious: bool) -> tuple[float, float, float, str]:
 
 @cache
 def plantable(name: str, *, malicious: bool) -> bool:
-    """Whether a scenario can be judged in a generated cluster: that comes without a baseline of the time before, with the
-    sources that scenes note (no lines that a scenario writes by itself), and with what happens in pods."""
+    """Whether a scenario can be judged in a generated cluster: by streams that scenes note (no lines that it writes by
+    itself) of what happens in pods, and nothing besides: no baseline of the time before, no option of `detect`."""
     scenario = (ATTACKS if malicious else LOOK_ALIKES)[name]
     extent = _Extent()
-    return (
-        not scenario(replace(FULL, stage=extent)).streams
-        and bool(extent.home)
-        and not scenario(FULL).baseline
-    )
+    by_itself = scenario(replace(FULL, stage=extent)).streams
+    alone = scenario(FULL)
+    besides = [getattr(alone, field.name) for field in fields(alone) if field.name not in _ENOUGH]
+    return bool(extent.home) and not by_itself and not any(besides)
 
 
 def planted_scenarios(plan: Plan, random: Random) -> list[Planted]:

@@ -80,6 +80,7 @@ class World:
         self._lost: Counter[str] = Counter()
         self._scenes: dict[str, Scene] = {}
         self._gap_s = 60.0
+        self._blind = {node.name for node in self.nodes[plan.nodes - plan.blind_nodes :]}
         self._from_ns, self._to_ns = epoch_ns(0.0), epoch_ns(plan.seconds)
         self._audit_to_ns = self._to_ns if plan.audit_hours is None else epoch_ns(plan.audit_hours * 3_600.0)
         self.pods: Counter[str] = Counter()
