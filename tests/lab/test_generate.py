@@ -190,14 +190,14 @@ def test_what_is_lost_is_told_by_tetragon_and_by_the_labels() -> None:
 
 
 def test_labels_tell_the_stages_in_order_and_inside_the_time() -> None:
-    _, labels = played(SMALL)
+    _, labels = played(HOUR)
     staged = [attack for attack in labels["attacks"] if attack["stages"]]
     assert staged
     for attack in staged:
         times = [to_ns(stage["at"]) for stage in attack["stages"]]
         assert attack["stages"][0]["stage"] == "land"
         assert times == sorted(times)
-        assert to_ns(labels["from"]) <= times[0]
+        assert attack["why_not"].startswith("it landed before") or to_ns(labels["from"]) <= times[0]
         assert times[-1] <= to_ns(labels["to"])
 
 

@@ -132,6 +132,8 @@ class World:
             place = str(
                 record.get("node_name") or record.get("node") or record.get("hostname") or _CONTROL_PLANE
             )
+        if file == "tetragon.jsonl" and place in self._blind:
+            return
         if not self._courier.send(f"{place}/{file}", time_ns, self._encode(record)):
             if file == "tetragon.jsonl":
                 self._lost[place] += 1
