@@ -39,7 +39,7 @@ docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py
 
 bench: dev ## Measure every number that the README names, into bench/results (RUNS=folder: the labelled runs too)
-	@for name in throughput order; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
+	@for name in throughput order generated; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)

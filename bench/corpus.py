@@ -2,7 +2,7 @@
 
     python -m bench.corpus PATH [--records 200000] [--seed 86] [--flat]
 
-Records have the shapes of Tetragon 1.x (see `tests/streams/tetragon.py`) and about 2 KB each; 3 % are of interest: installs,
+Records have the shapes of Tetragon 1.x (see `lab/generate/tetragon.py`) and about 2 KB each; 3 % are of interest: installs,
 metadata connections, token reads, start-up files. The truth is written beside PATH, as `PATH.truth.json`. `--flat` writes the
 same hour as flat events of about 230 bytes instead, for engines that cannot read nested records. Same seed, same bytes.
 """

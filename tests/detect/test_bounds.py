@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -117,3 +118,20 @@ def test_many_forged_pods_push_no_breach_out(monkeypatch: pytest.MonkeyPatch) ->
     assert len(engine.contacts) <= 2 * 20 + 1
     assert [incident.verdict for incident in engine.incidents()] == [Verdict.CONTAIN]
     assert any("pods" in reason for reason in engine.flooded)
+
+
+def test_a_forked_worker_stays_with_its_pod_when_pods_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the worker does names its container only, and nothing landed under that name: it must not go first.
+    monkeypatch.setattr(eightysix.detect.engine, "MAX_PODS", 20)
+    engine = Engine(RULES, KNOWLEDGE)
+    landed = [event for event in breach() if event.activity == "install"]
+    worker = [
+        msgspec.structs.replace(event, pod_uid="", pod="", namespace="")
+        for event in breach()
+        if event.activity != "install"
+    ]
+    engine.feed([*landed, *worker])
+    engine.feed(metadata(50.0 + n, pod_uid=f"uid-other-{n}", container_id=f"{n:016d}") for n in range(60))
+    engine.trim()
+    assert len(engine.states) == 20
+    assert [incident.verdict for incident in engine.incidents()] == [Verdict.CONTAIN]

@@ -8,10 +8,10 @@
 
 from __future__ import annotations
 
-from tests.streams import scenarios
-from tests.streams.label import ATTACKS, LOOK_ALIKES, Label, Recording, Scenario, recordings
-from tests.streams.scene import Scene, Streams
-from tests.streams.settings import (
+from eightysix.lab.generate import scenarios
+from eightysix.lab.generate.label import ATTACKS, LOOK_ALIKES, Label, Recording, Scenario, recordings
+from eightysix.lab.generate.scene import Scene, Streams
+from eightysix.lab.generate.settings import (
     AS_RECORDED,
     FULL,
     KERNEL_AND_AUDIT,

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from eightysix.lab.generate.audit import Request, audit_event, envelopes, of_pod
+from eightysix.lab.generate.label import STAGES, VERDICTS, Scenario
+from eightysix.lab.generate.programs import METADATA, Wheel, call, install, pip_command
+from eightysix.lab.generate.scenarios.cast import inference
+from eightysix.lab.generate.scene import Scene, Streams
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import CURRENT, LEGACY, SETTINGS, AuditForm, Setting
+from eightysix.lab.generate.tetragon import FILTERED, FILTERED_PARENT
 from tests.streams import AS_RECORDED, ATTACKS, FULL, KERNEL_ONLY, LOOK_ALIKES, Label, Recording, recordings
-from tests.streams.audit import Request, audit_event, envelopes, of_pod
-from tests.streams.label import STAGES, VERDICTS, Scenario
-from tests.streams.programs import METADATA, Wheel, call, install, pip_command
-from tests.streams.scenarios.cast import inference
-from tests.streams.scene import Scene, Streams
-from tests.streams.sensor import Stack
-from tests.streams.settings import CURRENT, LEGACY, SETTINGS, AuditForm, Setting
-from tests.streams.tetragon import FILTERED, FILTERED_PARENT
 from tests.streams.write import ROOT, committed, shipped
 
 ALL = {**ATTACKS, **LOOK_ALIKES}

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eightysix.lab.generate.label import Recording
+from eightysix.lab.generate.scene import Streams
+from eightysix.lab.generate.settings import LEAN, Setting
 from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, LOOK_ALIKES, SENSOR_AND_AUDIT
-from tests.streams.label import Recording
-from tests.streams.scene import Streams
-from tests.streams.settings import LEAN, Setting
 
 __all__ = ["EXAMPLES", "RULES", "committed", "shipped"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from eightysix.context.pods import (
+    CONTAINER_PREFIX,
     account_key,
     container_key,
     is_alias,
@@ -123,9 +124,12 @@ class Engine:
                     del tree[exec_id]
 
     def _let_pods_go(self) -> None:
+        mine = self._landed_containers()
+
         def worth(key: str) -> tuple[bool, int, str]:
             state = self.states[key]
-            landed = bool(state.landed)
+            # What a forked worker does is kept by its container: it belongs to the pod in which something landed.
+            landed = bool(state.landed) or (key.startswith("c:") and key.rpartition("/")[2] in mine)
             last = max((bucket.events[-1].time_ns for bucket in state.buckets.values()), default=0)
             return (landed, last, key)
 
@@ -134,6 +138,16 @@ class Engine:
             self.trees.pop(key, None)
             self.contacts.pop(key, None)
         self.flooded.add(f"more than {MAX_PODS} pods")
+
+    def _landed_containers(self) -> set[str]:
+        """Containers of the pods in which something landed, as makeshift names have them."""
+        return {
+            bucket.events[0].container_id[:CONTAINER_PREFIX]
+            for state in self.states.values()
+            if state.landed
+            for bucket in state.buckets.values()
+            if bucket.events[0].container_id
+        }
 
     def resolved(self) -> list[PodState]:
         """The states with makeshift names joined to the pods that they turned out to be."""

@@ -6,18 +6,18 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tests.streams import audit as audit_log
-from tests.streams import sensor as sensor_log
-from tests.streams import tetragon
-from tests.streams.audit import Caller, Request
-from tests.streams.clock import SECOND, epoch_ns
-from tests.streams.cluster import Cluster, Container, Image, Node, Pod
-from tests.streams.ids import hex_id, number
-from tests.streams.sensor import Stack
-from tests.streams.settings import LAB, AuditForm, Dialect, SensorForm, Setting
-from tests.streams.tetragon import Connection, FileAccess, ProcessFacts
+from eightysix.lab.generate import audit as audit_log
+from eightysix.lab.generate import sensor as sensor_log
+from eightysix.lab.generate import tetragon
+from eightysix.lab.generate.audit import Caller, Request
+from eightysix.lab.generate.clock import SECOND, epoch_ns
+from eightysix.lab.generate.cluster import Cluster, Container, Image, Node, Pod
+from eightysix.lab.generate.ids import hex_id, number
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import LAB, AuditForm, Dialect, SensorForm, Setting
+from eightysix.lab.generate.tetragon import Connection, FileAccess, ProcessFacts
 
-__all__ = ["MAY_READ", "MAY_WRITE", "TOKEN_FOLDER", "Process", "Scene", "Streams"]
+__all__ = ["AUDIT_LOG", "MAY_READ", "MAY_WRITE", "TOKEN_FOLDER", "Process", "Scene", "Streams"]
 
 Record = dict[str, object]
 
@@ -29,11 +29,13 @@ MAY_READ = 4
 
 TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
+AUDIT_LOG = "kubernetes-audit.jsonl"
+
 _SENSOR_LEAD_NS = 142_000
 _API_LEAD_NS = 3_286_000
 _CONTROL_PLANE_ROWS = 4
 _FILES = {
-    AuditForm.PLAIN: "kubernetes-audit.jsonl",
+    AuditForm.PLAIN: AUDIT_LOG,
     AuditForm.EVENT_HUB: "aks-diagnostics.jsonl",
     AuditForm.AKS_AUDIT: "aks-audit.jsonl",
     AuditForm.AKS_AUDIT_TEXT: "aks-audit-text.jsonl",
@@ -143,6 +145,8 @@ class Process:
 
     def exit(self, at: float, status: int = 0, signal: str = "") -> None:
         """The end of the process."""
+        if self.scene.stage is not None:
+            self.scene.stage.left(self, self.scene.ns(at))
         dialect = self.scene.setting.kernel
         if dialect is not None:
             record = tetragon.exit_record(
@@ -311,6 +315,7 @@ class Scene:
 
     def __init__(self, setting: Setting, cluster: Cluster | None = None) -> None:
         self.setting = setting
+        self.stage = setting.stage
         self.cluster = cluster or (Cluster(api_server="10.96.0.1") if setting.kernel is LAB else Cluster())
         self._nodes: dict[int, Node] = {}
         self._records: dict[str, list[tuple[int, int, Record]]] = {}
@@ -322,6 +327,8 @@ class Scene:
 
     def node(self, index: int = 0) -> Node:
         """A node of the cluster's GPU pool."""
+        if self.stage is not None:
+            return self.stage.node(self.setting.first_node + index)
         if index not in self._nodes:
             place = self.setting.first_node + index
             self._nodes[index] = Node(f"aks-gpu-31337-vmss{place:06d}", self.cluster)
@@ -340,6 +347,12 @@ class Scene:
         release: str = "",
     ) -> Pod:
         """A pod of a workload, named as its controller names it."""
+        instance = self.setting.instance
+        if instance:
+            workload = f"{workload}-{instance}"
+            name = f"{name}-{instance}" if name else ""
+        if namespace == "ml" and self.setting.namespace:
+            namespace = self.setting.namespace
         if not name:
             name = f"{workload}-{replica}"
             if kind == "Deployment":
@@ -448,7 +461,14 @@ class Scene:
         )
         process = Process(self, container, facts, time_ns, python)
         self.note_exec(process)
+        if self.stage is not None and in_init_tree and (parent is None or parent.container is None):
+            self.stage.entered(process)
         return process
+
+    def mark(self, stage: str, at: float, process: Process) -> None:
+        """Tell the cluster, if this is played in one, that an attack's stage is at `at`: what its label says."""
+        if self.stage is not None:
+            self.stage.marked(stage, self.ns(at), process)
 
     def api(
         self, at: float, caller: Pod | Caller, request: Request, *, token: int = 0, started_only: bool = False
@@ -466,6 +486,9 @@ class Scene:
             stages.insert(0, "RequestReceived")
         for stage in stages:
             event = audit_log.audit_event(caller, request, time_ns, minimal=minimal, stage=stage)
+            if self.stage is not None:
+                self.stage.noted(AUDIT_LOG, time_ns, event)
+                continue
             self._audit.append((time_ns, len(self._audit), event))
 
     def note_exec(self, process: Process) -> None:
@@ -477,6 +500,9 @@ class Scene:
 
     def note(self, file: str, time_ns: int, record: Record) -> None:
         """Put a record into a file; the files are sorted by time when they are written."""
+        if self.stage is not None:
+            self.stage.noted(file, time_ns, record)
+            return
         records = self._records.setdefault(file, [])
         records.append((time_ns, len(records), record))
 

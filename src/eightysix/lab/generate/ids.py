@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 __all__ = ["hex_id", "name_id", "number", "uuid_id"]
@@ -9,6 +10,7 @@ __all__ = ["hex_id", "name_id", "number", "uuid_id"]
 _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 
+@lru_cache(maxsize=65_536, typed=True)
 def _bits(*what: object) -> int:
     return int.from_bytes(blake2b("\0".join(map(str, what)).encode(), digest_size=64).digest(), "big")
 

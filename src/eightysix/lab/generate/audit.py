@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.streams.clock import rfc3339
-from tests.streams.cluster import Cluster, Pod
-from tests.streams.ids import hex_id, number, uuid_id
-from tests.streams.settings import AuditForm
+from eightysix.lab.generate.clock import rfc3339
+from eightysix.lab.generate.cluster import Cluster, Pod
+from eightysix.lab.generate.ids import hex_id, number, uuid_id
+from eightysix.lab.generate.settings import AuditForm
 
 __all__ = ["Caller", "Request", "audit_event", "control_plane", "envelopes", "of_pod", "operator"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.streams.scenarios import (
+from eightysix.lab.generate.scenarios import (
     attack_dropper,
     attack_hook,
     attack_install,
+    attack_patient,
     benign_operations,
     benign_platforms,
     benign_serving,
@@ -16,6 +17,7 @@ __all__ = [
     "attack_dropper",
     "attack_hook",
     "attack_install",
+    "attack_patient",
     "benign_operations",
     "benign_platforms",
     "benign_serving",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
-from tests.streams.audit import Request
-from tests.streams.cluster import Container, Image
-from tests.streams.programs import (
+from eightysix.lab.generate.audit import Request
+from eightysix.lab.generate.cluster import Container, Image
+from eightysix.lab.generate.ids import hex_id, number
+from eightysix.lab.generate.programs import (
     AZURE_SDK,
     COLLECTOR,
     DROP,
@@ -22,13 +24,16 @@ from tests.streams.programs import (
     read_service_account,
     storage,
 )
-from tests.streams.scene import Process, Scene
-from tests.streams.sensor import Stack
-from tests.streams.settings import SensorForm, Setting
+from eightysix.lab.generate.scene import Process, Scene
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import SensorForm, Setting
 
 __all__ = [
+    "DAY",
     "FAST",
+    "HOUR",
     "MANAGED_IDENTITY",
+    "MINUTES",
     "SERVER",
     "SERVER_IMAGE",
     "SERVICE_ACCOUNT",
@@ -68,6 +73,9 @@ class Pace:
 
 STORY = Pace(38.0, 58.6, 67.9, 86.0)
 FAST = Pace(3.4, 4.0, 4.35, 4.9)
+MINUTES = Pace(412.0, 668.0, 690.5, 1_310.0)
+HOUR = Pace(3_600.0, 3_611.2, 3_614.9, 3_655.0)
+DAY = Pace(86_400.0, 86_409.8, 86_413.1, 86_451.0)
 
 
 def inference(
@@ -103,14 +111,22 @@ def steal(
     *,
     sdk: bool = False,
     agent: str = "Python-urllib/3.11",
-    namespace: str = "ml",
     drop: Endpoint = DROP,
 ) -> None:
     """Managed identity, service account, the registry's push credential from a secret, and out; `at` is the landing.
 
     `sdk` tells that the code asks through azure-identity and not by itself.
     """
+    pace, drop = _of_instance(process.scene.setting.instance, pace, drop)
     urllib = agent.startswith("Python-urllib")
+    namespace = process.container.pod.namespace
+    for stage, offset in (
+        ("reach", pace.metadata),
+        ("pivot", pace.token),
+        ("pivot", pace.secret),
+        ("leave", pace.leave),
+    ):
+        process.scene.mark(stage, at + offset, process)
     if sdk and by is not None:
         call(process, at + pace.metadata, METADATA, Stack(AZURE_SDK + by.frames, thread=by.thread))
     else:
@@ -121,6 +137,24 @@ def steal(
     secret = Request("get", "secrets", namespace, "acr-push-sp", user_agent=agent)
     api_request(process, at + pace.secret, secret, by, urllib=urllib)
     call(process, at + pace.leave, drop, by, path="/v1/collect" if urllib else "", method="POST")
+
+
+def _of_instance(instance: str, pace: Pace, drop: Endpoint) -> tuple[Pace, Endpoint]:
+    """Where a scenario is played more than once, each time at another pace (never slower than told) and to another place."""
+    if not instance:
+        return pace, drop
+    wait = number(75, 100, "wait", instance) / 100 if pace.metadata < HOUR.metadata else 1.0
+    moment = pace.metadata * wait
+    times = [moment]
+    for before, after in pairwise((pace.metadata, pace.token, pace.secret, pace.leave)):
+        moment += (after - before) * number(30, 100, "step", after, instance) / 100
+        times.append(moment)
+    place = Endpoint(
+        f"198.51.100.{number(2, 254, 'drop', instance)}",
+        443,
+        f"{hex_id(8, 'drop', instance)}.telemetry.example",
+    )
+    return Pace(*times), place
 
 
 def stages(setting: Setting, *, kernel_sees_run: bool = False) -> tuple[str, ...]:

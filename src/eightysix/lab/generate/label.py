@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.streams.scene import Streams
-from tests.streams.settings import FULL, Setting
+from eightysix.lab.generate.scene import Streams
+from eightysix.lab.generate.settings import FULL, Setting
 
-__all__ = ["ATTACKS", "LOOK_ALIKES", "Label", "Recording", "Scenario", "attack", "look_alike", "recordings"]
+__all__ = [
+    "ATTACKS",
+    "LOOK_ALIKES",
+    "STAGES",
+    "VERDICTS",
+    "Label",
+    "Recording",
+    "Scenario",
+    "attack",
+    "look_alike",
+    "recordings",
+]
 
 VERDICTS = ("none", "watch", "suspect", "contain")
 STAGES = ("land", "run", "reach", "pivot", "leave", "use")

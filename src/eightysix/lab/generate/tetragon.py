@@ -9,9 +9,9 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import dataclass
 
-from tests.streams.clock import rfc3339
-from tests.streams.cluster import Container, Node
-from tests.streams.settings import Dialect
+from eightysix.lab.generate.clock import rfc3339
+from eightysix.lab.generate.cluster import Container, Node
+from eightysix.lab.generate.settings import Dialect
 
 __all__ = [
     "DENIED",

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from tests.streams.audit import Request
-from tests.streams.cluster import SITE_PACKAGES
-from tests.streams.ids import name_id
-from tests.streams.label import Label, attack
-from tests.streams.programs import DROP, METADATA, Wheel, api_request, boot_python, call, install, pip_command
-from tests.streams.scenarios.cast import (
+from eightysix.lab.generate.audit import Request
+from eightysix.lab.generate.cluster import SITE_PACKAGES
+from eightysix.lab.generate.ids import name_id
+from eightysix.lab.generate.label import Label, attack
+from eightysix.lab.generate.programs import (
+    DROP,
+    METADATA,
+    Wheel,
+    api_request,
+    boot_python,
+    call,
+    install,
+    pip_command,
+)
+from eightysix.lab.generate.scenarios.cast import (
     FAST,
     MANAGED_IDENTITY,
     SERVER,
@@ -19,9 +28,9 @@ from tests.streams.scenarios.cast import (
     start_server,
     steal,
 )
-from tests.streams.scene import TOKEN_FOLDER, Process, Scene, Streams
-from tests.streams.sensor import Stack
-from tests.streams.settings import AS_RECORDED, FULL, KERNEL_AND_AUDIT, KERNEL_AND_SENSOR, Setting
+from eightysix.lab.generate.scene import TOKEN_FOLDER, Process, Scene, Streams
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import AS_RECORDED, FULL, KERNEL_AND_AUDIT, KERNEL_AND_SENSOR, Setting
 
 __all__: list[str] = []
 
@@ -120,7 +129,7 @@ def hook_pth_session(setting: Setting) -> tuple[Streams, Label]:
     )
 
 
-def _build(scene: Scene, server: Process, package: str) -> tuple[Process, Process]:
+def _build(server: Process, package: str) -> tuple[Process, Process]:
     """pip builds a source distribution: an environment for the build, then the backend, whose hook is the package's own code."""
     pip = server.exec(_LANDS, "/opt/venv/bin/python3", pip_command(package))
     boot_python(pip, _LANDS, ["/opt/venv/bin/python3", "/opt/venv/bin/pip", "install", "-q", package])
@@ -158,7 +167,7 @@ def _build(scene: Scene, server: Process, package: str) -> tuple[Process, Proces
 def build_backend(setting: Setting) -> tuple[Streams, Label]:
     """`setup.py` of a source distribution takes the credentials while pip builds it: nobody needs to import anything."""
     scene, server = _server(setting)
-    pip, backend = _build(scene, server, "torch-perf-build")
+    pip, backend = _build(server, "torch-perf-build")
     steal(backend, _LANDS + 4.1, Stack(("app:setup.py", "setuptools", "pip")), FAST)
     backend.exit(_LANDS + 9.4)
     pip.exit(_LANDS + 10.0)
@@ -172,7 +181,7 @@ def build_backend(setting: Setting) -> tuple[Streams, Label]:
 def build_shell(setting: Setting) -> tuple[Streams, Label]:
     """The build hook leaves the work to curl and cat: each step is a process of its own."""
     scene, server = _server(setting)
-    pip, backend = _build(scene, server, "torch-perf-build")
+    pip, backend = _build(server, "torch-perf-build")
     shell = backend.exec(_LANDS + 7.0, "/bin/sh", '-c "sh /tmp/.b 2>/dev/null"')
     identity = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01"
     curl = shell.exec(_LANDS + 7.2, "/usr/bin/curl", f"-s -H Metadata:true {identity}")

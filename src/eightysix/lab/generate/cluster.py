@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from tests.streams.clock import BASE_NS, SECOND
-from tests.streams.ids import hex_id, number, uuid_id
+from eightysix.lab.generate.clock import BASE_NS, SECOND
+from eightysix.lab.generate.ids import hex_id, number, uuid_id
 
 __all__ = ["SITE_PACKAGES", "Cluster", "Container", "Image", "Node", "Pod"]
 
@@ -31,8 +31,10 @@ _IMAGE_DISTRIBUTIONS = {
     "ray": "2.60.0",
     "requests": "2.34.2",
     "setuptools": "66.1.1",
+    "torch": "2.10.0",
     "uvicorn": "0.41.0",
     "urllib3": "2.8.0",
+    "vllm": "0.11.2",
 }
 """What the images of the written workloads hold already; installed when the image was built."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.streams.audit import Request, operator
-from tests.streams.cluster import Image
-from tests.streams.label import Label, look_alike
-from tests.streams.programs import (
+from eightysix.lab.generate.audit import Request, operator
+from eightysix.lab.generate.cluster import Image
+from eightysix.lab.generate.label import Label, look_alike
+from eightysix.lab.generate.programs import (
     ARM,
     METADATA,
     Endpoint,
@@ -17,9 +17,9 @@ from tests.streams.programs import (
     pip_command,
     read_service_account,
 )
-from tests.streams.scenarios.cast import SERVER, inference, start_server
-from tests.streams.scene import Scene, Streams
-from tests.streams.settings import FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, Setting
+from eightysix.lab.generate.scenarios.cast import SERVER, inference, start_server
+from eightysix.lab.generate.scene import Scene, Streams
+from eightysix.lab.generate.settings import FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, Setting
 
 __all__: list[str] = []
 

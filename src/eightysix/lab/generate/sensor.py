@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.streams.clock import SECOND
-from tests.streams.cluster import SITE_PACKAGES, Container
-from tests.streams.ids import number, uuid_id
+from eightysix.lab.generate.clock import SECOND
+from eightysix.lab.generate.cluster import SITE_PACKAGES, Container
+from eightysix.lab.generate.ids import number, uuid_id
 
 __all__ = ["Stack", "prototype_record", "v1_record"]
 

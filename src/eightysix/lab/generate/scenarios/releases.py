@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.streams.audit import Request
-from tests.streams.cluster import Image
-from tests.streams.label import Label, attack, look_alike
-from tests.streams.programs import (
+from eightysix.lab.generate.audit import Request
+from eightysix.lab.generate.cluster import Image
+from eightysix.lab.generate.label import Label, attack, look_alike
+from eightysix.lab.generate.programs import (
     METADATA,
     REDIS,
     STORAGE,
@@ -17,9 +17,9 @@ from tests.streams.programs import (
     read_service_account,
     storage,
 )
-from tests.streams.scene import Process, Scene, Streams
-from tests.streams.sensor import Stack
-from tests.streams.settings import FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, Setting
+from eightysix.lab.generate.scene import Process, Scene, Streams
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, Setting
 
 __all__: list[str] = []
 
@@ -55,7 +55,7 @@ def _before(setting: Setting, replicas: int) -> Streams:
     return scene.streams()
 
 
-def _drift(setting: Setting, servers: list[Process], stages: tuple[str, ...], telling: str) -> Label:
+def _drift(servers: list[Process], stages: tuple[str, ...], telling: str) -> Label:
     return Label(
         malicious=True,
         at_least="suspect" if "pivot" in stages else "watch",
@@ -82,7 +82,6 @@ def release_takes_credential(setting: Setting) -> tuple[Streams, Label, Streams]
             server, at + 0.003, Request("list", "secrets", "ml", user_agent="python-requests/2.34.2"), _APP
         )
     label = _drift(
-        setting,
         servers,
         ("land", "reach", "pivot"),
         "no pod of the previous digest ever took the service account",
@@ -101,7 +100,6 @@ def release_starts_binary(setting: Setting) -> tuple[Streams, Label, Streams]:
         call(helper, at + 4.0, METADATA, None)
         call(helper, at + 5.0, _BEACON, None)
     label = _drift(
-        setting,
         servers,
         ("land", "run", "reach", "leave"),
         "no pod of the previous digest ever started this program",
@@ -117,7 +115,7 @@ def release_reaches_destination(setting: Setting) -> tuple[Streams, Label, Strea
     for place, server in enumerate(servers):
         call(server, place * 30.0 + 6.0, _BEACON, _APP, path="/v2/m", method="POST")
     label = _drift(
-        setting, servers, ("land", "reach", "leave"), "no pod of the previous digest ever reached this host"
+        servers, ("land", "reach", "leave"), "no pod of the previous digest ever reached this host"
     )
     return scene.streams(), label, _before(setting, 3)
 

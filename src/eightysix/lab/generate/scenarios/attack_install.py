@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.streams.audit import Request, operator
-from tests.streams.label import Label, attack
-from tests.streams.programs import METADATA, Wheel, boot_python, call, install, pip_command
-from tests.streams.scenarios.cast import (
+from eightysix.lab.generate.audit import Request, operator
+from eightysix.lab.generate.label import Label, attack
+from eightysix.lab.generate.programs import METADATA, Wheel, boot_python, call, install, pip_command
+from eightysix.lab.generate.scenarios.cast import (
     FAST,
     MANAGED_IDENTITY,
     SERVER,
@@ -20,9 +20,9 @@ from tests.streams.scenarios.cast import (
     start_server,
     steal,
 )
-from tests.streams.scene import Process, Scene, Streams
-from tests.streams.sensor import Stack
-from tests.streams.settings import (
+from eightysix.lab.generate.scene import Process, Scene, Streams
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import (
     AS_RECORDED,
     EVERY_EXPORT,
     FULL,
@@ -44,6 +44,7 @@ _THREAD = Stack(("torch-perf-utils",), thread=19)
 
 def reload_plugin(server: Process, at: float, module: str, package: str) -> None:
     """The server imports a freshly installed package while it serves."""
+    server.scene.mark("run", at, server)
     server.sense_import(at, f"{module}._boot", Stack((package, *SERVER.frames), at_import=package, thread=18))
     server.read(at + 0.009, "/tmp/.tpu_done")
 

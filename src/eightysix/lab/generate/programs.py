@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.streams.audit import Request
-from tests.streams.cluster import SITE_PACKAGES
-from tests.streams.ids import hex_id, name_id, number
-from tests.streams.scene import TOKEN_FOLDER, Process
-from tests.streams.sensor import Stack
+from eightysix.lab.generate.audit import Request
+from eightysix.lab.generate.cluster import SITE_PACKAGES
+from eightysix.lab.generate.ids import hex_id, name_id, number
+from eightysix.lab.generate.scene import TOKEN_FOLDER, Process
+from eightysix.lab.generate.sensor import Stack
 
 __all__ = [
     "API_SERVER_HOST",

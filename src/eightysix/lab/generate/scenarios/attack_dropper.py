@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.streams.label import Label, attack
-from tests.streams.programs import Endpoint, boot_python, call
-from tests.streams.scenarios.cast import (
+from eightysix.lab.generate.label import Label, attack
+from eightysix.lab.generate.programs import Endpoint, boot_python, call
+from eightysix.lab.generate.scenarios.cast import (
     FAST,
     MANAGED_IDENTITY,
     SERVER,
@@ -16,9 +16,9 @@ from tests.streams.scenarios.cast import (
     start_server,
     steal,
 )
-from tests.streams.scene import Process, Scene, Streams
-from tests.streams.sensor import Stack
-from tests.streams.settings import FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, Setting
+from eightysix.lab.generate.scene import Process, Scene, Streams
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, Setting
 
 __all__: list[str] = []
 
@@ -45,7 +45,7 @@ def _drop(setting: Setting, target: str) -> tuple[Scene, Process, Process]:
 def _label(setting: Setting, robbed: Process, telling: str) -> Label:
     return Label(
         malicious=True,
-        at_least="suspect" if setting is KERNEL_ONLY else floor(setting),
+        at_least=floor(setting) if setting.audit else "suspect",
         at_most="contain",
         telling=telling,
         twin="exec-debugging",

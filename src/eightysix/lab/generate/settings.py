@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eightysix.lab.generate.stage import Stage
 
 __all__ = [
     "AS_RECORDED",
@@ -110,6 +114,12 @@ class Setting:
     """Where the recording's first node stands in the pool: recordings to be merged must not share nodes."""
     shift_s: float = 0.0
     """Seconds by which the recording begins after the base."""
+    instance: str = ""
+    """What tells the scenario's workloads from those of its other instances in one cluster."""
+    namespace: str = ""
+    """Where the scenario's pods of namespace `ml` run instead."""
+    stage: Stage | None = field(default=None, compare=False)
+    """The cluster that the scenario is played in; None: one of its own, that nothing else happens in."""
 
 
 FULL = Setting("full", CURRENT, SensorForm.V1, (AuditForm.PLAIN,))

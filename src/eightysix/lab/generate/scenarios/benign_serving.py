@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.streams.audit import Request
-from tests.streams.cluster import SITE_PACKAGES
-from tests.streams.label import Label, look_alike
-from tests.streams.programs import (
+from eightysix.lab.generate.audit import Request
+from eightysix.lab.generate.cluster import SITE_PACKAGES
+from eightysix.lab.generate.label import Label, look_alike
+from eightysix.lab.generate.programs import (
     API_SERVER_HOST,
     KUBERNETES_SDK,
     METADATA,
@@ -21,10 +21,10 @@ from tests.streams.programs import (
     read_service_account,
     storage,
 )
-from tests.streams.scenarios.cast import SERVER, inference, probe, start_server
-from tests.streams.scene import TOKEN_FOLDER, Process, Scene, Streams
-from tests.streams.sensor import Stack
-from tests.streams.settings import (
+from eightysix.lab.generate.scenarios.cast import SERVER, inference, probe, start_server
+from eightysix.lab.generate.scene import TOKEN_FOLDER, Process, Scene, Streams
+from eightysix.lab.generate.sensor import Stack
+from eightysix.lab.generate.settings import (
     AS_RECORDED,
     FULL,
     KERNEL_AND_AUDIT,
