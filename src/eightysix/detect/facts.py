@@ -269,19 +269,25 @@ def _runs_inline(view: PodView, exec_id: str, parent: str) -> bool:
 def root_of(view: PodView, observation: Observation) -> str:
     """Whose code asked: `app` where application code is anywhere in the chain (a framework's thread that runs it is not
     the one who asks) or the outermost package is the program that was started (`python -m mlflow`); else the outermost
-    code's: `fresh`, `package` or `unknown`."""
+    code's: `fresh`, `package` or `unknown`. A script that landed is `fresh`, too."""
     told = observation.provenance
     root = told.root or (told.chain[-1] if told.chain else "")
     if not root:
         return "unknown"
     if root.startswith("app:") or any(entry.startswith("app:") for entry in told.chain):
-        return "app"
+        return "fresh" if _runs_as_landed(view, observation, root) else "app"
     name = distribution_name(root)
     if not name:
         return "unknown"
     if name == _main_module(view, observation.actor):
         return "app"
     return "fresh" if _is_fresh(view, root, observation.time_ns) else "package"
+
+
+def _runs_as_landed(view: PodView, observation: Observation, root: str) -> bool:
+    """Whether the code at the root is the script that its process was started with, and that script landed."""
+    actor = observation.actor
+    return root[4:] in view.lineage.programs(actor) and is_landed_program(view, actor)
 
 
 def _main_module(view: PodView, actor: str) -> str:

@@ -9,6 +9,7 @@ from tests.streams.scenarios import (
     benign_operations,
     benign_platforms,
     benign_serving,
+    benign_tools,
     releases,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "benign_operations",
     "benign_platforms",
     "benign_serving",
+    "benign_tools",
     "releases",
 ]
