@@ -27,7 +27,8 @@ SUBSETS: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True)
 class Story:
     """Ground truth of one breach. `verdicts` is the verdict that each subset must reach, no more and no less; where it is
-    below what the project wants (`suspect` from the kernel alone, `contain` with more), `short` says why.
+    below what the project wants (`suspect` from the kernel alone, `contain` with more), `short` says why. `stages` are
+    those that everything together tells, `leaves_s` is when what was taken leaves.
     """
 
     landed: str

@@ -107,11 +107,11 @@ def litellm_proxy(setting: Setting, *, code: int = 200) -> tuple[Streams, Stream
     story = Story(
         landed="litellm 1.82.7, `litellm/proxy/proxy_server.py`",
         pod_uid=proxy.container.pod.uid,
-        t0_s=13.4,
+        t0_s=0.4,
         leaves_s=20.63,
         rules=("credential-sweep", "poisoned-install"),
         stages=("land", "run", "reach", "pivot", "leave"),
-        verdicts=_VERDICTS,
+        verdicts=_VERDICTS | {"kernel": "contain"},
     )
     return scene.streams(), before(setting, lambda earlier: _start_proxy(_gateway(earlier, "1.82.6"))), story
 
@@ -312,7 +312,7 @@ def xinference(setting: Setting, *, kubectl: bool = False) -> tuple[Streams, Str
             "kernel": "suspect",
             "kernel, audit": most,
             "kernel, sensor": most,
-            "sensor, audit": most,
+            "sensor, audit": "contain" if kubectl else "watch",
             "all": most,
             "all, baseline": "contain",
         },

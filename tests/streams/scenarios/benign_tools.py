@@ -53,10 +53,10 @@ def inline_workers(setting: Setting) -> tuple[Streams, Label]:
     start_server(server, 0.31)
     pip = server.exec(1_500.0, f"{_PYTHON}3", pip_command("-U", "serving-plugin"))
     install(pip, 1_500.0, [Wheel("serving-plugin", "2.0.1")])
-    tracker = server.exec(
-        1_504.0, _PYTHON, '-c "from multiprocessing.resource_tracker import main;main(13)"'
+    tracker = server.exec(1_504.0, _PYTHON, '-c "from multiprocessing.resource_tracker import main;main(13)"')
+    boot_python(
+        tracker, 1_504.0, [_PYTHON, "-c", "from multiprocessing.resource_tracker import main;main(13)"]
     )
-    boot_python(tracker, 1_504.0, [_PYTHON, "-c", "from multiprocessing.resource_tracker import main;main(13)"])
     for place in range(2):
         at = 1_504.1 + place * 0.2
         code = f"from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=14, pipe_handle={16 + place})"
@@ -93,9 +93,7 @@ def server_from_index(setting: Setting) -> tuple[Streams, Label]:
     call(server, 9.4, STORAGE, app)
     read_service_account(server, 9.9, app)
     api_request(server, 10.0, _LEADER, app)
-    helper = server.exec(
-        11.0, _PYTHON, f"{SITE_PACKAGES}/model_gateway/worker.py --rank 1"
-    )
+    helper = server.exec(11.0, _PYTHON, f"{SITE_PACKAGES}/model_gateway/worker.py --rank 1")
     boot_python(helper, 11.0, [_PYTHON, f"{SITE_PACKAGES}/model_gateway/worker.py", "--rank", "1"])
     own = Stack(("model-gateway", f"app:{SITE_PACKAGES}/model_gateway/worker.py"))
     managed_identity(helper, 12.0, own)
