@@ -129,7 +129,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         "the outermost code of the call",
         values=(
             ("app", ""),
-            ("fresh", "a distribution that landed after the container started"),
+            ("fresh", "a distribution that landed after the container started, or a script that did"),
             ("package", ""),
             ("unknown", ""),
         ),
