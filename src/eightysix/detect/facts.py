@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from eightysix.context.commands import is_inline, program_kind
 from eightysix.context.credentials import TEMPORARY
@@ -195,6 +196,8 @@ def is_landed_program(view: PodView, exec_id: str) -> bool:
         written = view.written.get(path)
         if written is not None and (not started or written <= started):
             return True
+        if path in view.installed:
+            continue
         if path.startswith(TEMPORARY) and not ("/bin/" in path and runs_python(path)):
             return True
     return False
@@ -203,6 +206,13 @@ def is_landed_program(view: PodView, exec_id: str) -> bool:
 def package_behind(view: PodView, exec_id: str) -> tuple[str, str]:
     """The installed package whose program or script a process runs: the installer that put it among the programs, or the
     distribution in whose folder it lies (the other text is empty). Both are empty where there is none."""
+    known = view.package_of.get(exec_id)
+    if known is None:
+        known = view.package_of[exec_id] = _package_behind(view, exec_id)
+    return known
+
+
+def _package_behind(view: PodView, exec_id: str) -> tuple[str, str]:
     tree = view.lineage
     started = tree.started_ns(exec_id)
     for path in tree.programs(exec_id):
@@ -243,11 +253,13 @@ def _fresh_entry(view: PodView, observation: Observation) -> str:
 def _announced_child(view: PodView, event: Event, known: Mapping[str, str]) -> str:
     """The child that `event` announces: of the same parent, started within `ANNOUNCED_NS`, of a program of that name."""
     name = _plain_name(event.binary)
-    for started, child in view.lineage.children_of(event.container_id, event.pid):
-        apart = started - event.time_ns
-        if -SKEW_OF_START_NS <= apart <= ANNOUNCED_NS and child not in known:
-            if _plain_name(view.lineage.binary(child)) == name:
-                return child
+    children = view.lineage.children_of(event.container_id, event.pid)
+    first = bisect_left(children, (event.time_ns - SKEW_OF_START_NS, ""))
+    for started, child in islice(children, first, None):
+        if started - event.time_ns > ANNOUNCED_NS:
+            break
+        if child not in known and _plain_name(view.lineage.binary(child)) == name:
+            return child
     return ""
 
 

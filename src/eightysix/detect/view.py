@@ -63,6 +63,7 @@ class PodView:
     _first_done: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _told: list[Observation] | None = None
     taint_roots: dict[str, str] = field(default_factory=dict)
+    package_of: dict[str, tuple[str, str]] = field(default_factory=dict)
     fresh_code: dict[str, str] | None = None
 
     @classmethod
@@ -305,15 +306,17 @@ def _written(observations: list[Observation]) -> dict[str, int]:
 
 def _installed(observations: list[Observation], installers: frozenset[str]) -> dict[str, tuple[int, str]]:
     """The programs that an installer itself put where programs lie, by when and by which process: they are part of the
-    install and no landing of their own. What it writes to temporary folders, and what a build hook that it started
-    writes, stays one."""
+    install and no landing of their own. What it writes to temporary folders stays one, but for the `bin` of a virtual
+    environment there, and so does what a build hook that it started writes."""
     installed: dict[str, tuple[int, str]] = {}
     for observation in observations:
         event = observation.event
         if observation.action is not Action.WRITE or observation.actor not in installers:
             continue
-        if event.activity == "program-file" and not event.file_path.startswith(TEMPORARY):
-            installed.setdefault(event.file_path, (observation.time_ns, observation.actor))
+        path = event.file_path
+        in_bin = path.rpartition("/")[0].endswith("/bin")
+        if event.activity == "program-file" and (in_bin or not path.startswith(TEMPORARY)):
+            installed.setdefault(path, (observation.time_ns, observation.actor))
             observation.action = Action.OTHER
     return installed
 
