@@ -55,7 +55,7 @@ RULES: Mapping[str, tuple[Cut, ...]] = {
     "credential-sweep": (
         Cut("fires/dropper", "dropper", _KERNEL_AND_AUDIT),
         Cut("fires/dropped-script", "dropped-script", _FULL),
-        Cut("fires/inline-code", "telnyx-4.87.2", _KERNEL_ONLY),
+        Cut("fires/inline-child", "inline-child", _KERNEL_ONLY),
         Cut("quiet/two-domains-daily", "two-domains-daily", _FULL),
         Cut("quiet/exec-debugging", "exec-debugging", _KERNEL_AND_AUDIT),
         Cut("quiet/inline-workers", "inline-workers", _FULL),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.streams.scenarios import (
+    attack_child,
     attack_dropper,
     attack_hook,
     attack_install,
@@ -14,6 +15,7 @@ from tests.streams.scenarios import (
 )
 
 __all__ = [
+    "attack_child",
     "attack_dropper",
     "attack_hook",
     "attack_install",

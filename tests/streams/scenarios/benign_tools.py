@@ -70,7 +70,7 @@ def inline_workers(setting: Setting) -> tuple[Streams, Label]:
     label = _label(
         server,
         "the code on the command line is what multiprocessing writes there, and holds nothing else",
-        "breach-fast",
+        "inline-child",
         1_500.0,
     )
     return scene.streams(), label
