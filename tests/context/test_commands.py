@@ -13,6 +13,7 @@ from eightysix.context.commands import (
     MAX_ARGUMENTS,
     MAX_SUMMARY,
     Command,
+    is_inline,
     program_kind,
     program_name,
     summarise,
@@ -191,6 +192,30 @@ def test_neither_install_nor_download(binary: str, arguments: str, activity: str
     command = summarise(binary, arguments)
     assert command.activity == activity
     assert command.artifacts == ()
+
+
+@pytest.mark.parametrize(
+    ("binary", "arguments", "inline"),
+    [
+        ("python3.11", "-", True),
+        ("python", "-u -", True),
+        ("python", '-Ic "import x"', True),
+        ("node", '-e "fetch(x)"', True),
+        ("node", "--eval=fetch(x)", True),
+        ("perl", "-e x", True),
+        ("python", "/app/server.py", False),
+        ("python", "/app/server.py -c x", False),
+        ("python", "-m uvicorn app:app", False),
+        ("python", "", False),
+        ("python", '-c "from multiprocessing.resource_tracker import main;main(13)"', False),
+        ("python", '-c "from multiprocessing.resource_tracker import main;main(13);x()"', True),
+        ("python", '-c "from multiprocessing.resource_tracker import main;main(x(13))"', True),
+        ("python", '-c "from multiprocessing.resource_tracker import main;main(13)\nx"', True),
+        ("node", '-e "from multiprocessing.resource_tracker import main;main(13)"', True),
+    ],
+)
+def test_code_without_a_file(binary: str, arguments: str, inline: bool) -> None:
+    assert is_inline(summarise(binary, arguments).summary) is inline
 
 
 def test_a_list_of_words_reads_like_tetragons_text() -> None:

@@ -194,7 +194,7 @@ def test_every_value_of_the_file_policy_is_classified(
 
 STREAMS = sorted(
     path
-    for pattern in ("examples/*", "src/eightysix/rules/*/*/*")
+    for pattern in ("examples/*", "examples/replays/*", "src/eightysix/rules/*/*/*")
     for path in ROOT.glob(f"{pattern}/tetragon.jsonl")
 )
 

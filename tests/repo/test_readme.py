@@ -24,7 +24,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 UPDATE = os.environ.get("EIGHTYSIX_UPDATE_SNAPSHOTS") == "1"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+]
 RESULTS = frozenset({0, 10, 11, 12, 13, 14})
 MAKE = {
     "make run": f"{shlex.quote(sys.executable)} -P tools/replay.py",  # what it does after the set-up

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eightysix.lab.generate.label import Recording
 from eightysix.lab.generate.scene import Streams
 from eightysix.lab.generate.settings import LEAN, Setting
+from tests.replays import REPLAYS
 from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, LOOK_ALIKES, SENSOR_AND_AUDIT
 
 __all__ = ["EXAMPLES", "RULES", "committed", "shipped"]
@@ -55,8 +55,17 @@ RULES: Mapping[str, tuple[Cut, ...]] = {
     "credential-sweep": (
         Cut("fires/dropper", "dropper", _KERNEL_AND_AUDIT),
         Cut("fires/dropped-script", "dropped-script", _FULL),
+        Cut("fires/inline-child", "inline-child", _KERNEL_ONLY),
         Cut("quiet/two-domains-daily", "two-domains-daily", _FULL),
         Cut("quiet/exec-debugging", "exec-debugging", _KERNEL_AND_AUDIT),
+        Cut("quiet/inline-workers", "inline-workers", _FULL),
+        Cut("quiet/server-from-index", "server-from-index", _KERNEL_AND_AUDIT),
+    ),
+    "foreign-program": (
+        Cut("fires/miner", "ultralytics-8.3.41", _KERNEL_ONLY),
+        Cut("fires/dropper", "dropper", _KERNEL_ONLY),
+        Cut("quiet/tool-at-start", "tool-at-start", _KERNEL_ONLY),
+        Cut("quiet/compiled-helper", "compiled-helper", _KERNEL_AND_AUDIT),
     ),
     "release-drift": (
         Cut("fires/takes-credential", "release-takes-credential", _KERNEL_AND_AUDIT),
@@ -79,18 +88,26 @@ NEIGHBOURS: tuple[tuple[str, float], ...] = (
 
 EXAMPLES: tuple[str, ...] = ("examples/breach-86s", "examples/look-alike")
 
+DOCUMENTED = "examples/replays"
+"""Where the breaches that are documented in public lie, a folder each."""
 
-def write(name: str, setting: Setting) -> Recording:
-    """The recording of a scenario of either group."""
-    return (ATTACKS.get(name) or LOOK_ALIKES[name])(setting)
+
+def write(name: str, setting: Setting) -> tuple[Streams, Streams]:
+    """The streams of a scenario of any group, and those of the time before it where there are any."""
+    scenario = ATTACKS.get(name) or LOOK_ALIKES.get(name)
+    if scenario is not None:
+        recording = scenario(setting)
+        return recording.streams, recording.baseline
+    # A rule's own recording is judged without the time before it, unless the rule needs that.
+    return REPLAYS[name](setting).streams, {}
 
 
 def breach() -> Streams:
     """The breach, in the middle of a cluster's everyday installs and metadata calls."""
-    recordings = [write("breach-86s", _FULL)]
+    streams = [write("breach-86s", _FULL)[0]]
     for number, (name, begins) in enumerate(NEIGHBOURS, 1):
-        recordings.append(write(name, replace(_FULL, first_node=number * 10, shift_s=begins)))
-    return merge([recording.streams for recording in recordings])
+        streams.append(write(name, replace(_FULL, first_node=number * 10, shift_s=begins))[0])
+    return merge(streams)
 
 
 def merge(streams: list[Streams]) -> Streams:
@@ -105,18 +122,22 @@ def merge(streams: list[Streams]) -> Streams:
 def shipped() -> Iterator[tuple[str, str]]:
     """Path and text of every file that ships."""
     yield from _files(EXAMPLES[0], breach())
-    yield from _files(EXAMPLES[1], write("self-patching-operator", _FULL).streams)
+    yield from _files(EXAMPLES[1], write("self-patching-operator", _FULL)[0])
+    for name, one in REPLAYS.items():
+        replayed = one()
+        yield from _files(f"{DOCUMENTED}/{name}", replayed.streams)
+        yield from _files(f"{DOCUMENTED}/{name}/baseline", replayed.baseline)
     for rule, cuts in RULES.items():
         for cut in cuts:
-            recording = write(cut.scenario, cut.setting)
+            streams, baseline = write(cut.scenario, cut.setting)
             folder = f"src/eightysix/rules/{rule}/{cut.folder}"
-            yield from _files(folder, recording.streams)
-            yield from _files(f"{folder}/baseline", recording.baseline)
+            yield from _files(folder, streams)
+            yield from _files(f"{folder}/baseline", baseline)
 
 
 def committed() -> set[str]:
     """Paths of the stream files that are there, in the folders that are written here."""
-    folders = [ROOT / folder for folder in EXAMPLES]
+    folders = [ROOT / folder for folder in (*EXAMPLES, DOCUMENTED)]
     folders += [ROOT / "src/eightysix/rules" / rule / group for rule in RULES for group in ("fires", "quiet")]
     return {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*.jsonl")}
 

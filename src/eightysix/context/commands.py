@@ -25,6 +25,7 @@ from eightysix.context.runtimes import (
     INTERPRETER_NAMES,
     INTERPRETERS,
     MODULES,
+    MULTIPROCESSING,
     SCRIPTS,
     SETUP_COMMANDS,
     SHELLS,
@@ -36,7 +37,15 @@ from eightysix.context.runtimes import (
 from eightysix.context.tools import read_tool, read_transfer
 from eightysix.model.event import Artifact
 
-__all__ = ["MAX_ARGUMENTS", "MAX_SUMMARY", "Command", "program_kind", "program_name", "summarise"]
+__all__ = [
+    "MAX_ARGUMENTS",
+    "MAX_SUMMARY",
+    "Command",
+    "is_inline",
+    "program_kind",
+    "program_name",
+    "summarise",
+]
 
 _MAX_BINARY = 512
 _MAX_NAME = 64
@@ -67,6 +76,13 @@ _SCRIPT_SUFFIXES = (
 )
 _HARMLESS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-/@~=,:[]")
 """Characters of paths that are shown."""
+
+_WORKER = "multiprocessing"
+"""What is shown behind `-c` of an interpreter that `multiprocessing` starts."""
+
+_INLINE = frozenset(
+    {"-", *(f"-{flag}" if len(flag) == 1 else flag for kind in INTERPRETERS.values() for flag in kind.code)}
+)
 
 _Handler = Grammar | Interpreter | Transfer | str
 """How a program's arguments are read; a text names the kind of a program with a reader of its own: `shell`, `wrapper`."""
@@ -150,12 +166,27 @@ def _interpreter(name: str, kind: Interpreter, words: Words, cwd: str) -> Comman
         if letter in kind.code:
             code = " ".join(rest[place:])
             activity = next((activity for marker, activity in kind.markers if marker in code), "interpreter")
-            return Command(f"{name} {'-' + letter if len(letter) == 1 else letter}", activity, (), kind.tool)
+            shown = f"{name} {'-' + letter if len(letter) == 1 else letter}"
+            given = value if attached else " ".join(rest[place + 1 : following])
+            shown += f" {_WORKER}" if kind.tool == "python" and _is_worker(given) else ""
+            return Command(shown, activity, (), kind.tool)
         if letter in kind.module:
             module = value if attached else "".join(rest[place + 1 : following])
             return _module(name, kind, module, words.after(following), cwd)
         place = following if letter in kind.values else place + 1
     return Command(name, "interpreter", (), kind.tool)
+
+
+def _is_worker(code: str) -> bool:
+    """Whether code of `python -c` is what `multiprocessing` starts its own processes with, and holds no other call."""
+    head = next((head for head in MULTIPROCESSING if code.startswith(head)), "")
+    return bool(head) and code.endswith(")") and not any(mark in code[len(head) : -1] for mark in "();\n\\")
+
+
+def is_inline(summary: str) -> bool:
+    """Whether the summary of an interpreter says that its code came by the command line or by standard input, and that
+    this is not the way in which `multiprocessing` starts its own processes."""
+    return summary.rpartition(" ")[2] in _INLINE
 
 
 def _interpreter_flag(kind: Interpreter, word: str) -> tuple[str, str, bool]:
@@ -181,7 +212,9 @@ def _module(name: str, kind: Interpreter, module: str, rest: Words, cwd: str) ->
 
 
 def _script(name: str, kind: Interpreter, path: str, words: Words, cwd: str) -> Command:
-    """A script by its path. `words` begins with the path itself."""
+    """A script by its path, `-` for standard input. `words` begins with the path itself."""
+    if path == "-":
+        return Command(f"{name} -", "interpreter", (), kind.tool)
     rest = words.after(1)
     folder, _, base = path.rpartition("/")
     if base == "__main__.py":

@@ -13,6 +13,7 @@ __all__ = [
     "INTERPRETERS",
     "INTERPRETER_NAMES",
     "MODULES",
+    "MULTIPROCESSING",
     "SCRIPTS",
     "SETUP_COMMANDS",
     "SHELLS",
@@ -69,6 +70,15 @@ _PYTHON_MARKERS = (
     ("snapshot_download(", DOWNLOAD),  # huggingface.co/docs/huggingface_hub/guides/download
     ("hf_hub_download(", DOWNLOAD),
 )
+MULTIPROCESSING = (
+    "from multiprocessing.spawn import spawn_main; spawn_main(",
+    "from multiprocessing.resource_tracker import main;main(",
+    "from multiprocessing.semaphore_tracker import main;main(",
+    "from multiprocessing.forkserver import main; main(",
+)
+"""How `python -c` begins where `multiprocessing` starts a process of its own (CPython, Lib/multiprocessing/spawn.py,
+resource_tracker.py and forkserver.py; joblib's loky has it from there)."""
+
 _R_MARKERS = (("install.packages(", INSTALL), ("::install", INSTALL), ("install_github(", INSTALL))
 _JULIA_MARKERS = (("Pkg.add", INSTALL), ("Pkg.instantiate", INSTALL))
 

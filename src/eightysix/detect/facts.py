@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from itertools import islice, pairwise
 
+from eightysix.context.commands import is_inline, program_kind
 from eightysix.context.credentials import TEMPORARY
 from eightysix.detect.actions import Action
 from eightysix.detect.observe import Observation
-from eightysix.detect.view import PodView, distribution_name, runs_python
+from eightysix.detect.view import ANNOUNCED_NS, PodView, distribution_name, runs_python
 from eightysix.model.event import Event
 from eightysix.model.words import Kind
 
@@ -18,9 +21,14 @@ __all__ = [
     "anchored_facts",
     "grade_of",
     "is_landed_program",
+    "package_behind",
     "rule_action",
     "runs_hook",
+    "started_by_fresh_code",
 ]
+
+SKEW_OF_START_NS = 250_000_000
+"""The sensor announces a start before the kernel tells of it; their clocks and queues may be apart by this much."""
 
 _Work = Callable[[PodView, Observation], object]
 
@@ -145,6 +153,12 @@ def lineage_of(view: PodView, observation: Observation) -> tuple[str, ...]:
         found.append("installer")
     if any(is_landed_program(view, ancestor) for ancestor in path):
         found.append("landed-file")
+    elif any(any(package_behind(view, ancestor)) for ancestor in path):
+        found.append("landed-package")
+    if any(ancestor in started_by_fresh_code(view) for ancestor in path):
+        found.append("fresh-code")
+    if any(_runs_inline(view, *pair) for pair in pairwise(path)):
+        found.append("inline-code")
     found += runs_hook(view, actor)
     if observation.event.exec_probe:
         found.append("exec-probe")
@@ -182,27 +196,110 @@ def is_landed_program(view: PodView, exec_id: str) -> bool:
         written = view.written.get(path)
         if written is not None and (not started or written <= started):
             return True
+        if path in view.installed:
+            continue
         if path.startswith(TEMPORARY) and not ("/bin/" in path and runs_python(path)):
             return True
     return False
 
 
+def package_behind(view: PodView, exec_id: str) -> tuple[str, str]:
+    """The installed package whose program or script a process runs: the installer that put it among the programs, or the
+    distribution in whose folder it lies (the other text is empty). Both are empty where there is none."""
+    known = view.package_of.get(exec_id)
+    if known is None:
+        known = view.package_of[exec_id] = _package_behind(view, exec_id)
+    return known
+
+
+def _package_behind(view: PodView, exec_id: str) -> tuple[str, str]:
+    tree = view.lineage
+    started = tree.started_ns(exec_id)
+    for path in tree.programs(exec_id):
+        since, installer = view.installed.get(path, (0, ""))
+        if installer and (not started or since <= started):
+            return installer, ""
+        for folder, since, name in view.packages:
+            if path.startswith(folder) and (not started or since <= started):
+                return "", name
+    return "", ""
+
+
+def started_by_fresh_code(view: PodView) -> dict[str, str]:
+    """Processes that code of a fresh distribution or hook started, by the sensor's word, and the entry that names it: of
+    each start that the sensor announced, the child that the kernel saw a moment later."""
+    if view.fresh_code is None:
+        view.fresh_code = {}
+        for observation in view.observations:
+            event = observation.event
+            if event.kind is not Kind.SPAWN or not event.pid:
+                continue
+            entry = _fresh_entry(view, observation)
+            if entry:
+                child = _announced_child(view, event, view.fresh_code)
+                if child:
+                    view.fresh_code[child] = entry
+    return view.fresh_code
+
+
+def _fresh_entry(view: PodView, observation: Observation) -> str:
+    """The entry of fresh code that is at the root of a call or being imported, empty where there is none."""
+    told = observation.provenance
+    if at_import_of(view, observation).startswith("fresh"):
+        return told.at_import
+    return (told.root or told.chain[-1]) if root_of(view, observation) == "fresh" else ""
+
+
+def _announced_child(view: PodView, event: Event, known: Mapping[str, str]) -> str:
+    """The child that `event` announces: of the same parent, started within `ANNOUNCED_NS`, of a program of that name."""
+    name = _plain_name(event.binary)
+    children = view.lineage.children_of(event.container_id, event.pid)
+    first = bisect_left(children, (event.time_ns - SKEW_OF_START_NS, ""))
+    for started, child in islice(children, first, None):
+        if started - event.time_ns > ANNOUNCED_NS:
+            break
+        if child not in known and _plain_name(view.lineage.binary(child)) == name:
+            return child
+    return ""
+
+
+def _plain_name(binary: str) -> str:
+    """A program's file name without its version: the program names a link, the kernel the file behind it."""
+    return binary.rpartition("/")[2].rstrip("0123456789.")
+
+
+def _runs_inline(view: PodView, exec_id: str, parent: str) -> bool:
+    """Whether a process is an interpreter on code without a file that another program of the container started: not a
+    person's or a script's shell, nor what runs a container's command, where such one-liners are usual."""
+    tree = view.lineage
+    if not is_inline(tree.command(exec_id)) or program_kind(tree.binary(exec_id)) != "interpreter":
+        return False
+    starter = tree.binary(parent)
+    return bool(starter) and program_kind(starter) in ("interpreter", "")
+
+
 def root_of(view: PodView, observation: Observation) -> str:
     """Whose code asked: `app` where application code is anywhere in the chain (a framework's thread that runs it is not
     the one who asks) or the outermost package is the program that was started (`python -m mlflow`); else the outermost
-    code's: `fresh`, `package` or `unknown`."""
+    code's: `fresh`, `package` or `unknown`. A script that landed is `fresh`, too."""
     told = observation.provenance
     root = told.root or (told.chain[-1] if told.chain else "")
     if not root:
         return "unknown"
     if root.startswith("app:") or any(entry.startswith("app:") for entry in told.chain):
-        return "app"
+        return "fresh" if _runs_as_landed(view, observation, root) else "app"
     name = distribution_name(root)
     if not name:
         return "unknown"
     if name == _main_module(view, observation.actor):
         return "app"
     return "fresh" if _is_fresh(view, root, observation.time_ns) else "package"
+
+
+def _runs_as_landed(view: PodView, observation: Observation, root: str) -> bool:
+    """Whether the code at the root is the script that its process was started with, and that script landed."""
+    actor = observation.actor
+    return root[4:] in view.lineage.programs(actor) and is_landed_program(view, actor)
 
 
 def _main_module(view: PodView, actor: str) -> str:

@@ -64,14 +64,13 @@ _ACTION_VALUES: Final = (
 ACTIONS: Final = frozenset(value for value, _ in _ACTION_VALUES)
 """Every value that the field `action` can have."""
 
-_LINEAGE: Final = _plain(
-    "installer",
-    "landed-file",
-    "startup-hook",
-    "common-startup-hook",
-    "exec-session",
-    "exec-probe",
-    "entrypoint",
+_LINEAGE: Final = (
+    *_plain("installer"),
+    ("landed-file", "a program or script that was written in this pod, or lies where only such lie"),
+    ("landed-package", "a program or script of a package that was installed in this pod"),
+    ("fresh-code", "a process that code of a fresh package started, by the sensor's word"),
+    ("inline-code", "an interpreter that a program started on code without a file"),
+    *_plain("startup-hook", "common-startup-hook", "exec-session", "exec-probe", "entrypoint"),
 )
 _CLASSES: Final = _plain(
     "metadata", "wire-server", "api-server", "index", "loopback", "link-local", "cluster", "public", "unknown"
@@ -130,7 +129,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         "the outermost code of the call",
         values=(
             ("app", ""),
-            ("fresh", "a distribution that landed after the container started"),
+            ("fresh", "a distribution that landed after the container started, or a script that did"),
             ("package", ""),
             ("unknown", ""),
         ),

@@ -53,6 +53,7 @@ class Lineage:
             if event.process_started_ns:
                 self._started.setdefault(event.exec_id, event.process_started_ns)
         self._by_pid: dict[tuple[str, int], list[tuple[int, str]]] | None = None
+        self._children: dict[tuple[str, int], list[tuple[int, str]]] | None = None
         self._ancestors: dict[str, tuple[str, ...]] = {}
         self._first: dict[str, str] = {}
 
@@ -113,6 +114,19 @@ class Lineage:
                 break
             before = candidate[1] if mine[0] - candidate[0] <= REPLACED_NS else ""
         return before
+
+    def children_of(self, container: str, pid: int) -> list[tuple[int, str]]:
+        """Start and exec id of the processes that the process `pid` (on the host) of a container started, by time."""
+        if self._children is None:
+            self._children = {}
+            for exec_id, fact in self._facts.items():
+                parent = self._facts.get(self.parent(exec_id))
+                if parent is not None and parent[1] and parent[1] != fact[1]:
+                    of_parent = self._children.setdefault((fact[4][:12], parent[1]), [])
+                    of_parent.append((self.started_ns(exec_id), exec_id))
+            for same in self._children.values():
+                same.sort()
+        return self._children.get((container[:12], pid), [])
 
     def ancestors(self, exec_id: str) -> tuple[str, ...]:
         """The process itself and its ancestors, nearest first, at most `MAX_DEPTH`."""

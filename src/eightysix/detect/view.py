@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from eightysix.context.baseline import Baseline, workload_key
+from eightysix.context.credentials import TEMPORARY
 from eightysix.context.destinations import classify
 from eightysix.detect.actions import Action
 from eightysix.detect.lineage import Lineage
@@ -54,12 +55,16 @@ class PodView:
     born_ns: int
     fresh: dict[str, int]
     written: dict[str, int]
+    installed: dict[str, tuple[int, str]]
+    packages: tuple[tuple[str, int, str], ...]
     indexes: frozenset[str]
     installers: frozenset[str]
     hooks: tuple[tuple[str, int], ...]
     _first_done: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _told: list[Observation] | None = None
     taint_roots: dict[str, str] = field(default_factory=dict)
+    package_of: dict[str, tuple[str, str]] = field(default_factory=dict)
+    fresh_code: dict[str, str] | None = None
 
     @classmethod
     def of(cls, state: PodState, knowledge: Knowledge) -> PodView | None:
@@ -77,6 +82,7 @@ class PodView:
         for observation in observations:
             if _is_read_at_start(observation, installers, lineage):
                 observation.action = Action.OTHER
+        installed = _installed(observations, installers)
         landings = _landings(observations, born, installers, lineage)
         view = cls(
             key=state.key,
@@ -89,6 +95,8 @@ class PodView:
             born_ns=born,
             fresh=_fresh(landings),
             written=_written(observations),
+            installed=installed,
+            packages=_packages(observations),
             indexes=_indexes(observations, installers),
             installers=installers,
             hooks=_hooks(observations),
@@ -294,6 +302,39 @@ def _written(observations: list[Observation]) -> dict[str, int]:
         if observation.action is Action.WRITE and event.access is not Access.READ:
             written.setdefault(event.file_path, observation.time_ns)
     return written
+
+
+def _installed(observations: list[Observation], installers: frozenset[str]) -> dict[str, tuple[int, str]]:
+    """The programs that an installer itself put where programs lie, by when and by which process: they are part of the
+    install and no landing of their own. What it writes to temporary folders stays one, but for the `bin` of a virtual
+    environment there, and so does what a build hook that it started writes."""
+    installed: dict[str, tuple[int, str]] = {}
+    for observation in observations:
+        event = observation.event
+        if observation.action is not Action.WRITE or observation.actor not in installers:
+            continue
+        path = event.file_path
+        in_bin = path.rpartition("/")[0].endswith("/bin")
+        if event.activity == "program-file" and (in_bin or not path.startswith(TEMPORARY)):
+            installed.setdefault(path, (observation.time_ns, observation.actor))
+            observation.action = Action.OTHER
+    return installed
+
+
+def _packages(observations: list[Observation]) -> tuple[tuple[str, int, str], ...]:
+    """The folder of each distribution whose metadata was written in the pod, when, and its name. The folder is taken to
+    be named as the distribution is, as most are."""
+    found: dict[str, tuple[str, int, str]] = {}
+    for observation in observations:
+        event = observation.event
+        if event.activity != "distribution" or event.access is Access.READ or not event.artifacts:
+            continue
+        site = event.file_path.rpartition("/")[0].rpartition("/")[0]
+        name = event.artifacts[0].name
+        folder = f"{site}/{name.replace('-', '_')}/"
+        if site.startswith("/"):
+            found.setdefault(folder, (folder, observation.time_ns, name))
+    return tuple(found.values())
 
 
 def _is_read_at_start(observation: Observation, installers: frozenset[str], lineage: Lineage) -> bool:

@@ -34,7 +34,8 @@ _SITES = {
 
 @dataclass(frozen=True)
 class Stack:
-    """Whose code is on the stack, innermost first: distribution names, or `app:<file>` for files outside of site-packages.
+    """Whose code is on the stack, innermost first: distribution names, `app:<file>` for files outside of site-packages, or
+    `<unknown>` for code of no file.
 
     `at_import` names the distribution whose module body is running, or `pth:<path>`; `thread` is 0 in the main thread,
     else which of the process's threads; `dynamic` tells that code without a file is on the stack.
@@ -90,7 +91,9 @@ def v1_record(sender: Sender, time_ns: int, event: str, fields: Record, stack: S
     """One record of version 1, as the receiver hands it on."""
     container = sender.container
     pod = container.pod
-    names = list(dict.fromkeys(frame for frame in stack.frames if not frame.startswith(("app:", "pth:"))))
+    names = list(
+        dict.fromkeys(frame for frame in stack.frames if not frame.startswith(("app:", "pth:", "<")))
+    )
     chain = [_named(container, frame, time_ns) for frame in stack.frames]
     dists: list[Record] = []
     for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eightysix.lab.generate.scenarios import (
+    attack_child,
     attack_dropper,
     attack_hook,
     attack_install,
@@ -10,10 +11,12 @@ from eightysix.lab.generate.scenarios import (
     benign_operations,
     benign_platforms,
     benign_serving,
+    benign_tools,
     releases,
 )
 
 __all__ = [
+    "attack_child",
     "attack_dropper",
     "attack_hook",
     "attack_install",
@@ -21,5 +24,6 @@ __all__ = [
     "benign_operations",
     "benign_platforms",
     "benign_serving",
+    "benign_tools",
     "releases",
 ]
