@@ -284,17 +284,18 @@ class TetragonDecoder:
 
     def flush(self) -> None:
         """Bring the latest times of all contacts up to date: while blocks are read, those of noise wait here."""
-        for known in self._noise.connections.values():
+        waiting, self._noise.waiting = self._noise.waiting, []
+        for known in waiting:
+            latest, known.latest = known.latest, b""  # taken; what comes later waits again
             pod, name = known.contact
             before = self._contacts.get(pod, {}).get(name)
-            if not known.latest or before is None:
+            if not latest or before is None:
                 continue
             try:
-                at = to_ns(known.latest.decode() + "Z")
+                at = to_ns(latest.decode() + "Z")
             except ValueError:
                 continue
             self._keep_contact(pod, name, (at, before[0][1], known.file, known.line))
-            known.latest = b""  # told; what comes later waits again
 
     def _remember_connection(
         self, exec_id: str, ip: str, port: int, time: str, contact: tuple[str, str]

@@ -81,6 +81,8 @@ class Noise:
         self._leaves = _LEAF_BYTES if leaves else frozenset()
         self._paths: set[bytes] = set()
         self.connections: dict[bytes, Known] = {}
+        self.waiting: list[Known] = []
+        """Connections that have a `latest` which nobody took yet."""
 
     def learn_path(self, path: str) -> None:
         """From now on, touching `path` is noise, whoever does it and how."""
@@ -100,6 +102,8 @@ class Noise:
         before = self.connections.get(key)
         if before is not None:  # an earlier one came later: what waits to be told still does
             known.latest, known.file, known.line = before.latest, before.file, before.line
+            if known.latest:
+                self.waiting.append(known)
         self.connections[key] = known
 
     def sift(  # noqa: C901 - the hottest loop: a call for each line would cost what it saves
@@ -109,7 +113,7 @@ class Noise:
         starts_with, find = block.startswith, block.find
         leaves, paths, connections = self._leaves, self._paths, self.connections
         rest: list[int] = []
-        keep = rest.append
+        keep, wait = rest.append, self.waiting.append
         exits = execs = connects = probes = start = 0
         for index, end in enumerate(ends):
             begin, start = start, end + 1
@@ -148,6 +152,8 @@ class Noise:
                         if known.since <= time:
                             connects += 1
                             if known.latest < time:
+                                if not known.latest:
+                                    wait(known)
                                 known.latest, known.file, known.line = time, file, first_line + index
                             continue
             elif leaves and letter == _OF_EXEC and starts_with(_EXEC, begin):
