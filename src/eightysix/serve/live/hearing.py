@@ -31,7 +31,7 @@ _WITNESSES = frozenset({Source.TETRAGON, Source.SENSOR, "falco"})
 class Gap(Struct, frozen=True):
     """When an input did not tell what it saw. `until_ns` is 0 while it lasts."""
 
-    kind: str  # silent, dropped
+    kind: str  # silent, ended, dropped
     since_ns: int
     until_ns: int = 0
 
@@ -69,6 +69,12 @@ class Hearing:
         known = self._files.setdefault(file, _Heard(now_ns))
         if len(known.gaps) < MAX_GAPS:
             known.gaps.append(Gap("dropped", now_ns, now_ns))
+
+    def ended(self, file: str, now_ns: int) -> None:
+        """The input ended by itself."""
+        known = self._files.get(file)
+        if known is not None and len(known.gaps) < MAX_GAPS:
+            known.gaps.append(Gap("ended", now_ns, now_ns))
 
     def listen(self, now_ns: int) -> list[str]:
         """Files that have just fallen silent."""
@@ -111,6 +117,9 @@ def with_gaps(incident: Incident, gaps: Iterable[tuple[str, Gap]], suspect_at: i
         if gap.kind == "silent":
             points, until = SILENCE_POINTS, f" until {rfc3339(gap.until_ns)}" if gap.until_ns else ""
             text = f"after the chain began its source fell silent: nothing from {file} since {since}{until}"
+        elif gap.kind == "ended":
+            points = SILENCE_POINTS
+            text = f"after the chain began its source ended: nothing comes from {file} since {since}"
         else:
             points, text = (
                 DROP_POINTS,

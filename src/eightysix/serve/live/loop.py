@@ -118,6 +118,7 @@ class Watch:
         replay.tetragon.moved_contacts = self._keeper.moved
         self._hearing = Hearing(int(self._options.silence_s * 1e9))
         self._listens_at = self._judge_at = 0.0
+        self._silent: set[str] = set()
         self._later: set[str] = set()
         self._newest_ns = 0
         self._ended: dict[str, None] = {}
@@ -157,7 +158,7 @@ class Watch:
         settles = last or self._may_settle(started)
         if settles:
             cases += self._settle()
-        if started >= self._listens_at:
+        if last or started >= self._listens_at:
             self._listens_at = started + 1.0
             cases += self._listen()
         news = self._news(cases)
@@ -181,9 +182,11 @@ class Watch:
         self._live.sources_seen(frozenset(recogniser.sources))
         self._keeper.note(events)
         self._note_times(events)
-        self._hearing.heard(block.file, self._now())
-        if _dropped(self.replay) > before:
-            self._hearing.dropped(block.file, self._now())
+        now_ns = self._now()
+        if now_ns - self._newest_ns <= _LIVE_NS:
+            self._hearing.heard(block.file, now_ns)
+            if _dropped(self.replay) > before:
+                self._hearing.dropped(block.file, now_ns)
 
     def _note_times(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -207,11 +210,16 @@ class Watch:
         self._next_settle = ended + (ended - started) / self._options.settle_share
         return cases
 
+    def source_ended(self, file: str) -> None:
+        """An input ended by itself: where a chain began before, that is a sign. Told by the next turn."""
+        self._hearing.ended(file, self._now())
+        self._silent.add(file)
+
     def _listen(self) -> list[Case]:
-        """The incidents whose input has just fallen silent."""
-        now_ns = self._now()
-        silent = set(self._hearing.listen(now_ns))
-        if not silent or now_ns - self._newest_ns > _LIVE_NS:
+        """The incidents whose input has just fallen silent or ended."""
+        self._silent.update(self._hearing.listen(self._now()))
+        silent, self._silent = self._silent, set()
+        if not silent:
             return []
         return [
             case

@@ -108,6 +108,7 @@ def serve(
         read = watch.turn(inputs)
         each_turn()
         if inputs.ended:
+            watch.source_ended("-")
             break
         if read:
             pause(PACE_S)
