@@ -183,7 +183,8 @@ class Watch:
         self._keeper.note(events)
         self._note_times(events)
         now_ns = self._now()
-        if now_ns - self._newest_ns <= _LIVE_NS:
+        last_ns = max((told.last_ns for told in recogniser.sources.values()), default=0)
+        if now_ns - max(self._newest_ns, last_ns) <= _LIVE_NS:
             self._hearing.heard(block.file, now_ns)
             if _dropped(self.replay) > before:
                 self._hearing.dropped(block.file, now_ns)
