@@ -158,6 +158,8 @@ class Lineage:
             word = told.entrypoint
         if word is not None:
             return word
+        if any(self._facts[a][5] for a in self.ancestors(exec_id) if a in self._facts):
+            return True  # Falco says so of the container's first process alone (`proc.vpid`)
         container = fact[4] if fact is not None else (told.container_id[:31] if told is not None else "")
         first = self._first_process(container)
         if not first:

@@ -75,7 +75,7 @@ def _told_by_lineage(joined: Mapping[str, PodState]) -> int:
         for state in joined.values()
         for bucket in state.buckets.values()
         for event in bucket.events
-        if event.source is Source.TETRAGON and not event.pod_uid and not event.container_id
+        if event.source in (Source.TETRAGON, Source.FALCO) and not event.pod_uid and not event.container_id
     )
 
 

@@ -314,9 +314,9 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
         gaps.append("novelty per workload is unknown: the baseline does not know this workload")
     if Source.KUBERNETES_AUDIT not in knowledge.sources:
         gaps.append("what the service account did at the API server: no Kubernetes audit log was read")
-    if Source.TETRAGON not in knowledge.sources:
+    if not knowledge.sources & {Source.TETRAGON, Source.FALCO}:
         gaps.append(
-            "what the kernel saw: no Tetragon export was read, so the pod's own word stands alone for its processes"
+            "what the kernel saw: neither a Tetragon export nor Falco's alerts were read, so the pod's own word stands alone for its processes"
         )
     credentials = [o for found in chain.matches.values() for o in found if o.action is Action.CREDENTIAL]
     metadata = [o for o in credentials if o.event.kind is not Kind.FILE]

@@ -270,8 +270,6 @@ def _what(value: object) -> str:
         name = value.get(key)
         if isinstance(name, str) and name in _AZURE:
             return f"no source reads Azure's {name} yet"
-    if {"rule", "output", "priority"} <= value.keys():
-        return "no source reads Falco's alerts yet"
     if {"eventSource", "eventName", "eventTime"} <= value.keys():
         return "no source reads CloudTrail yet"
     if value.keys() & {"log", "message", "MESSAGE"}:
