@@ -158,8 +158,12 @@ class Lineage:
             word = told.entrypoint
         if word is not None:
             return word
-        if any(self._facts[a][5] for a in self.ancestors(exec_id) if a in self._facts):
-            return True  # Falco says so of the container's first process alone (`proc.vpid`)
+        for ancestor in self.ancestors(exec_id)[
+            1:
+        ]:  # Falco tells it of the root of a tree alone (`proc.vpid`)
+            above = self._facts.get(ancestor)
+            if above is not None and above[5] is not None:
+                return above[5]
         container = fact[4] if fact is not None else (told.container_id[:31] if told is not None else "")
         first = self._first_process(container)
         if not first:

@@ -26,7 +26,11 @@ _MET_BY: Mapping[Need, Mapping[Source, tuple[str, ...]]] = {
         Source.FALCO: ("connect",),
         Source.SENSOR: ("connect", "http", "start", "import"),
     },
-    Need.FILES: {Source.TETRAGON: ("probe", "file"), Source.FALCO: ("file",), Source.SENSOR: ("file", "start")},
+    Need.FILES: {
+        Source.TETRAGON: ("probe", "file"),
+        Source.FALCO: ("file",),
+        Source.SENSOR: ("file", "start"),
+    },
     Need.PROCESSES: {Source.TETRAGON: ("exec",), Source.FALCO: ("exec",), Source.SENSOR: ("start",)},
     Need.PROVENANCE: {Source.SENSOR: ("start", "connect", "import", "http", "file", "exec", "spawn")},
     Need.API_AUDIT: {Source.KUBERNETES_AUDIT: ("api",)},

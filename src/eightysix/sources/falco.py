@@ -148,7 +148,7 @@ class FalcoDecoder:
 
     def _note(self, fields: Fields, actor: Actor, time_ns: int) -> None:
         """Note the process and its ancestors in the pod's tree, in any order of arrival: the parent as it was told first
-        (orphans get another one), the program as it was told last (one process may run several)."""
+        (orphans get another one), the program as it was told last (one process may run several), and when that began."""
         if not actor.exec_id:
             return
         uid = fields.text("k8s.pod.uid", "k8smeta.pod.uid", longest=253)
@@ -157,23 +157,30 @@ class FalcoDecoder:
         if len(self._seen) >= _ENOUGH:
             self._seen.clear()
         first, last = self._seen.get(actor.exec_id, (0, 0) if known is None else (1, 1))
-        parent, binary, entrypoint = actor.parent_exec_id, actor.binary, True if actor.first else None
+        parent, binary, started = actor.parent_exec_id, actor.binary, actor.started
+        entrypoint = actor.entrypoint
         if known is not None:
-            parent = known[0] if known[0] and first and first <= time_ns else parent or known[0]
+            vague = known[0].endswith(":0") and not parent.endswith(":0")
+            parent = known[0] if known[0] and first <= time_ns and not vague else parent or known[0]
             binary = known[3] if last > time_ns or not binary else binary
-            entrypoint = entrypoint or known[5]
-        tree[actor.exec_id] = (parent, actor.pid, actor.started, binary, actor.container, entrypoint)
+            started = max(known[2], started)  # one form of text, so the later one
+            entrypoint = known[5] if entrypoint is None else entrypoint
+        tree[actor.exec_id] = (parent, actor.pid, started, binary, actor.container, entrypoint)
         self._seen[actor.exec_id] = (min(first or time_ns, time_ns), max(last, time_ns))
-        self._note_others(tree, fields, actor)
+        self._note_others(tree, fields, actor, time_ns)
 
     def _note_others(
-        self, tree: dict[str, tuple[str, int, str, str, str, bool | None]], fields: Fields, actor: Actor
+        self,
+        tree: dict[str, tuple[str, int, str, str, str, bool | None]],
+        fields: Fields,
+        actor: Actor,
+        time_ns: int,
     ) -> None:
         """The ancestors that have no alert of their own, and the name by which a descendant may call this process that does
         not know when it started."""
-        for key, parent, pid, binary in ancestors_of(fields, actor):
-            if key not in tree and (binary or parent):
-                tree[key] = (parent, pid if not key.endswith(":0") else 0, "", binary, actor.container, None)
+        for key, parent, pid, started, binary in ancestors_of(fields, actor, time_ns):
+            if key not in tree:
+                tree[key] = (parent, pid if started else 0, started, binary, actor.container, None)
         if actor.exec_id.endswith(":0"):
             return
         vague = f"falco:{actor.node}/{actor.container}:{actor.pid}:0"

@@ -47,6 +47,26 @@ _DENIALS = frozenset({"EPERM", "EACCES", "EROFS"})
 MAX_ANCESTORS = 16
 """Ancestors that one alert may name (`proc.apid[2]` and so on); Falco itself goes no deeper than its rules ask."""
 
+_RUNTIMES = frozenset(
+    {
+        *(
+            "containerd-shim",
+            "containerd-shim-runc-v2",
+            "containerd-shim-runc-v1",
+            "containerd",
+            "runc",
+            "runc:[2:INIT]",
+        ),
+        *("crun", "crio", "conmon", "dockerd", "docker-init", "kubelet", "systemd"),
+    }
+)
+"""Programs that start containers, and what is above those: a container's own tree ends below them. A process's name (not its
+file's) is cut to 15 characters."""
+
+FIRST_PROCESS_NS = 10_000_000_000
+"""What a runtime starts within this time of the container's start is its entrypoint, also where pod and node share their
+process numbers; later it is a session (`kubectl exec`, a probe). As `detect.lineage.FIRST_PROCESS_NS`."""
+
 _MAX_NAME = 253  # of Kubernetes objects: kubernetes.io/docs/concepts/overview/working-with-objects/names
 _NOT_A_CONTAINER = "host"
 
@@ -62,7 +82,7 @@ class Actor(Struct, frozen=True, gc=False):
     parent_binary: str
     node: str
     container: str
-    first: bool
+    entrypoint: bool | None
 
     @property
     def started(self) -> str:
@@ -78,7 +98,8 @@ def process_key(node: str, container: str, pid: int, started_ns: int) -> str:
 
 
 def actor_of(record: Record, fields: Fields, time_ns: int) -> Actor:
-    """Who acts."""
+    """Who acts. A process keeps its key when it replaces its program; `started_ns` is when it did, where the alert tells of
+    that, else when the process was cloned."""
     node = (record.hostname or "")[:_MAX_NAME] or fields.text("evt.hostname", longest=_MAX_NAME)
     container = _container(fields)[:CONTAINER_PREFIX]
     pid = fields.number("proc.pid")
@@ -90,34 +111,44 @@ def actor_of(record: Record, fields: Fields, time_ns: int) -> Actor:
         _started(fields, time_ns, "proc.ppid.ts", "proc.ppid.duration"),
     )
     key = process_key(node, container, pid, started_ns)
-    if not started_ns and fields.text("evt.type") in _EXECS:
-        started_ns = time_ns
+    above = fields.text("proc.pexepath", "proc.aexepath[1]", "proc.pname", "proc.aname[1]")
     return Actor(
         exec_id=key,
         parent_exec_id=parent if parent != key else "",
         pid=max(pid, 0),
-        started_ns=started_ns,
+        started_ns=time_ns if fields.text("evt.type", longest=64) in _EXECS else started_ns,
         binary=told_path(_binary(fields)),
-        parent_binary=told_path(
-            fields.text("proc.pexepath", "proc.aexepath[1]", "proc.pname", "proc.aname[1]")
-        ),
+        parent_binary=told_path(above),
         node=node,
         container=container,
-        first=fields.number("proc.vpid") == 1,
+        entrypoint=_is_entrypoint(fields, time_ns, started_ns, above),
     )
 
 
-def ancestors_of(fields: Fields, actor: Actor) -> list[tuple[str, str, int, str]]:
-    """Key, parent's key, pid and program of the ancestors that the alert names, nearest first."""
-    found: list[tuple[str, str, int, str]] = []
+def _is_entrypoint(fields: Fields, time_ns: int, started_ns: int, above: str) -> bool | None:
+    """Whether the process is the container's first, or one put in from outside; None for those that processes of the
+    container started, and where the output does not tell."""
+    number = fields.number("proc.vpid")
+    if number == 1:
+        return True
+    born = _started(fields, time_ns, "container.start_ts", "container.duration")
+    if above.rpartition("/")[2] not in _RUNTIMES or not born or not started_ns:
+        return None
+    return started_ns - born <= FIRST_PROCESS_NS
+
+
+def ancestors_of(fields: Fields, actor: Actor, time_ns: int) -> list[tuple[str, str, int, str, str]]:
+    """Key, parent's key, pid, start and program of the ancestors in the container that the alert names, nearest first."""
+    found: list[tuple[str, str, int, str, str]] = []
+    started = _rfc3339(_started(fields, time_ns, "proc.ppid.ts", "proc.ppid.duration"))
     key, pid, binary = actor.parent_exec_id, fields.number("proc.ppid", "proc.apid[1]"), actor.parent_binary
     for depth in range(2, MAX_ANCESTORS + 2):
-        if not key:
+        if not key or not binary or binary.rpartition("/")[2] in _RUNTIMES or actor.entrypoint is not None:
             break
         above = fields.number(f"proc.apid[{depth}]")
         parent = process_key(actor.node, actor.container, above, 0)
-        found.append((key, parent, max(pid, 0), binary))
-        key, pid = parent, above
+        found.append((key, parent, max(pid, 0), started, binary))
+        key, pid, started = parent, above, ""
         binary = told_path(fields.text(f"proc.aexepath[{depth}]", f"proc.aname[{depth}]"))
     return found
 
@@ -200,8 +231,7 @@ def event_of(
         uid=fields.number("user.uid"),
         binary=actor.binary,
         parent_binary=actor.parent_binary,
-        process_started_ns=actor.started_ns,
-        entrypoint=True if actor.first else None,
+        entrypoint=actor.entrypoint,
         **_where(fields, actor, time_ns),  # type: ignore[arg-type]
         **what,  # type: ignore[arg-type]
     )
