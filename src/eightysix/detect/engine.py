@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from eightysix.context.pods import (
     CONTAINER_PREFIX,
     account_key,
+    address_key,
     container_key,
     is_alias,
     named_key,
@@ -55,6 +56,8 @@ def key_of(event: Event) -> str:
         return named_key(event.namespace, event.pod)
     if event.source is Source.SENSOR:
         return sensor_key()
+    if event.source is Source.DNS:
+        return address_key(event.source_ip)
     return account_key(event.service_account) if event.kind is Kind.API else node_key(event.node)
 
 

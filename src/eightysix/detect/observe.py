@@ -31,7 +31,8 @@ HOP_NS = 1_000_000_000
 
 
 class Observation(Struct):
-    """One thing that happened. `event` is the strongest record of it, `twin` the sensor's record of the same act."""
+    """One thing that happened. `event` is the strongest record of it, `twin` the sensor's record of the same act. `name` is
+    what the destination is called by whoever told, `known_as` by the cluster's resolver: only that is judged."""
 
     event: Event
     action: Action
@@ -42,6 +43,7 @@ class Observation(Struct):
     twin: Event | None = None
     artifacts: tuple[Artifact, ...] = ()
     name: str = ""
+    known_as: tuple[str, ...] = ()
 
     @property
     def evidence(self) -> tuple[Event, ...]:

@@ -20,6 +20,7 @@ from eightysix.detect.view import Knowledge
 from eightysix.model.event import Event
 from eightysix.model.incident import Coverage, Incident, Report, SourceCoverage
 from eightysix.model.words import Kind, Source
+from eightysix.sources.dns import DnsDecoder
 from eightysix.sources.falco import FalcoDecoder
 from eightysix.sources.interface import Decoder
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
@@ -67,6 +68,7 @@ class Replay:
             KubernetesAuditDecoder(),
             SensorDecoder(),
             FalcoDecoder(self.engine.trees, first_execs=first_execs),
+            DnsDecoder(),
         ]
         forced = None if options.source == "auto" else Source(options.source)
         self.recogniser = Recogniser(decoders, forced=forced)
