@@ -10,7 +10,7 @@ from eightysix.context.destinations import classify
 from eightysix.context.names import NameIndex
 from eightysix.detect.actions import Action
 from eightysix.detect.lineage import Lineage
-from eightysix.detect.observe import Observation, observe
+from eightysix.detect.observe import Observation, observe, unify
 from eightysix.detect.state import PodState
 from eightysix.model.event import Artifact, Event
 from eightysix.model.words import Access, Kind, Origin, Source
@@ -75,7 +75,7 @@ class PodView:
         if not events:
             return None
         lineage = Lineage(state.processes, events)
-        observations = observe(events)
+        observations = unify(observe(events), lineage)
         names = NameIndex(state.names)
         for observation in observations:
             _name(observation, names)

@@ -22,7 +22,7 @@ MAX_ADDRESSES = 32
 """Addresses of one answer that are kept; an answer of 512 bytes, the size without extensions, has room for 28."""
 
 _MAX_NAME = 253
-_ROWS = frozenset({"ContainerNetworkLogs", "ContainerNetworkLog", "RetinaNetworkFlowLogs"})
+_ROWS = ("ContainerNetworkLogs", "ContainerNetworkLog", "RetinaNetworkFlowLogs")
 _RESOLVERS = frozenset({"169.254.20.10", "169.254.10.10", "169.254.10.11", "168.63.129.16"})
 """Resolvers of nodes: NodeLocal DNSCache (kubernetes.io/docs/tasks/administer-cluster/nodelocaldns), AKS LocalDNS
 (learn.microsoft.com/azure/aks/localdns-custom), Azure's own."""

@@ -111,17 +111,18 @@ def actor_of(record: Record, fields: Fields, time_ns: int) -> Actor:
         _started(fields, time_ns, "proc.ppid.ts", "proc.ppid.duration"),
     )
     key = process_key(node, container, pid, started_ns)
+    replaced_ns = time_ns if fields.text("evt.type", longest=64) in _EXECS else 0
     above = fields.text("proc.pexepath", "proc.aexepath[1]", "proc.pname", "proc.aname[1]")
     return Actor(
         exec_id=key,
         parent_exec_id=parent if parent != key else "",
         pid=max(pid, 0),
-        started_ns=time_ns if fields.text("evt.type", longest=64) in _EXECS else started_ns,
+        started_ns=replaced_ns or started_ns,
         binary=told_path(_binary(fields)),
         parent_binary=told_path(above),
         node=node,
         container=container,
-        entrypoint=_is_entrypoint(fields, time_ns, started_ns, above),
+        entrypoint=_is_entrypoint(fields, time_ns, started_ns or replaced_ns, above),
     )
 
 
@@ -187,7 +188,7 @@ def command_of(fields: Fields) -> Command:
         line = fields.text("proc.cmdline")
         arguments = line[len(name) + 1 :] if name and line.startswith(name) else line.partition(" ")[2]
     # An applet of busybox runs under a name of its own.
-    shown = binary if program_kind(binary) or not program_kind(name) else name
+    shown = name if program_kind(binary) in ("", "wrapper") and program_kind(name) else binary
     return summarise_joined(shown, arguments, fields.text("proc.cwd"))
 
 
