@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from eightysix.context.baseline import Baseline
 from eightysix.detect import Engine, Knowledge, decode_state, encode_state
 from eightysix.detect.facts import workload_novelty
+from eightysix.detect.journal import Delta, apply_delta, decode_delta, encode_delta
+from eightysix.detect.live import LiveEngine
 from eightysix.detect.profile import add_to_baseline
-from eightysix.detect.state import merge
+from eightysix.detect.state import PodState, expire, merge
 from eightysix.detect.view import PodView
 from eightysix.model.event import Event
 from eightysix.model.incident import Incident
 from eightysix.model.words import Grade, Kind, Origin, Source
 from eightysix.rules.catalog import load_packaged
-from tests.detect.events import api_server, connect, event, install, metadata, token
+from tests.detect.events import BASE_NS, SECOND, api_server, connect, event, install, metadata, token
 
 KNOWLEDGE = Knowledge(sources=frozenset({Source.TETRAGON, Source.DNS}))
 OURS, THEIRS = "acct.blob.core.windows.net", "gone.blob.core.windows.net"
@@ -131,7 +135,7 @@ def test_the_api_server_is_known_by_its_name() -> None:
     assert "api_use" in {s.signal for i in judged(named) for s in i.stages}
 
 
-def test_questions_of_an_address_that_one_pod_has_are_told_beside_the_gap() -> None:
+def test_questions_of_the_pods_address_are_told_beside_the_gap() -> None:
     asked = [
         question(128.5, THEIRS),
         question(90.0, "long.ago.example"),
@@ -145,9 +149,6 @@ def test_questions_of_an_address_that_one_pod_has_are_told_beside_the_gap() -> N
     assert [gap for gap in incident.gaps if "asked for just before" in gap] == [
         f"who is behind {STAMP}: no DNS answer was read, so the address is judged; asked for just before: {THEIRS}"
     ]
-    twin = connect(131.0, "10.0.0.9", 443, pod_uid="uid-1", pod="other", source_ip="10.244.1.7")
-    (incident, *_) = judged([*mine, *asked, twin])
-    assert not any("asked for just before" in gap for gap in incident.gaps)
 
 
 def view_of(events: list[Event], baseline: Baseline | None = None) -> PodView:
@@ -164,7 +165,7 @@ def baseline_of(events: list[Event]) -> Baseline:
     engine.feed(events)
     baseline = Baseline()
     for state in engine.resolved():
-        assert add_to_baseline(baseline, state)
+        assert add_to_baseline(baseline, state, engine.names)
     return baseline
 
 
@@ -184,10 +185,38 @@ def test_novelty_for_the_workload_is_judged_by_name_where_the_baseline_has_names
     assert novelty(both, named) == ["new"]
 
 
-def test_names_are_part_of_the_state() -> None:
+def test_names_outlive_the_process() -> None:
+    told = [answer(0.5, STAMP, OURS), answer(0.6, STAMP, THEIRS)]
     engine = Engine((), Knowledge())
-    engine.feed([connect(1.0, STAMP, 443), answer(0.5, STAMP, OURS), answer(0.6, STAMP, THEIRS)])
-    for state in engine.states.values():
-        assert decode_state(encode_state(state)) == state
-        assert merge(state, state).names == state.names
-    assert sum(len(state.names) for state in engine.states.values()) == 2
+    engine.feed(told)
+    state = PodState(key="n:ml/inference-0")
+    apply_delta(state, decode_delta(encode_delta(Delta(events=told))))  # as the journal keeps them
+    assert {state.key: state.names} == engine.names
+    assert decode_state(encode_state(state)) == state
+    assert merge(state, state).names == state.names
+    assert not expire(state, (BASE_NS // SECOND + 3_600) * SECOND, 60 * SECOND).names
+    engine.forget_names(BASE_NS + 3_600 * SECOND)
+    assert not engine.names
+
+
+def test_a_name_that_comes_late_is_told_with_the_next_look() -> None:
+    live = LiveEngine(Engine(load_packaged(), KNOWLEDGE))
+    live.feed(theft(STAMP))
+    (before,) = live.quick()
+    live.feed([answer(129.0, STAMP, THEIRS)])
+    assert not live.waits_for_names
+    (after,) = live.quick()
+    assert [s.destination for s in after.incident.stages if s.stage == "leave"] == [f"{STAMP}:443 ({THEIRS})"]
+    assert before.incident.id == after.incident.id
+    live.feed([answer(129.5, STAMP, THEIRS)])
+    assert live.quick() == []
+
+
+def test_names_of_all_pods_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eightysix.detect.engine.MAX_TOTAL_NAMES", 10)
+    engine = Engine((), Knowledge())
+    engine.feed([answer(at, STAMP, OURS, pod=f"p-{at}") for at in range(30)])
+    engine.trim()
+    assert len(engine.names) == 10
+    assert "n:ml/p-29" in engine.names
+    assert any("names" in told for told in engine.flooded)

@@ -7,16 +7,22 @@ them are told: whoever judges what is new must find each of them known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from eightysix.context.pods import address_key, named_key
+from eightysix.model.event import Event
+from eightysix.model.words import Kind
 
 __all__ = [
     "ASKED_NS",
     "FLOOR_NS",
     "MAX_NAMES",
     "NameIndex",
+    "Names",
     "Validity",
     "bound_names",
     "merge_names",
+    "names_of",
     "note_name",
 ]
 
@@ -34,6 +40,9 @@ MAX_NAMES = 512
 
 Validity = tuple[int, int]
 """When an address was first told for a name, and when the latest such answer ran out (ns)."""
+
+Names = Mapping[str, Mapping[str, Validity]]
+"""By pod key (`context.pods`), validities by `address|name`."""
 
 _HINT = "?"
 
@@ -102,3 +111,17 @@ class NameIndex:
     def _fitting(self, address: str, time_ns: int) -> list[str]:
         told = self._by_address.get(address, ()) if address else ()
         return [name for first, until, name in told if first - EARLY_NS <= time_ns <= until]
+
+
+def names_of(events: Iterable[Event], told: Names, own: Mapping[str, Validity]) -> NameIndex:
+    """The names of the pod that `events` are of: told to the pod of that name, or to the address that it connects from (an
+    address is used by one pod after the other, and by all pods in the network of one node: of it, questions alone count)."""
+    if not told and not own:
+        return NameIndex({})
+    names = dict(own)
+    for namespace, pod in {(event.namespace, event.pod) for event in events if event.pod}:
+        names = merge_names(names, told.get(named_key(namespace, pod), {}))
+    for address in {event.source_ip for event in events if event.source_ip and event.kind is Kind.CONNECT}:
+        asked = told.get(address_key(address), {})
+        names = merge_names(names, {key: validity for key, validity in asked.items() if key.startswith("|")})
+    return NameIndex(names)

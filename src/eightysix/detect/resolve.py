@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from msgspec.structs import replace
-
-from eightysix.context.names import merge_names
-from eightysix.context.pods import address_key, is_alias, named_key
+from eightysix.context.pods import is_alias
 from eightysix.detect.state import PodState, merge, step
 from eightysix.model.timestamps import to_ns
-from eightysix.model.words import Kind, Source
+from eightysix.model.words import Source
 
 __all__ = ["resolve"]
 
@@ -33,7 +30,6 @@ class _Span:
         self.first = min(every, default=0)
         self.last = max(every, default=0)
         self.names = {(event.namespace, event.pod) for event in events if event.pod}
-        self.addresses = {e.source_ip for e in events if e.source_ip and e.kind is Kind.CONNECT}
 
     def overlaps(self, other: _Span) -> bool:
         return self.first - _SLACK_NS <= other.last and other.first <= self.last + _SLACK_NS
@@ -50,7 +46,6 @@ def resolve(states: Mapping[str, PodState], pod_hint: str = "") -> tuple[list[Po
     """
     pods = {key: state for key, state in states.items() if not is_alias(key) or key.startswith("c:")}
     aliases = {key: state for key, state in states.items() if key not in pods}
-    asked = {key: state for key, state in aliases.items() if state.names}
     if not aliases and not any(key.startswith("c:") for key in pods):
         return sorted(pods.values(), key=lambda state: state.key), 0
     joined: dict[str, PodState] = _join_named_containers(_join_containers(pods))
@@ -71,31 +66,7 @@ def resolve(states: Mapping[str, PodState], pod_hint: str = "") -> tuple[list[Po
     unattributed += sum(len(s.events()) for k, s in aliases.items() if k.startswith("h:")) - _told_by_lineage(
         joined
     )
-    found = _named_destinations(joined, asked, spans) if asked else joined
-    return sorted(found.values(), key=lambda state: state.key), max(0, unattributed)
-
-
-def _named_destinations(
-    joined: Mapping[str, PodState], asked: Mapping[str, PodState], spans: Mapping[str, _Span]
-) -> dict[str, PodState]:
-    """The states with the names that a pod was told, where they were told of its name or of an address that it alone has."""
-    holders: dict[str, list[str]] = {}
-    for key, span in spans.items():
-        for address in span.addresses:
-            holders.setdefault(address_key(address), []).append(key)
-    found: dict[str, PodState] = {}
-    for key, state in joined.items():
-        mine = spans.get(key)
-        wanted: list[str] = []
-        if mine is not None:
-            wanted += [named_key(*name) for name in mine.names]
-            wanted += [alias for alias in map(address_key, mine.addresses) if len(holders[alias]) == 1]
-        names = state.names
-        for alias in wanted:
-            if alias in asked and alias != key:
-                names = merge_names(names, asked[alias].names)
-        found[key] = replace(state, names=names) if names is not state.names else state
-    return found
+    return sorted(joined.values(), key=lambda state: state.key), max(0, unattributed)
 
 
 def _told_by_lineage(joined: Mapping[str, PodState]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from eightysix.context.baseline import Baseline, workload_key
 from eightysix.context.credentials import TEMPORARY
 from eightysix.context.destinations import classify
-from eightysix.context.names import NameIndex
+from eightysix.context.names import NameIndex, Names, names_of
 from eightysix.detect.actions import Action
 from eightysix.detect.lineage import Lineage
 from eightysix.detect.observe import Observation, observe, unify
@@ -34,12 +34,14 @@ ANNOUNCED_NS = 3_000_000_000
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known beside the pod's own events. `sources` are those that brought anything at all."""
+    """What is known beside the pod's own events. `sources` are those that brought anything at all;
+    `told_names` are names of destinations, by the name or address of the pod that was told them."""
 
     baseline: Baseline | None = None
     api_servers: frozenset[str] = frozenset()
     startup_ns: int = STARTUP_NS
     sources: frozenset[Source] = frozenset()
+    told_names: Names = field(default_factory=dict)
 
 
 @dataclass
@@ -76,7 +78,7 @@ class PodView:
             return None
         lineage = Lineage(state.processes, events)
         observations = unify(observe(events), lineage)
-        names = NameIndex(state.names)
+        names = names_of(events, knowledge.told_names, state.names)
         for observation in observations:
             _name(observation, names)
         for observation in observations:

@@ -121,7 +121,7 @@ class Replay:
         """What the pods of this run did, and how many pods were left out because nothing names their workload."""
         baseline, without = Baseline(), 0
         for state in self.engine.resolved():
-            if not add_to_baseline(baseline, state):
+            if not add_to_baseline(baseline, state, self.engine.names):
                 without += not is_alias(state.key)
         return baseline, without
 

@@ -28,6 +28,7 @@ _OPENS = frozenset({"open", "openat", "openat2", "open_by_handle_at", "creat"})
 _CONNECTS = frozenset({"connect", "sendto", "sendmsg", "sendmmsg"})
 _WRITES = frozenset({"write", "writev", "pwrite", "pwritev", "sendfile", "splice", "io_uring_enter"})
 _READS = frozenset({"read", "readv", "pread", "preadv"})
+_ENTRIES = frozenset({"setns", "nsenter"})
 _MOVES = frozenset({"rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"})
 """Names of system calls as in Falco's list of supported events (falco.org/docs/reference/rules/supported-events)."""
 
@@ -155,7 +156,7 @@ def ancestors_of(fields: Fields, actor: Actor, time_ns: int) -> list[tuple[str, 
 
 
 def kind_of(record: Record, fields: Fields) -> str:
-    """What the alert tells of: `exec`, `connect`, `file`, `fork` or `other`."""
+    """What the alert tells of: `exec`, `connect`, `file`, `fork`, `namespace` or `other`."""
     call = fields.text("evt.type", longest=64)
     if call in _EXECS:
         return "exec"
@@ -165,6 +166,8 @@ def kind_of(record: Record, fields: Fields) -> str:
         return "file"
     if call in _CONNECTS:
         return "connect"
+    if call in _ENTRIES:
+        return "namespace"
     if call in _WRITES or call in _READS:
         if _is_socket(fields):
             return "connect" if call in _WRITES else "other"
@@ -210,6 +213,9 @@ def event_of(
     elif kind == "file":
         what = _file(record, fields)
         told, detail = Kind.FILE, f"{what['file_path']}/{what['access']}" if what else ""
+    elif kind == "namespace" and actor.container:
+        what = {"activity": "host-entry", "outcome": _outcome(fields)}
+        told, detail = Kind.FILE, "setns"
     else:
         return None
     if what is None:

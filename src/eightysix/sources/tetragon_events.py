@@ -240,7 +240,7 @@ def _connect(
     outcome: Outcome,
     file: str,
     line: int,
-    near: str = "",
+    source: str = "",
 ) -> Event | None:
     if not plain_destination(ip, port):
         return None
@@ -255,7 +255,7 @@ def _connect(
         line,
         dst_ip=ip,
         dst_port=port,
-        source_ip=destinations.address(near),
+        source_ip=destinations.address(source) if source else "",
         outcome=outcome,
         domain=Domain.CLOUD if kind in ("metadata", "wire-server") else None,
     )

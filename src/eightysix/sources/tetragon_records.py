@@ -112,8 +112,8 @@ class Socket(Struct, gc=False):
     protocol: str = ""
 
 
-class Connection(Socket, gc=False):
-    """The same with the near end, which is the pod's own address."""
+class ToldSocket(Socket, gc=False):
+    """The same with the address that it is bound to: the pod's own."""
 
     saddr: Short = ""
 
@@ -134,7 +134,7 @@ class File(Struct, gc=False):
 class Argument(Struct, gc=False):
     """One argument of a probe; exactly one field is set."""
 
-    sock_arg: Connection | None = None
+    sock_arg: ToldSocket | None = None
     sockaddr_arg: SocketAddress | None = None
     file_arg: File | None = None
     path_arg: File | None = None
