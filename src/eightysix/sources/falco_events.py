@@ -7,6 +7,7 @@ output lacks the field. Nothing of `output`, the alert's free text, is read.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -44,6 +45,11 @@ _UNDER_WAY = frozenset(
 
 _DENIALS = frozenset({"EPERM", "EACCES", "EROFS"})
 """What of a file says that it was there and refused. Any other failure says that there was none to read."""
+
+_MAX_CACHED = 256
+"""Longest arguments whose summary is kept for the next time: most commands come again, and hostile ones are long."""
+
+_summarise_again = lru_cache(maxsize=4096)(summarise_joined)
 
 MAX_ANCESTORS = 16
 """Ancestors that one alert may name (`proc.apid[2]` and so on); Falco itself goes no deeper than its rules ask."""
@@ -112,7 +118,7 @@ def actor_of(record: Record, fields: Fields, time_ns: int) -> Actor:
         _started(fields, time_ns, "proc.ppid.ts", "proc.ppid.duration"),
     )
     key = process_key(node, container, pid, started_ns)
-    replaced_ns = time_ns if fields.text("evt.type", longest=64) in _EXECS else 0
+    replaced_ns = time_ns if fields.call in _EXECS else 0
     above = fields.text("proc.pexepath", "proc.aexepath[1]", "proc.pname", "proc.aname[1]")
     return Actor(
         exec_id=key,
@@ -157,7 +163,7 @@ def ancestors_of(fields: Fields, actor: Actor, time_ns: int) -> list[tuple[str, 
 
 def kind_of(record: Record, fields: Fields) -> str:
     """What the alert tells of: `exec`, `connect`, `file`, `fork`, `namespace` or `other`."""
-    call = fields.text("evt.type", longest=64)
+    call = fields.call
     if call in _EXECS:
         return "exec"
     if call in _FORKS:
@@ -192,7 +198,8 @@ def command_of(fields: Fields) -> Command:
         arguments = line[len(name) + 1 :] if name and line.startswith(name) else line.partition(" ")[2]
     # An applet of busybox runs under a name of its own.
     shown = name if program_kind(binary) in ("", "wrapper") and program_kind(name) else binary
-    return summarise_joined(shown, arguments, fields.text("proc.cwd"))
+    known = _summarise_again if len(arguments) <= _MAX_CACHED else summarise_joined
+    return known(shown, arguments, fields.text("proc.cwd"))
 
 
 def event_of(
@@ -309,7 +316,7 @@ def _is_socket(fields: Fields) -> bool:
 def _connection(fields: Fields) -> dict[str, object] | None:
     """Where a connection goes. Of UDP only what is sent counts: resolvers connect such a socket to every address that they
     are told, only to see which one has a route."""
-    if fields.text("fd.l4proto") == "udp" and fields.text("evt.type") == "connect":
+    if fields.text("fd.l4proto") == "udp" and fields.call == "connect":
         return None
     ip, port = fields.text("fd.rip", "fd.sip", longest=64), fields.number("fd.rport", "fd.sport")
     if not destinations.address(ip) or port < 0:
@@ -364,7 +371,7 @@ def _file(record: Record, fields: Fields) -> dict[str, object] | None:
 def _path(fields: Fields) -> str:
     """The file that was touched, of a renamed or linked one its new name; relative ones begin where the process is."""
     names: tuple[str, ...]
-    if fields.text("evt.type") in _MOVES:
+    if fields.call in _MOVES:
         names = ("fs.path.target", "evt.arg.newpath", "evt.arg.linkpath")
     else:
         names = ("fd.name", "fs.path.name", "evt.arg.path", "evt.arg.name", "evt.arg.pathname")
@@ -378,7 +385,7 @@ def _path(fields: Fields) -> str:
 
 
 def _access(record: Record, fields: Fields) -> Access:
-    call = fields.text("evt.type", longest=64)
+    call = fields.call
     if (
         call in _MOVES
         or call in _WRITES
@@ -430,7 +437,12 @@ def _rfc3339(time_ns: int) -> str:
     if time_ns <= 0:
         return ""
     seconds, rest = divmod(time_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    return f"{_second(seconds)}.{rest:09d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _event_id(kind: Kind, actor: Actor, time_ns: int, detail: str) -> EventId:

@@ -49,40 +49,42 @@ class Record(Struct, gc=False, rename={"camel_fields": "outputFields"}):
 class Fields:
     """The fields of one alert. Text and numbers come as either, and no value in several forms."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_values", "call")
 
     def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
+        self.call = self.text("evt.type", longest=64)
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
     def text(self, *names: str, longest: int = MAX_TEXT) -> str:
         """The first of `names` that has a value, as text; empty where none has or it is longer than `longest`."""
+        values = self._values
         for name in names:
-            value = self._values.get(name)
-            if isinstance(value, bool):
+            value = values.get(name)
+            if value is None:
+                continue
+            if type(value) is str:
+                if value not in _NULLS:
+                    return value if len(value) <= longest else ""
+            elif type(value) is bool:
                 return "true" if value else "false"
-            if isinstance(value, int) and -_LATEST_NS <= value < _LATEST_NS:
+            elif type(value) is int and -_LATEST_NS <= value < _LATEST_NS:
                 return str(value)
-            if isinstance(value, str) and value not in _NULLS:
-                return value if len(value) <= longest else ""
         return ""
 
     def number(self, *names: str) -> int:
         """The first of `names` that has a number, -1 where none has."""
+        values = self._values
         for name in names:
-            value = self._values.get(name)
-            if isinstance(value, bool):
+            value = values.get(name)
+            if value is None:
                 continue
-            if isinstance(value, int) and 0 <= value < _LATEST_NS:
-                return value
-            if (
-                isinstance(value, str)
-                and len(value) <= _LONGEST_NUMBER
-                and value.isdigit()
-                and value.isascii()
-            ):
+            if type(value) is int:
+                if 0 <= value < _LATEST_NS:
+                    return value
+            elif type(value) is str and len(value) <= _LONGEST_NUMBER and value.isdigit() and value.isascii():
                 return int(value)
         return -1
 
