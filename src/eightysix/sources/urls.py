@@ -71,7 +71,8 @@ def gives_credential(path: str) -> bool:
     `/<version>/meta-data/ram/security-credentials/`, ECS `/v2/credentials/<id>` and EKS Pod Identity `/v1/credentials`,
     Google `/computeMetadata/v1/instance/service-accounts/<account>/token` or `identity`
     (cloud.google.com/compute/docs/access/authenticate-workloads), and of Azure's wire server `/machine` (the goal state,
-    with certificates and protected settings) and `/vmSettings` (github.com/Azure/WALinuxAgent, wire.py, hostplugin.py). AWS's `/latest/api/token` only opens a session.
+    with certificates and protected settings) and `/vmSettings` (github.com/Azure/WALinuxAgent, wire.py, hostplugin.py). AWS's
+    `/latest/api/token` only opens a session.
     """
     parts = [part for part in path.lower().split("/") if part]
     if parts[:4] == ["metadata", "identity", "oauth2", "token"]:
