@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from eightysix.context.baseline import Baseline
 from eightysix.model.incident import Incident, Report
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.replay import Replay, ReplayOptions
+from tests.sources.test_dns import ACCOUNT, answer
 from tests.streams import ATTACKS, KERNEL_AND_AUDIT, LOOK_ALIKES, Recording, Streams
 from tests.streams.falco_form import FALCO, FalcoForm
 
@@ -126,6 +128,20 @@ def test_two_sensors_that_each_see_a_part_tell_the_whole(tmp_path: Path) -> None
     assert verdicts(half.incidents) == verdicts(alone.incidents)
     evidence = {e.source for i in half.incidents for stage in i.stages for e in stage.evidence}
     assert {"tetragon", "falco"} <= evidence
+
+
+def test_the_account_that_data_went_to_is_named(tmp_path: Path) -> None:
+    recording = recording_of("breach-86s", META)
+    told = answer(time="2026-11-24T09:26:25.100000000Z")
+    told["flow"]["l7"]["dns"]["ips"] = ["198.51.100.86"]
+    streams = {**recording.streams, "hubble.jsonl": [json.dumps(told)]}
+    report = judged(replace(recording, streams=streams), "falco", tmp_path)
+    (incident,) = report.incidents
+    assert [s.destination for s in incident.stages if s.stage == "leave"] == [
+        f"198.51.100.86:443 ({ACCOUNT})"
+    ]
+    assert not any("who is behind" in gap for gap in incident.gaps)
+    assert {source.source for source in report.coverage.sources} == {"dns", "falco", "kubernetes-audit"}
 
 
 def test_the_order_of_alerts_changes_nothing(tmp_path: Path) -> None:
