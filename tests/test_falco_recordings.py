@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from eightysix.context.baseline import Baseline
+from eightysix.lab.generate.falco_form import FALCO, FalcoForm
 from eightysix.model.incident import Incident, Report
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.replay import Replay, ReplayOptions
 from tests.sources.test_dns import ACCOUNT, answer
 from tests.streams import ATTACKS, KERNEL_AND_AUDIT, LOOK_ALIKES, Recording, Streams
-from tests.streams.falco_form import FALCO, FalcoForm
 
 ORDER = ("none", "watch", "suspect", "contain")
 

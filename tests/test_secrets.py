@@ -15,10 +15,10 @@ import pytest
 
 from eightysix.cli.main import main
 from eightysix.detect import encode_state
+from eightysix.lab.generate.falco_form import FALCO
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.replay import Replay, ReplayOptions
 from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, LOOK_ALIKES, SENSOR_AND_AUDIT, Streams
-from tests.streams.falco_form import FALCO
 
 Json = Any
 

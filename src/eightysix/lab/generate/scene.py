@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from eightysix.lab.generate import audit as audit_log
-from eightysix.lab.generate import sensor as sensor_log
 from eightysix.lab.generate import falco, tetragon
+from eightysix.lab.generate import sensor as sensor_log
 from eightysix.lab.generate.audit import Caller, Request
 from eightysix.lab.generate.clock import SECOND, epoch_ns
 from eightysix.lab.generate.cluster import Cluster, Container, Image, Node, Pod
