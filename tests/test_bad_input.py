@@ -213,7 +213,11 @@ BAD_LINES: dict[str, tuple[bytes, str, str]] = {
     "a number": (b"42", "unrecognised", "JSON, but no object"),
     "a text": (b'"process_exec"', "unrecognised", "JSON, but no object"),
     "400 deep": (b'{"x": ' + b"[" * 400 + b"]" * 400 + b"}", "unrecognised", "no source knows this record"),
-    "somebody else's": (b'{"rule": "", "output": "", "priority": ""}', "unrecognised", "Falco"),
+    "somebody else's": (
+        b'{"eventSource": "", "eventName": "", "eventTime": ""}',
+        "unrecognised",
+        "CloudTrail",
+    ),
     "a wrapped record": (
         json.dumps({"log": A_RECORD.decode(), "stream": "stdout"}).encode(),
         "unrecognised",

@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from eightysix.cli.main import main
 from eightysix.detect import encode_state
+from eightysix.lab.generate.falco_form import FALCO
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.replay import Replay, ReplayOptions
 from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, LOOK_ALIKES, SENSOR_AND_AUDIT, Streams
@@ -108,6 +110,8 @@ def examine(folder: Path, *, incidents: bool = True) -> None:
         assert_clean(encode_state(state), f"the state of {state.key}")
     for key, contacts in replay.engine.contacts.items():
         assert_clean(repr((key, contacts)), "contacts")
+    assert_clean(repr(replay.engine.names), "names")
+    assert_clean(repr(replay.engine.trees), "process trees")
 
 
 def write(folder: Path, streams: Streams) -> None:
@@ -668,6 +672,83 @@ def test_secrets_in_wrapped_audit_events(tmp_path: Path) -> None:
             planted.append(json.dumps({"records": [envelope]}))
             planted.append(json.dumps({"Category": "kube-audit", "log_s": json.dumps(variant), "x_s": WORD}))
     write(tmp_path, {**streams, "aks.jsonl": planted})
+    examine(tmp_path)
+
+
+# --- Falco and names --------------------------------------------------------------------------------------------------
+
+
+def _falco_variants(record: Json) -> Iterator[Json]:
+    for secret in (*TOKENS.values(), WORD):
+        told = {
+            "proc.cmdline": f"curl -H Authorization: Bearer {secret} https://u:{secret}@a.example/x?t={secret}",
+            "proc.args": f"install --config-settings token={secret} {secret} --index-url https://u:{secret}@p.example/s",
+            "proc.env": f"TOKEN={secret}",
+            "evt.args": f"data={secret}",
+            "evt.buffer": secret,
+            "proc.pcmdline": f"sh -c export A={secret}",
+            "custom": secret,
+        }
+        for name, value in told.items():
+            copy = json.loads(json.dumps(record))
+            copy["output_fields"][name] = value
+            copy |= {"output": f"x {secret}", "tags": [secret], "uuid": secret, secret: secret}
+            yield copy
+    for secret in RECOGNISABLE:
+        for name in (
+            "fd.name",
+            "proc.exepath",
+            "proc.name",
+            "proc.pexepath",
+            "proc.cwd",
+            "fd.sip.name",
+            "evt.arg.flags",
+        ):
+            copy = json.loads(json.dumps(record))
+            copy["output_fields"][name] = f"/tmp/{secret}" if "name" not in name else secret
+            yield copy
+
+
+@pytest.mark.parametrize("call", ["execve", "connect", "openat"])
+def test_secrets_in_falcos_alerts(tmp_path: Path, call: str) -> None:
+    streams = ATTACKS["dropper"](replace(KERNEL_AND_AUDIT, falco=FALCO)).streams
+    del streams["tetragon.jsonl"]
+    lines = streams["falco.jsonl"]
+    records = [r for r in map(json.loads, lines) if r["output_fields"]["evt.type"] == call]
+    planted = [json.dumps(variant) for record in records[-3:] for variant in _falco_variants(record)]
+    write(tmp_path, {**streams, "falco.jsonl": [*lines, *planted]})
+    examine(tmp_path)
+
+
+def test_secrets_in_names_and_flows(tmp_path: Path) -> None:
+    lines = []
+    for secret in RECOGNISABLE:
+        flow = {
+            "time": "2026-11-24T09:26:00.1Z",
+            "verdict": "FORWARDED",
+            "IP": {"source": "10.244.0.12", "destination": "10.244.1.7"},
+            "l4": {"UDP": {"source_port": 53, "destination_port": 41_234}},
+            "source": {"namespace": "kube-system"},
+            "destination": {"namespace": "ml", "pod_name": "inference-0"},
+            "l7": {
+                "type": "RESPONSE",
+                "dns": {"query": f"{secret}.evil.example.", "ips": ["198.51.100.86"], "ttl": 9_999},
+            },
+            "Summary": secret,
+        }
+        http = {
+            **flow,
+            "l7": {
+                "type": "REQUEST",
+                "http": {"url": f"http://a/?t={secret}", "headers": [{"value": secret}]},
+            },
+        }
+        lines += [json.dumps({"flow": f, "node_name": "n", "time": flow["time"]}) for f in (flow, http)]
+        lines.append(
+            f'2026-11-24T09:26:00Z [INFO] 10.244.1.7:1 - 1 "A IN {secret}.evil.example. udp 44 false 512" NOERROR qr 1 0.1s'
+        )
+    streams = ATTACKS["breach-86s"](KERNEL_AND_AUDIT).streams
+    write(tmp_path, {**streams, "dns.jsonl": [line for line in lines if line[0] == "{"], "dns.txt": lines})
     examine(tmp_path)
 
 

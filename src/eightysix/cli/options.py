@@ -23,7 +23,7 @@ __all__ = [
     "load_baseline",
 ]
 
-SOURCES = ("auto", "tetragon", "kubernetes-audit", "sensor")
+SOURCES = ("auto", "tetragon", "falco", "kubernetes-audit", "sensor", "dns")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,17 @@ from msgspec import Struct
 from eightysix.context.packages import READERS, WITHHELD
 from eightysix.model.event import Artifact
 
-__all__ = ["MAX_ARGUMENTS", "MAX_ARTIFACTS", "MAX_SUMMARY", "Command", "Summary", "Words", "split", "take"]
+__all__ = [
+    "MAX_ARGUMENTS",
+    "MAX_ARTIFACTS",
+    "MAX_SUMMARY",
+    "Command",
+    "Summary",
+    "Words",
+    "split",
+    "split_joined",
+    "take",
+]
 
 MAX_ARGUMENTS = 4096
 """Characters of arguments that are looked at. Tetragon reads about as many itself (github.com/cilium/tetragon,
@@ -85,6 +95,68 @@ def _split_quoted(text: str, *, cut: bool) -> Words:
             broken = True
             first = len(words) - 1 if first < 0 else first
     return Words(words, first if broken else len(words) - cut, cut)
+
+
+_PLAIN_LETTERS = frozenset("#0123456fgijklnopqrstvwyBDEILNORSZV")
+"""Short flags of curl and wget that take nothing, or a path, a number or a URL: none of those has a blank in it."""
+
+_PLAIN_FLAGS = frozenset(
+    """
+    --compressed --fail --fail-with-body --silent --show-error --insecure --location --location-trusted --output --remote-name
+    --remote-name-all --output-dir --create-dirs --retry --retry-delay --max-time --connect-timeout --quiet --no-check-certificate
+    --output-document --directory-prefix --no-verbose --tries --timeout --continue --ipv4 --ipv6 --http1.1 --http2 --tlsv1.2
+    """.split()
+)
+
+_TELLING = (
+    *(
+        "config",
+        "option",
+        "header",
+        "pass",
+        "token",
+        "auth",
+        "secret",
+        "data",
+        "body",
+        "message",
+        "env",
+        "cookie",
+    ),
+    *("credential", "key", "agent", "form", "value"),
+)
+"""Parts of long flags whose values may be a sentence with a secret in it."""
+
+
+def split_joined(text: str, *, strict: bool, program_first: bool) -> Words:
+    """Words of Falco's `proc.args`: joined by blanks, with nothing quoted (github.com/falcosecurity/libs, proc.args).
+
+    A value with blanks cannot be told from several words there: of `-H Authorization: Bearer abc` the last word looks like
+    one that stands alone. So no word is trusted from the first flag on whose value may be such: any unknown one where
+    `strict` (curl, wget), else those whose names tell of it. `program_first`: flags before the first other word are the
+    interpreter's own, which take no such value.
+    """
+    cut = len(text) > MAX_ARGUMENTS
+    words = text[:MAX_ARGUMENTS].split(" ") if text else []
+    trusted = len(words) - cut
+    program = not program_first
+    for place, word in enumerate(words[: max(trusted, 0)]):
+        if not word.startswith("-") or len(word) < 2:
+            program = program or bool(word)
+        elif program and not _is_plain(word, strict=strict):
+            trusted = place
+            break
+        if '"' in word or "'" in word:
+            trusted = place
+            break
+    return Words(words, max(trusted, 0), cut)
+
+
+def _is_plain(flag: str, *, strict: bool) -> bool:
+    name = flag.partition("=")[0]
+    if name.startswith("--"):
+        return name in _PLAIN_FLAGS or not (strict or any(part in name for part in _TELLING))
+    return _PLAIN_LETTERS.issuperset(name[1:]) if strict else name not in ("-c", "-C", "-H", "-p")
 
 
 def take(arguments: Sequence[str]) -> Words:

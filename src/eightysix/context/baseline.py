@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct, field
 
+from eightysix.context.destinations import address
 from eightysix.model.errors import StateError
 
 __all__ = [
@@ -74,6 +75,15 @@ class Baseline(Struct):
     def knows_digest(self, workload: WorkloadKey, digest: str) -> bool:
         """Whether the digest was seen in the workload."""
         return digest in self.workloads.get(workload, {})
+
+    def has_names(self, workload: WorkloadKey) -> bool:
+        """Whether any destination of the workload is known by name: then one that is not there is new, whatever address it
+        shares."""
+        return any(
+            not address(value.rpartition(":")[0])
+            for profile in self.workloads.get(workload, {}).values()
+            for value in profile.destinations
+        )
 
     def novelty(self, workload: WorkloadKey, kind: str, value: str) -> str:
         """`new`, `known` or `unknown`: whether any digest of the workload had `value` among its values of `kind`."""

@@ -17,7 +17,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from eightysix.context.argv import MAX_ARGUMENTS, MAX_SUMMARY, Command, Summary, Words, split, take
+from eightysix.context.argv import (
+    MAX_ARGUMENTS,
+    MAX_SUMMARY,
+    Command,
+    Summary,
+    Words,
+    split,
+    split_joined,
+    take,
+)
 from eightysix.context.packages import WITHHELD, looks_secret
 from eightysix.context.programs import TOOLS, Grammar
 from eightysix.context.runtimes import (
@@ -45,6 +54,7 @@ __all__ = [
     "program_kind",
     "program_name",
     "summarise",
+    "summarise_joined",
 ]
 
 _MAX_BINARY = 512
@@ -97,6 +107,16 @@ def summarise(binary: str, arguments: str | Sequence[str], cwd: str = "") -> Com
     if handler is None:
         return plain
     return _read(name, handler, split(arguments) if isinstance(arguments, str) else take(arguments), cwd)
+
+
+def summarise_joined(binary: str, arguments: str, cwd: str = "") -> Command:
+    """The same for `arguments` that were joined by blanks without any quotes, as Falco does: see `argv.split_joined`."""
+    name, handler, plain = _program(binary if len(binary) <= _MAX_BINARY else binary[-_MAX_BINARY:])
+    if handler is None:
+        return plain
+    strict = not isinstance(handler, Grammar | Interpreter) and handler != "shell"
+    program_first = isinstance(handler, Interpreter) or handler == "shell"
+    return _read(name, handler, split_joined(arguments, strict=strict, program_first=program_first), cwd)
 
 
 def program_kind(binary: str) -> str:

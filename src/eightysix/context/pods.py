@@ -7,6 +7,7 @@ from eightysix.model.event import PodKey
 __all__ = [
     "CONTAINER_PREFIX",
     "account_key",
+    "address_key",
     "container_key",
     "is_alias",
     "named_key",
@@ -50,6 +51,11 @@ def account_key(service_account: str) -> PodKey:
     return PodKey(f"a:{service_account}")
 
 
+def address_key(address: str) -> PodKey:
+    """The key of what a pod is told to have done by its address alone; an address is used again by other pods."""
+    return PodKey(f"i:{address}")
+
+
 def is_alias(key: str) -> bool:
     """Tell whether `key` is a makeshift name that may later turn out to be a known pod."""
-    return key[1:2] == ":" and key[:1] in "acnhs"
+    return key[1:2] == ":" and key[:1] in "achins"

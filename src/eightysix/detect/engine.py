@@ -6,10 +6,13 @@ Pure: events in, incidents out. Who reads files and who prints is somebody else'
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from eightysix.context.names import MAX_NAMES, Validity, note_name
 from eightysix.context.pods import (
     CONTAINER_PREFIX,
     account_key,
+    address_key,
     container_key,
     is_alias,
     named_key,
@@ -29,9 +32,9 @@ from eightysix.detect.suppress import facts_of, suppress
 from eightysix.detect.view import Knowledge, PodView
 from eightysix.model.event import Contact, Event
 from eightysix.model.incident import Incident
-from eightysix.model.words import Kind, Source
+from eightysix.model.words import Grade, Kind, Source
 
-__all__ = ["MAX_PODS", "MAX_TOTAL_PROCESSES", "Engine", "judge", "key_of"]
+__all__ = ["MAX_PODS", "MAX_TOTAL_NAMES", "MAX_TOTAL_PROCESSES", "Engine", "judge", "key_of"]
 
 MAX_TOTAL_PROCESSES = 65_536
 """Process facts kept over all pods, as many as Tetragon's own cache holds (`processCacheSize` of its Helm chart)."""
@@ -39,6 +42,9 @@ MAX_TOTAL_PROCESSES = 65_536
 MAX_PODS = 20_000
 """Pods of which events are kept: two thirds of the pods that a cluster of 1,000 nodes can hold at all
 (kubernetes.io, considerations for large clusters: 110 pods a node, 150,000 in all)."""
+
+MAX_TOTAL_NAMES = 262_144
+"""Names of destinations kept over all pods: 13 for each of as many pods as are kept."""
 
 _KEEP_OLDEST = 32
 _KEEP_LATEST = 96
@@ -55,6 +61,8 @@ def key_of(event: Event) -> str:
         return named_key(event.namespace, event.pod)
     if event.source is Source.SENSOR:
         return sensor_key()
+    if event.source is Source.DNS:
+        return address_key(event.source_ip)
     return account_key(event.service_account) if event.kind is Kind.API else node_key(event.node)
 
 
@@ -67,10 +75,11 @@ class Engine:
     def __init__(self, rules: Sequence[Rule], knowledge: Knowledge) -> None:
         self.rules = tuple(rules)
         self.plans = Plans(rules)
-        self.knowledge = knowledge
         self.states: dict[str, PodState] = {}
         self.trees: dict[str, dict[str, tuple[str, int, str, str, str, bool | None]]] = {}
         self.contacts: dict[str, dict[str, Contact]] = {}
+        self.names: dict[str, dict[str, Validity]] = {}
+        self.knowledge = replace(knowledge, told_names=self.names)
         self.unattributed = 0
         self.flooded: set[str] = set()
         self.pod_hint = ""
@@ -80,10 +89,28 @@ class Engine:
         states = self.states
         for event in events:
             key = key_of(event)
+            if event.source is Source.DNS:
+                self._note_name(key, event)
+                continue
             state = states.get(key)
             if state is None:
                 state = states[key] = self._new_state(key)
             step(state, event)
+
+    def _note_name(self, key: str, event: Event) -> None:
+        """Names of destinations lie beside the states: nearly all pods have some, and few pods have evidence."""
+        hint = event.grade is Grade.F and bool(event.dst_ip)
+        names = self.names.setdefault(key, {})
+        if note_name(names, event.dst_ip, event.dst_name, event.time_ns, event.ttl_s, hint=hint):
+            self.flooded.add(f"{key}: more than {MAX_NAMES} names of destinations")
+
+    def forget_names(self, before_ns: int) -> None:
+        """Let go of answers that ran out before `before_ns`."""
+        for key, names in list(self.names.items()):
+            for name in [name for name, validity in names.items() if validity[1] < before_ns]:
+                del names[name]
+            if not names:
+                del self.names[key]
 
     def _new_state(self, key: str) -> PodState:
         return PodState(
@@ -104,6 +131,8 @@ class Engine:
             for key in [key for key in self.contacts if key not in self.states]:
                 del self.contacts[key]
             self.flooded.add(f"more than {2 * MAX_PODS} pods that only connect")
+        if sum(map(len, self.names.values())) > MAX_TOTAL_NAMES:
+            self._let_names_go()
         for key in [key for key, contacts in self.contacts.items() if len(contacts) > MAX_CONTACTS]:
             if bound_contacts(self.contacts[key]) and key in self.states:
                 self.states[key].flooded.add("too many different: connect")
@@ -122,6 +151,12 @@ class Engine:
             for exec_id in names[_KEEP_OLDEST:-_KEEP_LATEST]:
                 if exec_id not in needed:
                     del tree[exec_id]
+
+    def _let_names_go(self) -> None:
+        """Of all names those go that ran out first."""
+        ends = sorted(validity[1] for names in self.names.values() for validity in names.values())
+        self.forget_names(ends[len(ends) - MAX_TOTAL_NAMES])
+        self.flooded.add(f"more than {MAX_TOTAL_NAMES} names of destinations")
 
     def _let_pods_go(self) -> None:
         mine = self._landed_containers()

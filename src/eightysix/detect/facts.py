@@ -96,10 +96,9 @@ def anchored_facts(
     """The fields that are counted from T0: what is new, the how-manieth domain it is (`order`, 0 where it is none of
     the taker's), and how many domains the taker had by then (`taken`), and
     how many of all that it took it had never taken before T0 (`new`)."""
-    thing = view.thing(observation)
-    if not thing:
+    if not view.things(observation):
         return {**UNANCHORED, "domain.order": order or None, "domains.taken": taken, "domains.new": new}
-    before = view.done_before(observation.actor, thing, anchor_ns) if observation.actor else False
+    before = view.repeats(observation.actor, observation, anchor_ns) if observation.actor else False
     started = view.lineage.started_ns(observation.actor)
     if before:
         process = "repeat"
@@ -107,7 +106,7 @@ def anchored_facts(
         process = "unknown"
     else:
         process = "new" if started < anchor_ns else "first"
-    container = "repeat" if view.done_before("", thing, anchor_ns) else "new"
+    container = "repeat" if view.repeats("", observation, anchor_ns) else "new"
     return {
         "domain.order": order or None,
         "domains.taken": taken,
@@ -341,6 +340,12 @@ def workload_novelty(view: PodView, observation: Observation) -> str:
     if observation.domain is not None:
         return baseline.novelty(view.workload, "domains", str(observation.domain))
     if observation.action is Action.CONNECT:
+        if observation.known_as and baseline.has_names(view.workload):
+            told = {
+                baseline.novelty(view.workload, "destinations", f"{name}:{event.dst_port}")
+                for name in observation.known_as
+            }
+            return "new" if "new" in told else "unknown" if "unknown" in told else "known"
         known = [
             baseline.novelty(view.workload, "destinations", f"{name}:{event.dst_port}")
             for name in (event.dst_ip, observation.name)

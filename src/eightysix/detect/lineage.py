@@ -128,6 +128,19 @@ class Lineage:
                 same.sort()
         return self._children.get((container[:12], pid), [])
 
+    def elsewhere(self, container: str, pid: int, time_ns: int) -> str:
+        """What the process with this pid is called by another sensor of the node, as of `time_ns`; empty where none knows it.
+        Falco's keys are its own: `sources.falco_events.process_key`."""
+        if self._by_pid is None:
+            self._by_pid = self._index_pids()
+        found = ""
+        for started, exec_id in self._by_pid.get((container[:12], pid), ()):
+            if started > time_ns:
+                break
+            if started and not exec_id.startswith("falco:"):
+                found = exec_id
+        return found
+
     def ancestors(self, exec_id: str) -> tuple[str, ...]:
         """The process itself and its ancestors, nearest first, at most `MAX_DEPTH`."""
         known = self._ancestors.get(exec_id)
@@ -158,6 +171,12 @@ class Lineage:
             word = told.entrypoint
         if word is not None:
             return word
+        for ancestor in self.ancestors(exec_id)[
+            1:
+        ]:  # Falco tells it of the root of a tree alone (`proc.vpid`)
+            above = self._facts.get(ancestor)
+            if above is not None and above[5] is not None:
+                return above[5]
         container = fact[4] if fact is not None else (told.container_id[:31] if told is not None else "")
         first = self._first_process(container)
         if not first:

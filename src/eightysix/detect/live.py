@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace as with_fields
 
-from eightysix.context.pods import is_alias
+from eightysix.context.pods import is_alias, named_key
 from eightysix.detect.chain import Chain
 from eightysix.detect.combine import Case, combine
 from eightysix.detect.engine import Engine, judge, key_of
@@ -31,14 +31,27 @@ class LiveEngine:
         self._sizes: dict[str, int] = {}  # of process trees, as of the last time that everything was settled
         self._marks: dict[str, int] = {}
         self._joined: set[str] = set()
+        self._called: dict[str, str] = {}  # pods with evidence, by their names
         self._chains: dict[str, list[Chain]] = {}
         self._pods: dict[str, list[Case]] = {}
         self._rollouts: dict[str, list[Case]] = {}
 
     def feed(self, events: Sequence[Event]) -> None:
         """Take events."""
+        named = [event for event in events if event.source is Source.DNS and self._is_new_name(event)]
         self.engine.feed(events)
-        self.dirty.update(map(key_of, events))
+        for event in events:
+            if event.source is Source.DNS:
+                continue
+            key = key_of(event)
+            self.dirty.add(key)
+            if event.pod and key != named_key(event.namespace, event.pod):
+                self._called[named_key(event.namespace, event.pod)] = key
+        # A name counts from the next look on; only one that was never told before is worth a look of its own.
+        self.dirty.update(self._called[key] for key in map(key_of, named) if key in self._called)
+
+    def _is_new_name(self, event: Event) -> bool:
+        return f"{event.dst_ip}|{event.dst_name}" not in self.engine.names.get(key_of(event), ())
 
     def grew(self, keys: Iterable[str]) -> None:
         """The process trees of these pods grew: who was told after its acts may tell who its ancestors are. What nobody
@@ -84,11 +97,14 @@ class LiveEngine:
 
     def forget(self, keys: Iterable[str]) -> None:
         """Let go of what pods amount to that are no longer kept."""
-        for key in keys:
+        over = set(keys)
+        for key in over:
             self._sizes.pop(key, None)
             self._marks.pop(key, None)
             self._chains.pop(key, None)
             self._pods.pop(key, None)
+        for name in [name for name, key in self._called.items() if key in over]:
+            del self._called[name]
 
     def _note_growth(self) -> None:
         sizes = self._sizes
@@ -108,6 +124,7 @@ class LiveEngine:
                 ),
                 tuple(state.contacts.items()),
                 len(state.processes),
+                self._names_told(state),
                 tuple(sorted(state.flooded)),
             )
         )
@@ -115,6 +132,12 @@ class LiveEngine:
             return False
         self._marks[state.key] = mark
         return True
+
+    def _names_told(self, state: PodState) -> int:
+        """How many names of destinations the pod was told: a look that knows more may tell more."""
+        told = (bucket.events[0] for bucket in state.buckets.values()) if self.engine.names else ()
+        who = next((event for event in told if event.pod), None)
+        return len(self.engine.names.get(named_key(who.namespace, who.pod), ())) if who is not None else 0
 
     def _judge(self, states: Iterable[PodState], gone: Iterable[str]) -> list[Case]:
         touched_rollouts: set[str] = set()

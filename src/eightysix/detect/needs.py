@@ -21,9 +21,17 @@ SWITCH_ON: Mapping[Need, str] = {
 """By need, the one thing to switch on."""
 
 _MET_BY: Mapping[Need, Mapping[Source, tuple[str, ...]]] = {
-    Need.CONNECTIONS: {Source.TETRAGON: ("connect",), Source.SENSOR: ("connect", "http", "start", "import")},
-    Need.FILES: {Source.TETRAGON: ("probe", "file"), Source.SENSOR: ("file", "start")},
-    Need.PROCESSES: {Source.TETRAGON: ("exec",), Source.SENSOR: ("start",)},
+    Need.CONNECTIONS: {
+        Source.TETRAGON: ("connect",),
+        Source.FALCO: ("connect",),
+        Source.SENSOR: ("connect", "http", "start", "import"),
+    },
+    Need.FILES: {
+        Source.TETRAGON: ("probe", "file"),
+        Source.FALCO: ("file",),
+        Source.SENSOR: ("file", "start"),
+    },
+    Need.PROCESSES: {Source.TETRAGON: ("exec",), Source.FALCO: ("exec",), Source.SENSOR: ("start",)},
     Need.PROVENANCE: {Source.SENSOR: ("start", "connect", "import", "http", "file", "exec", "spawn")},
     Need.API_AUDIT: {Source.KUBERNETES_AUDIT: ("api",)},
 }

@@ -14,10 +14,11 @@ from msgspec import Struct
 from eightysix.context.credentials import credential_at, normalise_path
 from eightysix.context.destinations import classify
 from eightysix.detect.actions import Action, action_of
+from eightysix.detect.lineage import Lineage
 from eightysix.model.event import Artifact, Event
 from eightysix.model.words import Domain, Kind, Origin, Outcome, Source
 
-__all__ = ["TWIN_NS", "Observation", "observe"]
+__all__ = ["TWIN_NS", "Observation", "observe", "unify"]
 
 TWIN_NS = 50_000_000
 """Kernel and sensor records of one act are at most 20 ms apart (median 0.1 ms over eight real runs); a busy node gets
@@ -31,7 +32,8 @@ HOP_NS = 1_000_000_000
 
 
 class Observation(Struct):
-    """One thing that happened. `event` is the strongest record of it, `twin` the sensor's record of the same act."""
+    """One thing that happened. `event` is the strongest record of it, `twin` the sensor's record of the same act. `name` is
+    what the destination is called by whoever told, `known_as` by the cluster's resolver: only that is judged."""
 
     event: Event
     action: Action
@@ -42,6 +44,7 @@ class Observation(Struct):
     twin: Event | None = None
     artifacts: tuple[Artifact, ...] = ()
     name: str = ""
+    known_as: tuple[str, ...] = ()
 
     @property
     def evidence(self) -> tuple[Event, ...]:
@@ -159,6 +162,32 @@ def _pair(found: list[Observation], hops: list[Observation]) -> None:
             observation.name = observation.name or twin.name
             if twin.action is Action.API_CONNECT and observation.action is Action.CONNECT:
                 observation.action = Action.API_CONNECT
+
+
+def unify(observations: list[Observation], lineage: Lineage) -> list[Observation]:
+    """Tell what two sensors of the kernel saw (Tetragon and Falco on one node) once, as done by one process: Falco's
+    processes are called as Tetragon calls them, and an act that both told within `TWIN_NS` is Tetragon's with Falco's record
+    beside it."""
+    if not any(o.event.source is Source.FALCO for o in observations):
+        return observations
+    index: dict[tuple[str, ...], list[Observation]] = {}
+    for o in observations:
+        key = _twin_key(o)
+        if key and o.event.source is Source.TETRAGON:
+            index.setdefault((o.actor, *key), []).append(o)
+    kept: list[Observation] = []
+    for o in observations:
+        event = o.event
+        if event.source is Source.FALCO and o.actor and event.pid:
+            o.actor = lineage.elsewhere(event.container_id, event.pid, event.time_ns) or o.actor
+            same = index.get((o.actor, *_twin_key(o)), ())
+            twin = next((t for t in same if abs(t.time_ns - o.time_ns) <= TWIN_NS), None)
+            if twin is not None:
+                twin.others += (event,)
+                twin.name = twin.name or o.name
+                continue
+        kept.append(o)
+    return kept
 
 
 def _twin_key(observation: Observation) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from eightysix.context.baseline import Baseline, workload_key
+from eightysix.context.names import Names, names_of
 from eightysix.detect.actions import Action, action_of
 from eightysix.detect.state import PodState
 from eightysix.model.event import Event
@@ -13,7 +14,7 @@ from eightysix.model.words import Kind
 __all__ = ["add_to_baseline"]
 
 
-def add_to_baseline(baseline: Baseline, state: PodState) -> bool:
+def add_to_baseline(baseline: Baseline, state: PodState, told_names: Names | None = None) -> bool:
     """Add what the pod of `state` did; False when its workload is unknown and nothing was added."""
     events = state.events()
     told = next((e for e in events if e.workload and e.image_digest), None)
@@ -26,8 +27,12 @@ def add_to_baseline(baseline: Baseline, state: PodState) -> bool:
     for fact in state.processes.values():
         if fact[3]:
             profile.add("programs", fact[3])
+    names = names_of(events, told_names or {}, state.names)
     for event in events:
         _add(profile.add, event)
+        if event.kind is Kind.CONNECT and event.domain is None:
+            for name in names.at(event.dst_ip, event.time_ns):
+                profile.add("destinations", f"{name}:{event.dst_port}")
     return True
 
 

@@ -48,7 +48,7 @@ def resolve(states: Mapping[str, PodState], pod_hint: str = "") -> tuple[list[Po
     aliases = {key: state for key, state in states.items() if key not in pods}
     if not aliases and not any(key.startswith("c:") for key in pods):
         return sorted(pods.values(), key=lambda state: state.key), 0
-    joined: dict[str, PodState] = _join_containers(pods)
+    joined: dict[str, PodState] = _join_named_containers(_join_containers(pods))
     joined = _join_lineage(joined, [s for k, s in aliases.items() if k.startswith("h:")])
     spans = {key: _Span(state) for key, state in joined.items()}
     leftover: dict[str, PodState] = {}
@@ -75,7 +75,7 @@ def _told_by_lineage(joined: Mapping[str, PodState]) -> int:
         for state in joined.values()
         for bucket in state.buckets.values()
         for event in bucket.events
-        if event.source is Source.TETRAGON and not event.pod_uid and not event.container_id
+        if event.source in (Source.TETRAGON, Source.FALCO) and not event.pod_uid and not event.container_id
     )
 
 
@@ -96,6 +96,33 @@ def _join_containers(pods: Mapping[str, PodState]) -> dict[str, PodState]:
             joined[key] = state
         else:
             joined[owner] = _with(joined[owner], state)
+    return joined
+
+
+def _join_named_containers(pods: dict[str, PodState]) -> dict[str, PodState]:
+    """States known by container whose records name the pod, but not its uid (Falco's default outputs), join the pod of that
+    name that lived at their time."""
+    by_name: dict[tuple[str, str], list[str]] = {}
+    for key, state in pods.items():
+        if not key.startswith("c:"):
+            for name in {(e.namespace, e.pod) for e in state.events() if e.pod}:
+                by_name.setdefault(name, []).append(key)
+    joined = {key: state for key, state in pods.items() if not key.startswith("c:")}
+    for key, state in sorted(pods.items()):
+        if not key.startswith("c:"):
+            continue
+        mine = _Span(state)
+        owners = {
+            owner
+            for name in mine.names
+            for owner in by_name.get(name, ())
+            if _Span(pods[owner]).overlaps(mine)
+        }
+        if len(owners) == 1:
+            owner = owners.pop()
+            joined[owner] = _with(joined[owner], state)
+        else:
+            joined[key] = state
     return joined
 
 

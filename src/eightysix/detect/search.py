@@ -24,7 +24,7 @@ __all__ = ["MAX_TAKERS", "Search", "Told", "Trial"]
 MAX_TAKERS = 32
 """Takers that are tried: the work on one pod stays bounded whatever the pod does."""
 
-_NODE_CLOCK = frozenset({Source.TETRAGON, Source.SENSOR})
+_NODE_CLOCK = frozenset({Source.TETRAGON, Source.SENSOR, Source.FALCO})
 
 
 class Told:

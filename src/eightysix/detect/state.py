@@ -15,6 +15,7 @@ from hashlib import blake2b
 import msgspec
 from msgspec import Struct, field
 
+from eightysix.context.names import MAX_NAMES, Validity, bound_names, merge_names, note_name
 from eightysix.detect.actions import Action, action_of, subject_of
 from eightysix.model.errors import StateError
 from eightysix.model.event import Contact, Event, EventId
@@ -130,7 +131,8 @@ class Taint(Struct, array_like=True):
 
 
 class PodState(Struct):
-    """All that is kept of one pod. `buckets` by `action|process|subject`; `processes` by exec id."""
+    """All that is kept of one pod. `buckets` by `action|process|subject`; `processes` by exec id; `names` by
+    `address|name`."""
 
     key: str
     version: int = STATE_VERSION
@@ -138,6 +140,7 @@ class PodState(Struct):
     taints: dict[str, dict[str, Taint]] = field(default_factory=dict)
     processes: dict[str, Fact] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
+    names: dict[str, Validity] = field(default_factory=dict)
     flooded: set[str] = field(default_factory=set)
     landed: list[int] = field(default_factory=list)
     duplicates: int = 0
@@ -205,6 +208,11 @@ def _order(event: Event) -> tuple[int, str]:
 
 def step(state: PodState, event: Event) -> PodState:
     """Take one event into `state` (in place, for speed) and return it. Never looks at a clock."""
+    if event.source is Source.DNS:
+        hint = event.grade is Grade.F and bool(event.dst_ip)
+        if note_name(state.names, event.dst_ip, event.dst_name, event.time_ns, event.ttl_s, hint=hint):
+            state.flooded.add(f"more than {MAX_NAMES} names of destinations")
+        return state
     action = action_of(event)
     if action in _LANDINGS:
         _note_landing(state, event.time_ns)
@@ -342,6 +350,8 @@ def expire(state: PodState, now_ns: int, ttl_ns: int) -> PodState:
     for name in [name for name, contact in state.contacts.items() if contact[1][0] < limit and not alive]:
         del state.contacts[name]
     if not alive:
+        for name in [name for name, validity in state.names.items() if validity[1] < limit]:
+            del state.names[name]
         state.taints.clear()
         state.landed.clear()
         state.processes.clear()
@@ -361,7 +371,10 @@ def merge(left: PodState, right: PodState) -> PodState:
         for name, contact in contacts.items():
             known = merged.contacts.get(name, contact)
             merged.contacts[name] = (min(contact[0], known[0]), max(contact[1], known[1]))
+    merged.names = merge_names(left.names, right.names)
     merged.flooded = left.flooded | right.flooded
+    if bound_names(merged.names):
+        merged.flooded.add(f"more than {MAX_NAMES} names of destinations")
     if bound_contacts(merged.contacts):
         merged.flooded.add(f"too many different: {Action.CONNECT}")
     for time_ns in (*left.landed, *right.landed):

@@ -314,9 +314,10 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
         gaps.append("novelty per workload is unknown: the baseline does not know this workload")
     if Source.KUBERNETES_AUDIT not in knowledge.sources:
         gaps.append("what the service account did at the API server: no Kubernetes audit log was read")
-    if Source.TETRAGON not in knowledge.sources:
+    if not knowledge.sources & {Source.TETRAGON, Source.FALCO}:
         gaps.append(
-            "what the kernel saw: no Tetragon export was read, so the pod's own word stands alone for its processes"
+            "what the kernel saw: neither a Tetragon export nor Falco's alerts were read,"
+            " so the pod's own word stands alone for its processes"
         )
     credentials = [o for found in chain.matches.values() for o in found if o.action is Action.CREDENTIAL]
     metadata = [o for o in credentials if o.event.kind is not Kind.FILE]
@@ -324,10 +325,29 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
         gaps.append("which metadata path was asked for: the kernel sees the address only")
     if metadata:
         gaps.append("which identity the metadata service handed out: sign-in logs are not read yet")
+    gaps += _nameless(chain)
     gaps += [f"flooded: {what}; a taint summary was kept" for what in sorted(view.flooded)]
     if chain.verdict is not Verdict.CONTAIN and chain.gate is not None:
         gaps += [f"not contained: {what}" for what in chain.gate.missing if chain.verdict is Verdict.SUSPECT]
     return tuple(gaps)
+
+
+def _nameless(chain: Chain) -> list[str]:
+    """Destinations that are judged by their address: who is behind one, only an answer of the cluster's resolver tells."""
+    names = chain.view.destination_names
+    unknown: set[str] = set()
+    asked: set[str] = set()
+    for name, found in chain.matches.items():
+        for o in found if chain.rule.signals[name].stage is Stage.LEAVE else ():
+            if o.action is Action.CONNECT and o.event.dst_ip and not o.known_as:
+                unknown.add(o.event.dst_ip)
+                asked.update(names.asked(o.time_ns))
+    if not unknown:
+        return []
+    before = f"; asked for just before: {_some(sorted(asked))}" if asked else ""
+    return [
+        f"who is behind {_some(sorted(unknown))}: no DNS answer was read, so the address is judged{before}"
+    ]
 
 
 def _next_steps(chain: Chain, identities: tuple[Identity, ...]) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from eightysix.context.baseline import Baseline, workload_key
 from eightysix.context.credentials import TEMPORARY
 from eightysix.context.destinations import classify
+from eightysix.context.names import NameIndex, Names, names_of
 from eightysix.detect.actions import Action
 from eightysix.detect.lineage import Lineage
-from eightysix.detect.observe import Observation, observe
+from eightysix.detect.observe import Observation, observe, unify
 from eightysix.detect.state import PodState
 from eightysix.model.event import Artifact, Event
 from eightysix.model.words import Access, Kind, Origin, Source
@@ -33,12 +34,14 @@ ANNOUNCED_NS = 3_000_000_000
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known beside the pod's own events. `sources` are those that brought anything at all."""
+    """What is known beside the pod's own events. `sources` are those that brought anything at all;
+    `told_names` are names of destinations, by the name or address of the pod that was told them."""
 
     baseline: Baseline | None = None
     api_servers: frozenset[str] = frozenset()
     startup_ns: int = STARTUP_NS
     sources: frozenset[Source] = frozenset()
+    told_names: Names = field(default_factory=dict)
 
 
 @dataclass
@@ -60,6 +63,7 @@ class PodView:
     indexes: frozenset[str]
     installers: frozenset[str]
     hooks: tuple[tuple[str, int], ...]
+    destination_names: NameIndex
     _first_done: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _told: list[Observation] | None = None
     taint_roots: dict[str, str] = field(default_factory=dict)
@@ -73,7 +77,10 @@ class PodView:
         if not events:
             return None
         lineage = Lineage(state.processes, events)
-        observations = observe(events)
+        observations = unify(observe(events), lineage)
+        names = names_of(events, knowledge.told_names, state.names)
+        for observation in observations:
+            _name(observation, names)
         for observation in observations:
             if observation.action is Action.CONNECT and observation.event.dst_ip in knowledge.api_servers:
                 observation.action = Action.API_CONNECT
@@ -100,6 +107,7 @@ class PodView:
             indexes=_indexes(observations, installers),
             installers=installers,
             hooks=_hooks(observations),
+            destination_names=names,
         )
         for observation in observations:
             for done in view.doings(observation):
@@ -140,22 +148,37 @@ class PodView:
 
     def doings(self, observation: Observation) -> tuple[tuple[str, str], ...]:
         """What an observation does, by process and by container: what novelty is counted in."""
-        thing = self.thing(observation)
-        if not thing:
-            return ()
-        return ((observation.actor, thing), ("", thing))
+        return tuple(
+            (actor, thing) for thing in self.things(observation) for actor in (observation.actor, "")
+        )
 
     @staticmethod
-    def thing(observation: Observation) -> str:
-        """The thing that an observation does, in words that novelty compares."""
+    def things(observation: Observation) -> tuple[str, ...]:
+        """The things that an observation does, in words that novelty compares: of a connection, where it goes by every name
+        that the address had then, and by the address alone where it had none."""
         if observation.domain is not None:
-            return f"domain:{observation.domain}"
+            return (f"domain:{observation.domain}",)
         event = observation.event
         if observation.action is Action.API_CONNECT:
-            return "api-server"
+            return ("api-server",)
         if observation.action is Action.CONNECT:
-            return f"to:{event.dst_ip or event.dst_name}:{event.dst_port}"
-        return ""
+            names = observation.known_as or (event.dst_ip or event.dst_name,)
+            return tuple(f"to:{name}:{event.dst_port}" for name in names)
+        return ()
+
+    @classmethod
+    def thing(cls, observation: Observation) -> str:
+        """The first of `things`, empty where there is none."""
+        return next(iter(cls.things(observation)), "")
+
+    def repeats(self, actor: str, observation: Observation, time_ns: int) -> bool:
+        """Whether `actor` (empty: anybody in the pod) did all of this before `time_ns`, or went to the same address while
+        nobody knew its name."""
+        event = observation.event
+        alone = f"to:{event.dst_ip}:{event.dst_port}"
+        return all(self.done_before(actor, thing, time_ns) for thing in self.things(observation)) or (
+            bool(observation.known_as) and self.done_before(actor, alone, time_ns)
+        )
 
     def done_before(self, actor: str, thing: str, time_ns: int) -> bool:
         """Whether `actor` (empty: anybody in the pod) did `thing` before `time_ns`."""
@@ -172,6 +195,22 @@ class PodView:
         if event.dst_ip in self.indexes:
             return "index"
         return classify(event.dst_ip, event.dst_port, event.dst_name, self.knowledge.api_servers)
+
+
+def _name(observation: Observation, names: NameIndex) -> None:
+    """Give a connection the names that its address had then."""
+    event = observation.event
+    if event.kind is not Kind.CONNECT or not event.dst_ip:
+        return
+    observation.known_as = names.at(event.dst_ip, event.time_ns)
+    if observation.known_as:
+        observation.name = observation.known_as[0]
+        if observation.action is Action.CONNECT and any(
+            classify("", event.dst_port, name) == "api-server" for name in observation.known_as
+        ):
+            observation.action = Action.API_CONNECT
+    elif not observation.name:
+        observation.name = names.hint(event.dst_ip, event.time_ns)
 
 
 def runs_python(binary: str) -> bool:

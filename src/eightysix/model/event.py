@@ -120,6 +120,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     dst_ip: str = ""
     dst_port: int = 0
     dst_name: str = ""
+    ttl_s: int = 0  # of a DNS answer: `dst_ip` is what `dst_name` stands for
     url_path: str = ""
     file_path: str = ""
     access: Access = Access.UNKNOWN

@@ -25,6 +25,8 @@ class Source(StrEnum):
     TETRAGON = "tetragon"
     KUBERNETES_AUDIT = "kubernetes-audit"
     SENSOR = "sensor"
+    FALCO = "falco"
+    DNS = "dns"
 
 
 class Origin(StrEnum):

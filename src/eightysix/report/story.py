@@ -26,7 +26,7 @@ _PROOF_COLUMNS = 30
 _PROOF_COLUMNS_NARROW = 21
 _SYSTEM_FOLDERS = ("/usr/", "/bin/", "/sbin/", "/opt/")
 _SPEAKS_FOR: Mapping[Origin, tuple[str, ...]] = {
-    Origin.KERNEL: (Source.TETRAGON,),
+    Origin.KERNEL: (Source.TETRAGON, Source.FALCO),
     Origin.CONTROL_PLANE: (Source.KUBERNETES_AUDIT,),
     Origin.SUSPECT: (Source.SENSOR,),
     Origin.PROVIDER: (),

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from eightysix.context.baseline import Baseline
+from eightysix.context.names import Names
 from eightysix.context.pods import is_alias
 from eightysix.detect.combine import Case
 from eightysix.detect.exceptions import ExceptionRule, IncidentFacts
@@ -74,7 +75,7 @@ def backtest(
     report = first.account(())
     before = tell_pages(cases, options.exceptions)
     taught = {page.incident for page in before if page.silenced_by or (learn_watched and not _woken(page))}
-    baseline, learned = learn(first.engine.resolved(), cases, taught, options.baseline)
+    baseline, learned = learn(first.engine.resolved(), cases, taught, options.baseline, first.engine.names)
     del first, cases  # the second reading needs as much memory again
 
     second = Replay(rules, replace(options, baseline=baseline, first_programs=True))
@@ -131,7 +132,11 @@ def tell_pages(cases: Sequence[Case], exceptions: Sequence[ExceptionRule]) -> tu
 
 
 def learn(
-    states: Sequence[PodState], cases: Sequence[Case], looked_at: Collection[str], known: Baseline | None
+    states: Sequence[PodState],
+    cases: Sequence[Case],
+    looked_at: Collection[str],
+    known: Baseline | None,
+    told_names: Names | None = None,
 ) -> tuple[Baseline, BaselineProposal]:
     """A baseline of the pods without an incident, or with one that somebody `looked_at`, on top of what was `known`.
 
@@ -149,7 +154,7 @@ def learn(
         if state.key in suspected:
             withheld += 1
             watched += not suspected[state.key]
-        elif not add_to_baseline(baseline, state):
+        elif not add_to_baseline(baseline, state, told_names):
             unnamed += not is_alias(state.key)
     digests = sum(len(by_digest) for by_digest in baseline.workloads.values())
     return baseline, BaselineProposal(len(baseline.workloads), digests, withheld, watched, unnamed)

@@ -20,6 +20,8 @@ from eightysix.detect.view import Knowledge
 from eightysix.model.event import Event
 from eightysix.model.incident import Coverage, Incident, Report, SourceCoverage
 from eightysix.model.words import Kind, Source
+from eightysix.sources.dns import DnsDecoder
+from eightysix.sources.falco import FalcoDecoder
 from eightysix.sources.interface import Decoder
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.reading import Limits, read_inputs
@@ -59,12 +61,15 @@ class Replay:
         self._options = options
         self.engine = Engine(rules, Knowledge(baseline=options.baseline, api_servers=options.api_servers))
         self.engine.pod_hint = options.pod
-        self.tetragon = (tetragon or _decoder)(
-            self.engine.trees,
-            self.engine.contacts,
-            options.first_programs or not rules or _asks_for_execs(rules, options.baseline),
-        )
-        decoders: list[Decoder] = [self.tetragon, KubernetesAuditDecoder(), SensorDecoder()]
+        first_execs = options.first_programs or not rules or _asks_for_execs(rules, options.baseline)
+        self.tetragon = (tetragon or _decoder)(self.engine.trees, self.engine.contacts, first_execs)
+        decoders: list[Decoder] = [
+            self.tetragon,
+            KubernetesAuditDecoder(),
+            SensorDecoder(),
+            FalcoDecoder(self.engine.trees, first_execs=first_execs),
+            DnsDecoder(),
+        ]
         forced = None if options.source == "auto" else Source(options.source)
         self.recogniser = Recogniser(decoders, forced=forced)
         self.activity: dict[Source, Counter[str]] = {}
@@ -116,7 +121,7 @@ class Replay:
         """What the pods of this run did, and how many pods were left out because nothing names their workload."""
         baseline, without = Baseline(), 0
         for state in self.engine.resolved():
-            if not add_to_baseline(baseline, state):
+            if not add_to_baseline(baseline, state, self.engine.names):
                 without += not is_alias(state.key)
         return baseline, without
 

@@ -157,8 +157,9 @@ def replace_baseline(recording: Recording) -> Recording:
     """The recording, with a baseline that has seen all of it."""
     baseline = recording.baseline or Baseline()
     known = Baseline(workloads={key: dict(value) for key, value in baseline.workloads.items()})
-    for state in _engine((), recording).resolved():
-        add_to_baseline(known, state)
+    engine = _engine((), recording)
+    for state in engine.resolved():
+        add_to_baseline(known, state, engine.names)
     return Recording(recording.events, recording.trees, recording.contacts, recording.sources, known)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
@@ -11,7 +11,7 @@ from eightysix.model.event import Event
 from eightysix.model.incident import Problem
 from eightysix.model.words import Source
 
-__all__ = ["MAX_RECORD_BYTES", "Batch", "Decoder"]
+__all__ = ["MAX_RECORD_BYTES", "Batch", "Decoder", "ReadsText"]
 
 MAX_RECORD_BYTES = 1 << 20
 """Longest record that is decoded, in bytes. A Tetragon event is 2 KB, an audit event at level RequestResponse at most
@@ -53,4 +53,14 @@ class Decoder(Protocol):
 
         Never raises on any bytes: what cannot be used is a `Problem` with place and reason.
         """
+        ...
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """A decoder that knows lines that are no JSON. It leaves over what is not its own, JSON or not."""
+
+    def recognises_text(self, line: bytes) -> bool:
+        """Tell whether a line is of this format. Asked only for lines that are no JSON, so it must be strict: a line that it
+        takes by mistake is not told as malformed."""
         ...

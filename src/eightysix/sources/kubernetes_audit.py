@@ -35,7 +35,7 @@ from eightysix.sources.kubernetes_audit_records import (
     Target,
 )
 
-__all__ = ["KubernetesAuditDecoder"]
+__all__ = ["KubernetesAuditDecoder", "event_of_request", "is_of_interest"]
 
 MAX_TEXT = 512
 """Longest text of an event. Kubernetes names end at 253 characters; paths and names of users may be anything."""
@@ -240,11 +240,11 @@ class _Place:
             batch.kinds["request-received"] = batch.kinds.get("request-received", 0) + 1
             return
         batch.kinds["api"] = batch.kinds.get("api", 0) + 1
-        if _matters(audit):
-            batch.events.append(_to_event(audit, time_ns, cluster, self.file, self.line))
+        if is_of_interest(audit):
+            batch.events.append(event_of_request(audit, time_ns, cluster, self.file, self.line))
 
 
-def _matters(audit: AuditEvent) -> bool:
+def is_of_interest(audit: AuditEvent) -> bool:
     """Whether a service account is behind the request, or a token of one is minted (also by the kubelet)."""
     user = audit.user
     if user is not None and user.username is not None and user.username.startswith(_SERVICE_ACCOUNT):
@@ -258,7 +258,8 @@ def _mints(audit: AuditEvent, target: Target) -> bool:
     return target.subresource == "token" and target.resource == "serviceaccounts" and audit.verb == "create"
 
 
-def _to_event(audit: AuditEvent, time_ns: int, cluster: str, file: str, line: int) -> Event:
+def event_of_request(audit: AuditEvent, time_ns: int, cluster: str, file: str, line: int) -> Event:
+    """The event of one request, without anything that the client could have put a secret into."""
     caller, target = audit.user or _NO_CALLER, audit.target or _NO_TARGET
     extra = caller.extra or _NO_EXTRA
     username = caller.username or ""

@@ -170,10 +170,16 @@ def _prepended(head: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield from chunks
 
 
+def _is_text(after: bytes) -> bool:
+    """Whether a bracket is the beginning of a line of text (`[INFO] ...`) and no array: of letters, JSON begins only true,
+    false and null."""
+    return after.isalpha() and after not in (b"t", b"f", b"n")
+
+
 def _over_several_lines(head: bytes, longest: int) -> bool:
     begun = head.lstrip()
     if begun[:1] != b"{":
-        return begun[:1] == b"["
+        return begun[:1] == b"[" and not _is_text(begun[1:2])
     line, newline, _ = begun.partition(b"\n")
     if not newline and len(line) > longest:  # worth cutting up only if it is a list of records
         return b'"records":[' in line[:4096] or b'"items":[' in line[:4096]

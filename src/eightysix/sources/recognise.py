@@ -14,7 +14,7 @@ from eightysix.model.errors import UsageError
 from eightysix.model.event import Event
 from eightysix.model.incident import Counts, Problem
 from eightysix.model.words import Source
-from eightysix.sources.interface import Batch, Decoder
+from eightysix.sources.interface import Batch, Decoder, ReadsText
 from eightysix.sources.json_text import read_value
 from eightysix.sources.lines import Block
 
@@ -74,6 +74,7 @@ class Recogniser:
         self._decoders = [decoder for decoder in decoders if forced in (None, decoder.source)]
         if not self._decoders:
             raise UsageError(f"no decoder for the source {forced}", "Choose another source, or auto.")
+        self._readers = [decoder for decoder in self._decoders if isinstance(decoder, ReadsText)]
         self._forced = self._decoders[0] if forced is not None else None
         self._chosen: Decoder | None = None
         self._file: str | None = None
@@ -112,6 +113,9 @@ class Recogniser:
             try:
                 value = read_value(data)
             except ValueError as error:
+                reader = self._who_reads(data)
+                if reader is not None:
+                    return reader
                 problems.append(Problem(block.file, line, "malformed", str(error)))
                 continue
             decoder = self._who(value)
@@ -163,8 +167,12 @@ class Recogniser:
         try:
             other = self._who(read_value(data))
         except ValueError:
-            return None
+            other = self._who_reads(data)
         return other if other is not decoder else None
+
+    def _who_reads(self, line: bytes) -> Decoder | None:
+        """Whose line of text this is."""
+        return next((reader for reader in self._readers if reader.recognises_text(line)), None)
 
     def _who(self, value: object) -> Decoder | None:
         if not isinstance(value, dict):
@@ -259,6 +267,18 @@ def _lines(block: Block) -> Iterator[tuple[int, bytes]]:
             yield line, data
 
 
+def _is_flow_log(value: dict[str, object]) -> bool:
+    """Flow logs of network security groups and virtual networks (learn.microsoft.com/azure/network-watcher): behind the
+    address translation of a node, nothing in them tells one pod from another."""
+    if value.get("category") in ("NetworkSecurityGroupFlowEvent", "FlowLogFlowEvent"):
+        return True
+    return (
+        "flowRecords" in value
+        or "flowTuples" in value
+        or value.get("Type") in ("NTANetAnalytics", "AzureNetworkAnalytics_CL")
+    )
+
+
 def _what(value: object) -> str:
     """What the record seems to be: only names that we know ourselves, nothing that the record says."""
     if not isinstance(value, dict):
@@ -266,12 +286,12 @@ def _what(value: object) -> str:
     listed = value.get("records")
     if isinstance(listed, list) and listed and isinstance(listed[0], dict):
         value = listed[0]
+    if _is_flow_log(value):
+        return "Azure's flow logs of networks hold addresses of nodes, neither pods nor names: export flows of the cluster"
     for key in ("category", "Category", "Type"):
         name = value.get(key)
         if isinstance(name, str) and name in _AZURE:
             return f"no source reads Azure's {name} yet"
-    if {"rule", "output", "priority"} <= value.keys():
-        return "no source reads Falco's alerts yet"
     if {"eventSource", "eventName", "eventTime"} <= value.keys():
         return "no source reads CloudTrail yet"
     if value.keys() & {"log", "message", "MESSAGE"}:

@@ -373,7 +373,7 @@ def _connect(record: Record) -> dict[str, object] | None:
     port = _port(record)
     if not ip and not name:
         return None
-    domain = Domain.CLOUD if classify(ip, port, name) == "metadata" else None
+    domain = Domain.CLOUD if classify(ip, port, name) in ("metadata", "wire-server") else None
     return {"dst_ip": ip, "dst_name": name, "dst_port": port, "domain": domain}
 
 

@@ -207,7 +207,7 @@ def _probe_event(record: Record, probe: Probe, file: str, line: int) -> Event | 
     for argument in probe.args:
         if argument.sock_arg is not None:
             socket = argument.sock_arg
-            return _connect(record, process, socket.daddr, socket.dport, outcome, file, line)
+            return _connect(record, process, socket.daddr, socket.dport, outcome, file, line, socket.saddr)
     path = _path(probe.args)
     if not path:
         return None
@@ -233,7 +233,14 @@ def _probe_event(record: Record, probe: Probe, file: str, line: int) -> Event | 
 
 
 def _connect(
-    record: Record, process: ProcessInfo, ip: str, port: int, outcome: Outcome, file: str, line: int
+    record: Record,
+    process: ProcessInfo,
+    ip: str,
+    port: int,
+    outcome: Outcome,
+    file: str,
+    line: int,
+    source: str = "",
 ) -> Event | None:
     if not plain_destination(ip, port):
         return None
@@ -248,6 +255,7 @@ def _connect(
         line,
         dst_ip=ip,
         dst_port=port,
+        source_ip=destinations.address(source) if source else "",
         outcome=outcome,
         domain=Domain.CLOUD if kind in ("metadata", "wire-server") else None,
     )

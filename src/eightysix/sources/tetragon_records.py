@@ -112,6 +112,12 @@ class Socket(Struct, gc=False):
     protocol: str = ""
 
 
+class ToldSocket(Socket, gc=False):
+    """The same with the address that it is bound to: the pod's own."""
+
+    saddr: Short = ""
+
+
 class SocketAddress(Struct, gc=False):
     """`sockaddr_arg`."""
 
@@ -128,7 +134,7 @@ class File(Struct, gc=False):
 class Argument(Struct, gc=False):
     """One argument of a probe; exactly one field is set."""
 
-    sock_arg: Socket | None = None
+    sock_arg: ToldSocket | None = None
     sockaddr_arg: SocketAddress | None = None
     file_arg: File | None = None
     path_arg: File | None = None

@@ -57,7 +57,7 @@ def read_target(host: str, port: int, path: str, query: str = "") -> Target:
     name = "" if ip else host_name(host)
     kind = classify(ip, port, name)
     path = _resolve(_unquote(path.partition("?")[0])) if path else ""
-    credential = kind == "metadata" and (not path or gives_credential(path))
+    credential = kind in ("metadata", "wire-server") and (not path or gives_credential(path))
     resource = _resource(query) if kind == "metadata" and query else ""
     return Target(ip, name, port, _tell(path, kind), kind, credential, resource)
 
@@ -70,7 +70,9 @@ def gives_credential(path: str) -> bool:
     (docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials), Alibaba
     `/<version>/meta-data/ram/security-credentials/`, ECS `/v2/credentials/<id>` and EKS Pod Identity `/v1/credentials`,
     Google `/computeMetadata/v1/instance/service-accounts/<account>/token` or `identity`
-    (cloud.google.com/compute/docs/access/authenticate-workloads). AWS's `/latest/api/token` only opens a session.
+    (cloud.google.com/compute/docs/access/authenticate-workloads), and of Azure's wire server `/machine` (the goal state,
+    with certificates and protected settings) and `/vmSettings` (github.com/Azure/WALinuxAgent, wire.py, hostplugin.py). AWS's
+    `/latest/api/token` only opens a session.
     """
     parts = [part for part in path.lower().split("/") if part]
     if parts[:4] == ["metadata", "identity", "oauth2", "token"]:
@@ -81,6 +83,8 @@ def gives_credential(path: str) -> bool:
     ):
         return True
     if parts[1:3] == ["meta-data", "identity-credentials"] and "security-credentials" in parts:
+        return True
+    if parts[:1] in (["machine"], ["vmsettings"]):
         return True
     if parts[:1] == ["computemetadata"]:
         return parts[2:4] == ["instance", "service-accounts"] and parts[-1] in ("token", "identity")

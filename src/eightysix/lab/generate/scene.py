@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from eightysix.lab.generate import audit as audit_log
+from eightysix.lab.generate import falco, tetragon
 from eightysix.lab.generate import sensor as sensor_log
-from eightysix.lab.generate import tetragon
 from eightysix.lab.generate.audit import Caller, Request
 from eightysix.lab.generate.clock import SECOND, epoch_ns
 from eightysix.lab.generate.cluster import Cluster, Container, Image, Node, Pod
@@ -213,6 +213,11 @@ class Process:
             result=tetragon.DENIED if denied else None,
         )
         self._probe(dialect, time_ns, by, connection)
+        form = self.scene.setting.falco
+        if form is not None:
+            self.scene.note(
+                "falco.jsonl", time_ns, falco.connect_alert(form, self.facts, time_ns, connection)
+            )
 
     def read(self, at: float, path: str, *, by: Stack | None = None) -> None:
         """A read of a file; `path` as the program names it."""
@@ -277,6 +282,10 @@ class Process:
         ):
             access = FileAccess(self._real_path(dialect, path), mask, result=0 if dialect.returns else None)
             self._probe(dialect, time_ns, by, access)
+            form = self.scene.setting.falco
+            if form is not None:
+                alert = falco.access_alert(form, self.facts, time_ns, replace(access, path=path))
+                self.scene.note("falco.jsonl", time_ns, alert)
 
     def _real_path(self, dialect: Dialect, path: str) -> str:
         """What the kernel calls `path`: `/var/run` is a link to `/run`, and projected volumes link to a dated folder."""
@@ -497,6 +506,9 @@ class Scene:
         if dialect is not None:
             record = tetragon.exec_record(dialect, process.facts)
             self.note("tetragon.jsonl", process.started_ns, record)
+            if self.setting.falco is not None:
+                alert = falco.exec_alert(self.setting.falco, process.facts)
+                self.note("falco.jsonl", process.started_ns, alert)
 
     def note(self, file: str, time_ns: int, record: Record) -> None:
         """Put a record into a file; the files are sorted by time when they are written."""

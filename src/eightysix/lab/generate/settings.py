@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from eightysix.lab.generate.stage import Stage
 
+from eightysix.lab.generate.falco_form import FalcoForm
+
 __all__ = [
     "AS_RECORDED",
     "CURRENT",
@@ -110,6 +112,8 @@ class Setting:
     kernel: Dialect | None = CURRENT
     sensor: SensorForm | None = None
     audit: tuple[AuditForm, ...] = ()
+    falco: FalcoForm | None = None
+    """Whether Falco runs beside Tetragon (it is written only where that is), and what its rules tell."""
     first_node: int = 0
     """Where the recording's first node stands in the pool: recordings to be merged must not share nodes."""
     shift_s: float = 0.0

@@ -24,7 +24,7 @@ DROP_POINTS = 10
 MAX_GAPS = 8
 """Gaps of one input that are kept."""
 
-_WITNESSES = frozenset({Source.TETRAGON, Source.SENSOR, "falco"})
+_WITNESSES = frozenset({Source.TETRAGON, Source.SENSOR, Source.FALCO})
 """Sources that lie on the node of the pod. A log of the control plane that comes late is no sign of anything."""
 
 

@@ -52,6 +52,8 @@ class Keeper:
         for key, state in states.items():
             engine.trees[key] = state.processes
             engine.contacts[key] = state.contacts
+            if state.names:
+                engine.names[key] = state.names
             self._written[key] = len(state.processes)
             if state.buckets or state.taints:
                 engine.states[key] = state
@@ -110,7 +112,9 @@ class Keeper:
     def is_kept(self, key: str) -> bool:
         """Whether the engine knows anything of this pod."""
         engine = self._engine
-        return key in engine.states or bool(engine.trees.get(key)) or bool(engine.contacts.get(key))
+        return key in engine.states or any(
+            key in kept and kept[key] for kept in (engine.trees, engine.contacts, engine.names)
+        )
 
     def committed(self, change: Commit) -> None:
         """`change` is in the store."""
@@ -140,4 +144,9 @@ class Keeper:
         known = engine.states.get(key)
         if known is not None:
             return known
-        return PodState(key=key, processes=engine.trees.get(key, {}), contacts=engine.contacts.get(key, {}))
+        return PodState(
+            key=key,
+            processes=engine.trees.get(key, {}),
+            contacts=engine.contacts.get(key, {}),
+            names=engine.names.get(key, {}),
+        )

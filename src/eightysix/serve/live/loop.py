@@ -296,6 +296,7 @@ class Watch:
         keep_ns = int(options.keep_s * 1e9)
         if now_ns <= keep_ns:
             return
+        engine.forget_names(now_ns - keep_ns)
         for key, state in list(engine.states.items()):
             before = len(state.buckets), len(state.contacts)
             expire(state, now_ns, keep_ns)
