@@ -79,6 +79,7 @@ def test_silence_after_a_chain_began_is_told_once_and_counts(world: World) -> No
 
 
 def test_an_input_that_pauses_often_is_not_silent(world: World) -> None:
+    world.now_ns = to_ns("2026-11-24T09:00:02Z")
     world.after(0, *LINES[:5])
     world.after(100, *LINES[5:10])
     world.after(100, *LINES[10:])
