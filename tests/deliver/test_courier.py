@@ -360,6 +360,34 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(tmp_path: Path) -> None:
         assert threads.stop(30)
 
 
+def test_the_last_revision_goes_before_the_end(tmp_path: Path) -> None:
+    from time import monotonic
+
+    with receiver() as told:
+        one = Courier([webhook(told)], str(tmp_path / "dead.jsonl"), monotonic, lambda: 0.5)
+        threads = DeliveryThreads(one, monotonic)
+        threads.offer([delivery(1)])
+        told.wait_for(1)
+        threads.offer([delivery(1, "r2")])
+        threads.offer([delivery(1, "r3")])
+        assert threads.stop(30)
+        assert revisions(told)[-1] == ("1", "r3")
+        assert ("1", "r3", "accepted") in outcomes(threads.results())
+
+
+def test_a_receiver_that_refuses_everything_is_asked_once_an_interval(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as told:
+        told.answer = lambda request: Reply(401)
+        one = courier(tmp_path, clock, webhook(told))
+        for second in range(61):
+            clock.now = float(second)
+            one.offer([delivery(1, f"r{second}")])
+            one.run_once(clock())
+        assert [revision for _, revision in revisions(told)] == ["r0", "r60"]
+    assert [letter["revision"] for letter in letters(tmp_path)] == ["r0", "r60"]
+
+
 def test_a_newer_revision_takes_the_place_of_one_that_is_about_to_go(tmp_path: Path) -> None:
     clock = Clock(0.0)
     with receiver() as told:

@@ -218,6 +218,13 @@ class Courier:
             said.append(self._said.popleft())
         return said
 
+    def hurry(self) -> None:
+        """Let nothing wait for its interval any more: the process ends, and who was told of an incident should know the
+        last of it. Pauses of a receiver that is down stay."""
+        for lane in self._lanes.values():
+            with lane.lock:
+                lane.mailbox.hurry = True
+
     def note(self, text: str) -> None:
         """Add a sentence to what `said` tells."""
         self._say(text)
@@ -283,7 +290,7 @@ class Courier:
                 lane.mailbox.put_off(item, self._clock())
             return
         with lane.lock:
-            lane.mailbox.given_up(item)
+            lane.mailbox.given_up(item, self._clock())
             lane.dead += 1
             lane.results.append(Result(lane.sink.name, delivery.id, delivery.revision, Outcome.DEAD))
         where = f"incident {delivery.id} revision {delivery.revision} is in {self._dead_letters.path}"
