@@ -388,6 +388,28 @@ def test_a_receiver_that_refuses_everything_is_asked_once_an_interval(tmp_path: 
     assert [letter["revision"] for letter in letters(tmp_path)] == ["r0", "r60"]
 
 
+def test_people_are_told_from_suspect_on_and_then_the_rest(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as chat, receiver() as pager, receiver() as every:
+        sinks = [
+            open_sink(f"slack:{chat.url}", {}),
+            open_sink(f"contain:teams:{pager.url}", {}),
+            open_sink(f"watch:slack:{every.url}", {}),
+        ]
+        one = courier(tmp_path, clock, *sinks)
+        one.offer([delivery(1, "r1", WATCH)])
+        told = {result.sink: result.outcome for result in one.run_once(clock())}
+        assert [told[sink.name] for sink in sinks] == [Outcome.BELOW, Outcome.BELOW, Outcome.ACCEPTED]
+        for number, verdict in enumerate((SUSPECT, WATCH)):
+            clock.now += 100
+            one.offer([delivery(1, f"s{number}", verdict)])
+            one.run_once(clock())
+        assert [len(each.requests) for each in (chat, pager, every)] == [2, 0, 3]
+        one.offer([delivery(2, "r1", CONTAIN)])
+        one.run_once(clock())
+        assert [len(each.requests) for each in (chat, pager, every)] == [3, 1, 4]
+
+
 def test_a_newer_revision_takes_the_place_of_one_that_is_about_to_go(tmp_path: Path) -> None:
     clock = Clock(0.0)
     with receiver() as told:

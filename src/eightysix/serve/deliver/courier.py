@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from eightysix.model.errors import DeliveryError
 from eightysix.serve.deliver.dead_letters import DeadLetters
-from eightysix.serve.deliver.interface import Delivery, Sink
+from eightysix.serve.deliver.interface import Delivery, Sink, least_of
 from eightysix.serve.deliver.mailbox import CourierOptions, Mailbox, Waiting
 
 __all__ = ["Counters", "Courier", "CourierOptions", "Outcome", "Result"]
@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"  # the receiver has it
     SUPERSEDED = "superseded"  # a newer revision goes instead
     DEAD = "dead"  # in the dead-letter file
+    BELOW = "below"  # its verdict is below what this sink is told of
     RETRY = "retry"  # not taken now
 
 
@@ -63,6 +64,7 @@ class _Lane:
 
     sink: Sink
     mailbox: Mailbox
+    least: int
     lock: Lock = field(default_factory=Lock)
     results: list[Result] = field(default_factory=list)
     sent: int = 0
@@ -92,7 +94,7 @@ class Courier:
         self._random = random
         self._wall = wall
         self._dead_letters = DeadLetters(dead_letter)
-        self._lanes = {sink.name: _Lane(sink, Mailbox(self.options)) for sink in sinks}
+        self._lanes = {sink.name: _Lane(sink, Mailbox(self.options), least_of(sink).rank) for sink in sinks}
         self._said: deque[str] = deque(maxlen=_TOLD)
         self._offered = 0
         self._no_room: dict[
@@ -127,6 +129,9 @@ class Courier:
                 with lane.lock:
                     if lane.mailbox.has(item):  # told again, so that the outbox can close its row
                         lane.results.append(Result(name, item.id, item.revision, Outcome.ACCEPTED))
+                        continue
+                    if item.incident.verdict.rank < lane.least and not lane.mailbox.knows(item.id):
+                        lane.results.append(Result(name, item.id, item.revision, Outcome.BELOW))
                         continue
                     replaced = lane.mailbox.offer(item, now)
                     fits = fits and replaced is not None

@@ -84,6 +84,10 @@ class Mailbox:
         sent = self._sent.get(delivery.id)
         return delivery.id not in self._queues and sent is not None and sent.revision == delivery.revision
 
+    def knows(self, identity: str) -> bool:
+        """Whether the receiver was told of this incident, or will be."""
+        return identity in self._queues or identity in self._sent
+
     def offer(self, delivery: Delivery, now: float) -> list[Delivery] | None:
         """Take `delivery`; gives the revisions that it replaces, or None where there is no room."""
         queue = self._queues.get(delivery.id, [])
