@@ -203,6 +203,7 @@ def test_the_longest_texts_keep_within_the_limits(letter: str) -> None:
 
 def test_a_digest_keeps_its_at() -> None:
     assert chat_safe("ml:prod@sha256:5e") == "ml:prod@sha256:5e"
+    assert chat_safe("]@ {{{{{ ${{ ]://(") == "] (at) { { { { { $ { { ][:]//("
     assert chat_safe("@here é@here (@x) a@b @") == "(at)here é(at)here ((at)x) a@b (at)"
 
 
