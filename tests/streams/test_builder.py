@@ -403,8 +403,9 @@ def test_labels_say_what_is_there(scenario: Scenario, setting: Setting) -> None:
     assert label.malicious == (scenario.name in ATTACKS)
     if label.malicious:
         assert label.rules
-        assert "land" in label.stages
-        assert "reach" in label.stages
+        # What a model or a revived object runs may have landed before the telemetry began.
+        assert {"land", "run", "reach"} & set(label.stages)
+        assert {"reach", "pivot", "leave", "use"} & set(label.stages)
     else:
         assert label.at_most in ("none", "watch")
         assert not label.stages

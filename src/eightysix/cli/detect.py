@@ -52,6 +52,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     return 0 if args.exit_zero else exit_code(report)
 
 
+_LAYERS = frozenset({"baseline", "provenance"})
+"""What a cluster may simply not have: no baseline was built, the sensor is not installed. That is told, and is no fault of
+this input."""
+
+
 def exit_code(report: Report) -> int:
     """The highest that applies: 14 contain, 13 suspect, 11 watch, 10 incomplete, 0 nothing found. An incident that an
     exception covers raises nobody; the rule of the exit codes is in `docs/output.md`."""
@@ -60,7 +65,7 @@ def exit_code(report: Report) -> int:
         return {1: 11, 2: 13, 3: 14}[worst]
     counts, coverage = report.counts, report.coverage
     unread = counts.malformed or counts.oversized or any(p.kind == "unreadable" for p in coverage.problems)
-    unjudged = any(not rule.evaluable and rule.missing != ("baseline",) for rule in coverage.rules)
+    unjudged = any(not rule.evaluable and not _LAYERS.issuperset(rule.missing) for rule in coverage.rules)
     return 10 if unread or unjudged or coverage.flooded else 0
 
 

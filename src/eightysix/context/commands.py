@@ -4,9 +4,9 @@ Secrets stand in command lines in every place that one can think of, so nothing 
 together from words that are known (`context.programs`) and from names that are valid in their ecosystem
 (`context.packages`). What the process does is told as `activity`:
 
-`install` (packages land) · `download` (files or models land) · `build-hook` (a package's own build code runs) ·
-`interpreter` (a script or module of anybody's runs) · `shell` · `cloud-cli` (a tool that holds cloud, cluster or registry
-credentials) · empty for everything else.
+`install` (packages land) · `download` (files or models land) · `publish` (a package, image, model
+or commit is pushed) · `build-hook` (a package's own build code runs) · `interpreter` (a script or module of anybody's
+runs) · `shell` · `cloud-cli` (a tool that holds cloud, cluster or registry credentials) · empty for everything else.
 
 Limits: a program under another name (a copy of curl), an applet of busybox (the kernel's record lacks `argv[0]`), and
 code that installs without a command are not recognised here; file writes and the sensor tell of them.

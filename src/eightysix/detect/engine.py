@@ -22,6 +22,7 @@ from eightysix.context.pods import (
 )
 from eightysix.detect.chain import Chain, Tried, find_chain
 from eightysix.detect.combine import Case, combine
+from eightysix.detect.contribute import with_contributions
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.plan import Plans, traits_of
 from eightysix.detect.resolve import resolve
@@ -74,7 +75,7 @@ class Engine:
 
     def __init__(self, rules: Sequence[Rule], knowledge: Knowledge) -> None:
         self.rules = tuple(rules)
-        self.plans = Plans(rules)
+        self.plans = Plans(with_contributions(rules))
         self.states: dict[str, PodState] = {}
         self.trees: dict[str, dict[str, tuple[str, int, str, str, str, bool | None]]] = {}
         self.contacts: dict[str, dict[str, Contact]] = {}
@@ -214,7 +215,9 @@ class Engine:
 
 def judge(plans: Plans, state: PodState, knowledge: Knowledge) -> list[Chain]:
     """The chains of all rules in one pod."""
-    candidates = plans.worth_asking(traits_of(state, baseline=knowledge.baseline is not None))
+    candidates = plans.worth_asking(
+        traits_of(state, baseline=knowledge.baseline is not None, named=bool(knowledge.told_names))
+    )
     if not candidates:
         return []
     view = PodView.of(state, knowledge)

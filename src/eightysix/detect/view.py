@@ -10,8 +10,10 @@ from eightysix.context.destinations import classify
 from eightysix.context.names import NameIndex, Names, names_of
 from eightysix.detect.actions import Action
 from eightysix.detect.lineage import Lineage
+from eightysix.detect.loads import Loads
 from eightysix.detect.observe import Observation, observe, unify
 from eightysix.detect.state import PodState
+from eightysix.detect.twins import Heard
 from eightysix.model.event import Artifact, Event
 from eightysix.model.words import Access, Kind, Origin, Source
 
@@ -69,6 +71,8 @@ class PodView:
     taint_roots: dict[str, str] = field(default_factory=dict)
     package_of: dict[str, tuple[str, str]] = field(default_factory=dict)
     fresh_code: dict[str, str] | None = None
+    loads: Loads | None = None
+    heard: Heard | None = None
 
     @classmethod
     def of(cls, state: PodState, knowledge: Knowledge) -> PodView | None:

@@ -99,6 +99,7 @@ class Kind(StrEnum):
     START = "start"  # a Python interpreter started (sensor)
     SPAWN = "spawn"  # a Python program started a child (sensor)
     PICKLE = "pickle"  # unpickling looked up a global (sensor)
+    REVIVE = "revive"  # a serialised object of LangChain was revived (sensor)
 
 
 class Access(StrEnum):
