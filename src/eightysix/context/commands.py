@@ -187,7 +187,7 @@ def _interpreter(name: str, kind: Interpreter, words: Words, cwd: str) -> Comman
             code = " ".join(rest[place:])
             activity = next((activity for marker, activity in kind.markers if marker in code), "interpreter")
             shown = f"{name} {'-' + letter if len(letter) == 1 else letter}"
-            given = value if attached else " ".join(rest[place + 1 : following])
+            given = value if attached else " ".join(rest[place + 1 : None if words.joined else following])
             shown += f" {_WORKER}" if kind.tool == "python" and _is_worker(given) else ""
             return Command(shown, activity, (), kind.tool)
         if letter in kind.module:
@@ -199,6 +199,7 @@ def _interpreter(name: str, kind: Interpreter, words: Words, cwd: str) -> Comman
 
 def _is_worker(code: str) -> bool:
     """Whether code of `python -c` is what `multiprocessing` starts its own processes with, and holds no other call."""
+    code = code.removesuffix(" --multiprocessing-fork")  # an argument of its own, where words are told apart
     head = next((head for head in MULTIPROCESSING if code.startswith(head)), "")
     return bool(head) and code.endswith(")") and not any(mark in code[len(head) : -1] for mark in "();\n\\")
 

@@ -148,6 +148,9 @@ class Watch:
         self._live.dirty.update(self._keeper.moved)
         self._live.grew(grown)
         grown.clear()
+        for pod in self.replay.falco.changed:
+            self._keeper.write_whole(pod)
+        self.replay.falco.changed.clear()
         # Far behind, the next blocks change the same pods again: they are judged now and then, not for each of them.
         behind = sum(len(block.data) for block in blocks) >= BUDGET_BYTES // 2
         if behind and not last and started < self._judge_at:
