@@ -24,8 +24,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "detect",
         help="find chains in telemetry files",
-        description="Reads telemetry (Tetragon, Falco, Kubernetes audit, in-process sensor, DNS; JSON Lines, .gz, .zst, folders,"
-        " - for standard input) and prints the incidents in it. Formats are recognised by content.",
+        description="Reads telemetry (Tetragon, Falco, Kubernetes audit, in-process sensor, DNS, Azure logs; JSON Lines, .gz,"
+        " .zst, folders, - for standard input) and prints the incidents in it. Formats are recognised by content.",
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for standard input")
