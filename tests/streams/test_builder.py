@@ -45,6 +45,14 @@ OF_THE_PROTO: Shape = {
     ("args[]/sockaddr_arg/family", "str"),
     ("args[]/sockaddr_arg/addr", "str"),
     ("args[]/sockaddr_arg/port", "int"),
+    ("process/ns", "dict"),
+    ("parent/ns", "dict"),
+    *(
+        (f"{who}/ns/{name}{rest}", kind)
+        for who in ("process", "parent")
+        for name in ("mnt", "pid", "net")
+        for rest, kind in (("", "dict"), ("/inum", "int"), ("/is_host", "bool"))
+    ),
 }
 
 

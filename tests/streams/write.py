@@ -16,6 +16,7 @@ from eightysix.lab.generate.scene import Streams
 from eightysix.lab.generate.settings import LEAN, Setting
 from tests.replays import REPLAYS
 from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, LOOK_ALIKES, SENSOR_AND_AUDIT
+from eightysix.lab.generate.scenarios.attack_beyond import AUDIT_ONLY
 
 __all__ = ["EXAMPLES", "RULES", "committed", "shipped"]
 
@@ -66,6 +67,35 @@ RULES: Mapping[str, tuple[Cut, ...]] = {
         Cut("fires/dropper", "dropper", _KERNEL_ONLY),
         Cut("quiet/tool-at-start", "tool-at-start", _KERNEL_ONLY),
         Cut("quiet/compiled-helper", "compiled-helper", _KERNEL_AND_AUDIT),
+    ),
+    "token-outside": (
+        Cut("fires/outside", "token-outside", _KERNEL_AND_AUDIT),
+        Cut("fires/outside-by-log-alone", "token-outside-by-log-alone", AUDIT_ONLY),
+        Cut("fires/elsewhere", "token-elsewhere", _KERNEL_AND_AUDIT),
+        Cut("quiet/gateway", "token-by-gateway", AUDIT_ONLY),
+        Cut("quiet/through-node", "token-through-node", _KERNEL_AND_AUDIT),
+        Cut("quiet/dual-stack", "token-dual-stack", _KERNEL_AND_AUDIT),
+        Cut("quiet/declared-pipeline", "token-of-ci", _KERNEL_AND_AUDIT),
+        Cut("quiet/konnectivity", "token-through-konnectivity", AUDIT_ONLY),
+    ),
+    "node-takeover": (
+        Cut("fires/namespaces", "node-takeover", _KERNEL_AND_AUDIT),
+        Cut("fires/kubelet-folder", "kubelet-folder", _KERNEL_AND_AUDIT),
+        Cut("quiet/node-agents", "node-agent-folders", _KERNEL_AND_AUDIT),
+        Cut("quiet/operator-debugs", "operator-debugs-node", _KERNEL_AND_AUDIT),
+        Cut("quiet/driver-installer", "driver-installer", _KERNEL_AND_AUDIT),
+    ),
+    "made-pods": (
+        Cut("fires/privileged-pods", "privileged-pods", _FULL),
+        Cut("fires/daemonset", "daemonset-made", _KERNEL_AND_AUDIT),
+        Cut("quiet/ci", "ci-makes-pods", _KERNEL_AND_AUDIT),
+        Cut("quiet/scheduler", "operator-makes-workers", _KERNEL_AND_AUDIT),
+    ),
+    "identity-outside": (
+        Cut("fires/vault-and-storage", "identity-outside", _KERNEL_AND_AUDIT),
+        Cut("fires/node-identity", "identity-of-the-nodes-outside", _KERNEL_AND_AUDIT),
+        Cut("quiet/at-home", "identity-at-home", _KERNEL_AND_AUDIT),
+        Cut("quiet/days-later", "identity-days-later", _KERNEL_AND_AUDIT),
     ),
     "release-drift": (
         Cut("fires/takes-credential", "release-takes-credential", _KERNEL_AND_AUDIT),
@@ -133,13 +163,17 @@ def shipped() -> Iterator[tuple[str, str]]:
             folder = f"src/eightysix/rules/{rule}/{cut.folder}"
             yield from _files(folder, streams)
             yield from _files(f"{folder}/baseline", baseline)
+            yield from _files(folder, recording.streams)
+            yield from _files(f"{folder}/baseline", recording.baseline)
+            if recording.declared:
+                yield f"{folder}/declared.json", json.dumps(recording.declared, indent=2) + "\n"
 
 
 def committed() -> set[str]:
     """Paths of the stream files that are there, in the folders that are written here."""
     folders = [ROOT / folder for folder in (*EXAMPLES, DOCUMENTED)]
     folders += [ROOT / "src/eightysix/rules" / rule / group for rule in RULES for group in ("fires", "quiet")]
-    return {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*.jsonl")}
+    return {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*.json*")}
 
 
 def main(arguments: list[str]) -> int:

@@ -18,6 +18,9 @@ __all__ = ["add_parser", "exit_code", "run", "tell_problems", "write_output"]
 FORMATS = ("plain", "json", "ocsf")
 MAX_TOLD_PROBLEMS = 5
 
+_OPTIONAL = frozenset({"baseline", "cloud-logs"})
+"""Needs whose lack alone makes no run incomplete: they confirm and extend what other telemetry finds."""
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its options; every option has an environment variable `EIGHTYSIX_*`."""
@@ -60,7 +63,7 @@ def exit_code(report: Report) -> int:
         return {1: 11, 2: 13, 3: 14}[worst]
     counts, coverage = report.counts, report.coverage
     unread = counts.malformed or counts.oversized or any(p.kind == "unreadable" for p in coverage.problems)
-    unjudged = any(not rule.evaluable and rule.missing != ("baseline",) for rule in coverage.rules)
+    unjudged = any(not rule.evaluable and not set(rule.missing) <= _OPTIONAL for rule in coverage.rules)
     return 10 if unread or unjudged or coverage.flooded else 0
 
 

@@ -149,7 +149,10 @@ FIELDS: Final[tuple[Field, ...]] = (
         values=(
             ("pod", "an address of the pod"),
             ("node", "of its node"),
-            ("egress", "in a range that `--egress` declares"),
+            (
+                "egress",
+                "in a range that `--egress` declares, or a public address that nodes of the cluster leave by",
+            ),
             ("outside", "in none of these"),
             ("elsewhere", "no range is declared, and it is neither the pod's nor its node's"),
             ("unknown", ""),

@@ -16,6 +16,7 @@ SWITCH_ON: Mapping[Need, str] = {
     Need.PROCESSES: "processes: Tetragon's process_exec events (on by default), or the sensor",
     Need.PROVENANCE: "provenance: the in-process sensor",
     Need.API_AUDIT: "api-audit: the Kubernetes audit log (AKS: kube-audit; kube-audit-admin lacks get and list)",
+    Need.CLOUD_LOGS: "cloud-logs: Azure's activity, sign-in, Key Vault, storage and registry logs (diagnostic settings)",
     Need.BASELINE: "baseline: eightysix baseline build over telemetry of a time that you trust",
 }
 """By need, the one thing to switch on."""
@@ -34,6 +35,7 @@ _MET_BY: Mapping[Need, Mapping[Source, tuple[str, ...]]] = {
     Need.PROCESSES: {Source.TETRAGON: ("exec",), Source.FALCO: ("exec",), Source.SENSOR: ("start",)},
     Need.PROVENANCE: {Source.SENSOR: ("start", "connect", "import", "http", "file", "exec", "spawn")},
     Need.API_AUDIT: {Source.KUBERNETES_AUDIT: ("api",)},
+    Need.CLOUD_LOGS: {Source.AZURE: ("activity", "sign-in", "key-vault", "storage", "registry")},
 }
 
 

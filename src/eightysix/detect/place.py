@@ -34,6 +34,8 @@ def place_of(view: PodView, observation: Observation) -> str:
     ranges = view.knowledge.egress
     if ranges.holds(ip):
         return "egress"
+    if kind == "public" and any(ip in held for held in view.knowledge.learnt.nodes.values()):
+        return "egress"  # nodes of the cluster leave by it
     told = family(ip) in ranges.families
     if observation.action is Action.CLOUD:
         # A private address is one of some virtual network, by a private endpoint: nobody knows whose.

@@ -139,6 +139,7 @@ class Plan:
         self.process_names = tuple(
             name for step in steps if step.join in (Join.PROCESS, Join.LINEAGE) for name in step.names
         )
+        self.windowed = tuple(name for step in steps if step.join is Join.WINDOW for name in step.names)
         self.by_process = any(step.join in (Join.PROCESS, Join.LINEAGE) for step in rule.chain)
 
     def could_match(self, traits: Traits) -> bool:

@@ -357,7 +357,8 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
     if metadata and not any(e.url_path for o in metadata for e in o.evidence):
         gaps.append("which metadata path was asked for: the kernel sees the address only")
     if metadata:
-        gaps.append("which identity the metadata service handed out: sign-in logs are not read yet")
+        gaps.append(_cloud_gap(chain))
+    gaps += _place_gaps(chain)
     gaps += _nameless(chain)
     gaps += [f"flooded: {what}; a taint summary was kept" for what in sorted(view.flooded)]
     if chain.verdict is not Verdict.CONTAIN and chain.gate is not None:
@@ -381,6 +382,32 @@ def _nameless(chain: Chain) -> list[str]:
     return [
         f"who is behind {_some(sorted(unknown))}: no DNS answer was read, so the address is judged{before}"
     ]
+
+
+def _cloud_gap(chain: Chain) -> str:
+    """Why it is not known which identity the metadata service handed out, and what that did."""
+    what = "which identity the metadata service handed out"
+    if Source.AZURE not in chain.view.knowledge.sources:
+        return f"{what}: no cloud log was read"
+    if any(o.action is Action.CLOUD for o in chain.view.observations):
+        return f"{what}: cloud logs tell of one that is declared, not whether it was this one"
+    return f"{what}: no row of the cloud logs is known to be this pod's (--identity)"
+
+
+def _place_gaps(chain: Chain) -> list[str]:
+    """Calls of which nobody can say whether they came from the pod."""
+    calls = [o for found in chain.matches.values() for o in found if o.event.source_ip]
+    unknown = {o.action for o in calls if place_of(chain.view, o) == "unknown"}
+    gaps = []
+    if Action.API in unknown:
+        gaps.append(
+            "where the token was used from: neither egress (--egress) nor the node's address is known"
+        )
+    if Action.CLOUD in unknown:
+        gaps.append(
+            "where the cloud identity was used from: no egress is declared (--egress) for such an address"
+        )
+    return gaps
 
 
 def _next_steps(chain: Chain, identities: tuple[Identity, ...]) -> tuple[str, ...]:

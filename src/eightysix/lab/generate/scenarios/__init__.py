@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from eightysix.lab.generate.scenarios import (
+    attack_beyond,
     attack_child,
     attack_dropper,
     attack_hook,
     attack_install,
     attack_patient,
+    benign_beyond,
     benign_operations,
     benign_platforms,
     benign_serving,
@@ -16,11 +18,13 @@ from eightysix.lab.generate.scenarios import (
 )
 
 __all__ = [
+    "attack_beyond",
     "attack_child",
     "attack_dropper",
     "attack_hook",
     "attack_install",
     "attack_patient",
+    "benign_beyond",
     "benign_operations",
     "benign_platforms",
     "benign_serving",
