@@ -411,8 +411,8 @@ def test_labels_say_what_is_there(scenario: Scenario, setting: Setting) -> None:
     assert label.malicious == (scenario.name in ATTACKS)
     if label.malicious:
         assert label.rules
-        assert "land" in label.stages
-        assert "reach" in label.stages
+        assert label.stages
+        assert "reach" in label.stages or label.rules == ("token-outside",)
     else:
         assert label.at_most in ("none", "watch")
         assert not label.stages

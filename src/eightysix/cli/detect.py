@@ -18,8 +18,8 @@ __all__ = ["add_parser", "exit_code", "run", "tell_problems", "write_output"]
 FORMATS = ("plain", "json", "ocsf")
 MAX_TOLD_PROBLEMS = 5
 
-_OPTIONAL = frozenset({"baseline", "cloud-logs"})
-"""Needs whose lack alone makes no run incomplete: they confirm and extend what other telemetry finds."""
+_OPTIONAL = frozenset({"baseline", "api-audit", "cloud-logs"})
+"""Needs whose lack alone makes no run incomplete: rules that are about nothing else say so, and the rest was judged."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

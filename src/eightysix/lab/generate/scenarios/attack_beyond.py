@@ -123,7 +123,11 @@ def token_elsewhere(setting: Setting) -> tuple[Streams, Label]:
     agent.read(LANDS + 30.0, "/var/run/secrets/kubernetes.io/serviceaccount/token")
     _outside(scene, pod, LANDS + 420.0)
     label = _label(
-        pod, "the address is new, and neither the pod's nor its node's", "token-by-gateway", "token-outside"
+        pod,
+        "the address is new, and neither the pod's nor its node's",
+        "token-by-gateway",
+        "token-outside",
+        stages=("reach", "pivot"),
     )
     return scene.streams(), label
 
@@ -155,9 +159,9 @@ def node_takeover(setting: Setting) -> tuple[Streams, Label]:
     curl.exit(LANDS + 0.32)
     program = shell.exec(LANDS + 0.4, "/tmp/.x", "")
     nsenter = program.exec(LANDS + 2.0, "/usr/bin/nsenter", "-t 1 -m -u -i -n -p -- /bin/sh -s")
-    inside = nsenter.exec(LANDS + 2.1, "/bin/sh", "-s", host=("mnt", "pid", "net"))
+    nsenter.exec(LANDS + 2.1, "/bin/sh", "-s", host=("mnt", "pid", "net"))
     for place, neighbour in enumerate(_neighbours(scene)):
-        inside.read(LANDS + 4.0 + place, volume(neighbour, mount=""))
+        program.read(LANDS + 4.0 + place, volume(neighbour))
     call(program, LANDS + 9.0, DROP, None)
     label = _label(
         pod,
@@ -169,7 +173,7 @@ def node_takeover(setting: Setting) -> tuple[Streams, Label]:
     return scene.streams(), label
 
 
-@attack("kubelet-folder", FULL, KERNEL_AND_AUDIT)
+@attack("kubelet-folder", KERNEL_AND_AUDIT)
 def kubelet_folder(setting: Setting) -> tuple[Streams, Label]:
     """A log collector with the node's files mounted gets a poisoned plug-in, whose program reads tokens of other pods."""
     scene = Scene(setting)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from eightysix.lab.generate import azure
 from eightysix.lab.generate.audit import Caller, Request, kubelet, operator
 from eightysix.lab.generate.cluster import Image
@@ -102,7 +100,7 @@ def token_through_konnectivity(setting: Setting) -> tuple[Streams, Label]:
     return scene.streams(), _label("the node's own agent comes from there", "token-elsewhere", pod.uid)
 
 
-@look_alike("token-of-ci", FULL, KERNEL_AND_AUDIT)
+@look_alike("token-of-ci", KERNEL_AND_AUDIT)
 def token_of_ci(setting: Setting) -> tuple[Streams, Label, Streams, Declared]:
     """A deployer in the cluster mints a token for a pipeline outside, whose range is declared."""
     scene = Scene(setting)
@@ -144,7 +142,7 @@ def token_at_home(setting: Setting) -> tuple[Streams, Label, Streams, Declared]:
     )
 
 
-@look_alike("node-agent-folders", FULL, KERNEL_AND_AUDIT)
+@look_alike("node-agent-folders", KERNEL_AND_AUDIT)
 def node_agent_folders(setting: Setting) -> tuple[Streams, Label]:
     """A backup agent and a CSI driver read and write the volumes of all pods, tokens among them: that is their work."""
     scene = Scene(setting)
@@ -165,7 +163,7 @@ def node_agent_folders(setting: Setting) -> tuple[Streams, Label]:
     )
 
 
-@look_alike("operator-debugs-node", FULL, KERNEL_AND_AUDIT)
+@look_alike("operator-debugs-node", KERNEL_AND_AUDIT)
 def operator_debugs_node(setting: Setting) -> tuple[Streams, Label]:
     """`kubectl debug node`: a person's pod has the node's files, and a shell in it that changes root; tools are installed."""
     scene = Scene(setting)
@@ -192,7 +190,7 @@ def operator_debugs_node(setting: Setting) -> tuple[Streams, Label]:
     )
 
 
-@look_alike("driver-installer", FULL, KERNEL_AND_AUDIT)
+@look_alike("driver-installer", KERNEL_AND_AUDIT)
 def driver_installer(setting: Setting) -> tuple[Streams, Label]:
     """A GPU driver's DaemonSet installs packages in its container, then sets up the node by chroot and nsenter."""
     scene = Scene(setting)
@@ -305,10 +303,10 @@ def identity_days_later(setting: Setting) -> tuple[Streams, Label, Streams, Decl
     return scene.streams(), label, {}, declared()
 
 
-@look_alike("identity-undeclared", FULL)
+@look_alike("identity-undeclared", KERNEL_AND_AUDIT)
 def identity_undeclared(setting: Setting) -> tuple[Streams, Label, Streams, Declared]:
     """Nobody declares the egress: a public address says nothing, even after a theft of the identity."""
-    scene = Scene(replace(setting, sensor=None))
+    scene = Scene(setting)
     pod = _server(scene).container.pod
     scene.api(100.0, pod, Request("list", "pods", "ml"))
     at = scene.ns(400.0)
