@@ -37,7 +37,7 @@ from eightysix.model.event import Contact, Event
 from eightysix.model.incident import Incident
 from eightysix.model.words import Grade, Kind, Source
 
-__all__ = ["MAX_PODS", "MAX_TOTAL_NAMES", "MAX_TOTAL_PROCESSES", "Engine", "judge", "key_of"]
+__all__ = ["MAX_PODS", "MAX_TOTAL_NAMES", "MAX_TOTAL_PROCESSES", "Engine", "Names", "judge", "key_of"]
 
 MAX_TOTAL_PROCESSES = 65_536
 """Process facts kept over all pods, as many as Tetragon's own cache holds (`processCacheSize` of its Helm chart)."""
@@ -196,6 +196,8 @@ class Engine:
             # Who is to be found among the pods must be looked for among those without an event, too.
             silent = [key for key in {*self.trees, *self.contacts} if key not in states and not is_alias(key)]
             states = states | {key: self._new_state(key) for key in sorted(silent)}
+        if self.knowledge.learnt.full:
+            self.flooded.add("too many addresses of nodes or pods")
         found, self.unattributed = resolve(states, self.pod_hint, self._principals())
         return [state for state in found if state.buckets or state.taints]
 
@@ -210,7 +212,7 @@ class Engine:
         """All incidents that the events so far amount to, worst first, with what they are made of."""
         states = self.resolved()
         made = follow(states, self.knowledge)
-        knowledge = replace(self.knowledge, names=_Names(states))
+        knowledge = replace(self.knowledge, names=Names({state.key: state for state in states}))
         return combine(
             [
                 chain
@@ -249,11 +251,11 @@ def judge(
     return [chain for chain in chains if chain is not None]
 
 
-class _Names(Mapping[str, str]):
+class Names(Mapping[str, str]):
     """`namespace/name` of pods by uid, looked up when somebody asks."""
 
-    def __init__(self, states: Sequence[PodState]) -> None:
-        self._states = {state.key: state for state in states}
+    def __init__(self, states: Mapping[str, PodState]) -> None:
+        self._states = states
 
     def __getitem__(self, key: str) -> str:
         for bucket in self._states[key].buckets.values():
