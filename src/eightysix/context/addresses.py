@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from eightysix.context.destinations import address
 from eightysix.model.errors import UsageError
 
-__all__ = ["MAX_ADDRESSES", "MAX_OWNERS", "Learnt", "Ranges", "family"]
+__all__ = ["MAX_ADDRESSES", "MAX_OWNERS", "Fact", "Learnt", "Ranges", "family"]
 
 MAX_ADDRESSES = 16
 """Addresses kept of one node or pod: two of each family, times the outbound addresses that a gateway rotates through."""
@@ -23,6 +23,10 @@ MAX_OWNERS = 40_000
 """Nodes and pods of which addresses are kept: twice the pods of which events are."""
 
 MAX_RANGES = 256
+
+
+Fact = tuple[str, str, str]
+"""What is known (`nodes`, `pods`, `principals`), of whom, and the address or id."""
 
 
 def family(ip: str) -> int:
@@ -74,6 +78,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 class Learnt:
     """What the control plane tells beside events: addresses by node and by pod (its uid, or `namespace/name`), and the
     cloud principals that service accounts (`namespace/name`) are annotated with. Sets: order and repetition do not matter.
+    `news` takes what is new, for who keeps it (None: nobody does); `node_facts` counts what is known of nodes.
     """
 
     def __init__(self) -> None:
@@ -81,20 +86,40 @@ class Learnt:
         self.pods: dict[str, set[str]] = {}
         self.principals: dict[str, set[str]] = {}
         self.full = False
+        self.node_facts = 0
+        self.news: list[Fact] | None = None
 
     def note_node(self, name: str, ips: Iterable[str]) -> None:
         """Addresses that the node itself was seen with."""
-        self._note(self.nodes, name, map(address, ips))
+        self._note("nodes", name, map(address, ips))
 
     def note_pod(self, name: str, ips: Iterable[str]) -> None:
         """Addresses of a pod, by its own status."""
-        self._note(self.pods, name, map(address, ips))
+        self._note("pods", name, map(address, ips))
 
     def note_principal(self, service_account: str, principal: str) -> None:
         """The cloud principal that a service account stands for."""
-        self._note(self.principals, service_account, (principal.lower(),))
+        self._note("principals", service_account, (principal.lower(),))
 
-    def _note(self, owners: dict[str, set[str]], name: str, values: Iterable[str]) -> None:
+    def facts(self) -> list[Fact]:
+        """All that is known, as `add` takes it."""
+        return [
+            (kind, name, value)
+            for kind in ("nodes", "pods", "principals")
+            for name, values in sorted(self._owners(kind).items())
+            for value in sorted(values)
+        ]
+
+    def add(self, facts: Iterable[Fact]) -> None:
+        """Take what another one knew."""
+        for kind, name, value in facts:
+            self._note(kind, name, (value,))
+
+    def _owners(self, kind: str) -> dict[str, set[str]]:
+        return self.nodes if kind == "nodes" else self.pods if kind == "pods" else self.principals
+
+    def _note(self, kind: str, name: str, values: Iterable[str]) -> None:
+        owners = self._owners(kind)
         for value in values:
             if not name or not value:
                 continue
@@ -107,5 +132,8 @@ class Learnt:
             if value not in held:
                 if len(held) < MAX_ADDRESSES:
                     held.add(value)
+                    self.node_facts += kind == "nodes"
+                    if self.news is not None:
+                        self.news.append((kind, name, value))
                 else:
                     self.full = True

@@ -169,10 +169,9 @@ class LiveEngine:
         return len(self.engine.names.get(named_key(who.namespace, who.pod), ())) if who is not None else 0
 
     def _known_addresses(self, state: PodState) -> int:
-        """How many addresses of the pod and its node are known: where its calls came from depends on them."""
+        """How many addresses of the pod and of nodes are known: where its calls came from depends on them."""
         learnt = self.engine.knowledge.learnt
-        nodes = {bucket.events[0].node for bucket in state.buckets.values()}
-        return len(learnt.pods.get(state.key, ())) + sum(len(learnt.nodes.get(node, ())) for node in nodes)
+        return len(learnt.pods.get(state.key, ())) + learnt.node_facts
 
     def _judge(self, states: Iterable[PodState], gone: Iterable[str]) -> list[Case]:
         touched_rollouts: set[str] = set()
