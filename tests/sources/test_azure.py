@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eightysix.lab.generate import azure
+from eightysix.lab.generate.azure import Principal
+from eightysix.lab.generate.clock import epoch_ns
 from eightysix.model.event import Event
 from eightysix.model.words import Grade, Kind, Origin, Outcome, Source
 from eightysix.sources.azure import CATEGORIES, AzureDecoder
@@ -17,9 +20,6 @@ from eightysix.sources.interface import Batch
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.lines import Block
 from eightysix.sources.recognise import Recogniser
-from tests.streams import azure
-from tests.streams.azure import Principal
-from tests.streams.clock import epoch_ns
 
 WHO = Principal("id-inference")
 AT = epoch_ns(600.0)

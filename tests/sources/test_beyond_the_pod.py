@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from eightysix.context.addresses import Learnt
+from eightysix.lab.generate.scenarios.attack_beyond import host_pod_body
 from eightysix.model.event import Event
 from eightysix.model.words import Domain, Kind, Outcome
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.tetragon import TetragonDecoder
-from tests.streams.scenarios.attack_beyond import host_pod_body
 
 POD = {"namespace": "ml", "name": "a-0", "uid": "11111111-1111-4111-8111-111111111111"}
 UID = "6b00ba4a-094e-4b05-836e-75487007b2eb"

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eightysix.lab.generate.scenarios.attack_beyond import AUDIT_ONLY
 from eightysix.lab.generate.scene import Streams
 from eightysix.lab.generate.settings import LEAN, Setting
 from tests.replays import REPLAYS
 from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, LOOK_ALIKES, SENSOR_AND_AUDIT
-from eightysix.lab.generate.scenarios.attack_beyond import AUDIT_ONLY
 
 __all__ = ["EXAMPLES", "RULES", "committed", "shipped"]
 
@@ -132,6 +132,12 @@ def write(name: str, setting: Setting) -> tuple[Streams, Streams]:
     return REPLAYS[name](setting).streams, {}
 
 
+def declared(name: str, setting: Setting) -> dict[str, list[str]]:
+    """What the operator of a scenario's cluster declares."""
+    scenario = ATTACKS.get(name) or LOOK_ALIKES.get(name)
+    return scenario(setting).declared if scenario is not None else {}
+
+
 def breach() -> Streams:
     """The breach, in the middle of a cluster's everyday installs and metadata calls."""
     streams = [write("breach-86s", _FULL)[0]]
@@ -163,10 +169,9 @@ def shipped() -> Iterator[tuple[str, str]]:
             folder = f"src/eightysix/rules/{rule}/{cut.folder}"
             yield from _files(folder, streams)
             yield from _files(f"{folder}/baseline", baseline)
-            yield from _files(folder, recording.streams)
-            yield from _files(f"{folder}/baseline", recording.baseline)
-            if recording.declared:
-                yield f"{folder}/declared.json", json.dumps(recording.declared, indent=2) + "\n"
+            told = declared(cut.scenario, cut.setting)
+            if told:
+                yield f"{folder}/declared.json", json.dumps(told, indent=2) + "\n"
 
 
 def committed() -> set[str]:

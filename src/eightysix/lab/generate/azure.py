@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 
 from eightysix.lab.generate.clock import rfc3339
-from eightysix.lab.generate.cluster import Cluster
 from eightysix.lab.generate.ids import number, uuid_id
 
 __all__ = ["Principal", "activity_row", "key_vault", "registry_row", "sign_in", "storage"]
@@ -104,7 +103,7 @@ def sign_in(who: Principal, time_ns: int) -> Record:
     }
 
 
-def activity_row(who: Principal, time_ns: int, address: str, *, cluster: Cluster | None = None) -> Record:
+def activity_row(who: Principal, time_ns: int, address: str) -> Record:
     """A row of the table AzureActivity: keys of a storage account are listed."""
     operation = "MICROSOFT.STORAGE/STORAGEACCOUNTS/LISTKEYS/ACTION"
     return {

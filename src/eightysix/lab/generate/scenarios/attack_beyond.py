@@ -219,7 +219,7 @@ def host_pod_body(name: str, node: str) -> dict[str, object]:
     }
 
 
-def _steal_and_make(scene: Scene, process: Process, by: Stack | None, requests: list[Request]) -> None:
+def _steal_and_make(process: Process, by: Stack | None, requests: list[Request]) -> None:
     call(process, LANDS + 38.0, METADATA, by)
     read_service_account(process, LANDS + 40.0, by)
     api_request(process, LANDS + 40.1, Request("list", "secrets", "", user_agent="Python-urllib/3.11"), by)
@@ -245,7 +245,7 @@ def privileged_pods(setting: Setting) -> tuple[Streams, Label]:
         )
         for node in nodes
     ]
-    _steal_and_make(scene, server, THREAD, requests)
+    _steal_and_make(server, THREAD, requests)
     for place, node in enumerate(nodes):
         made = scene.pod(
             "",
@@ -282,7 +282,7 @@ def daemonset_made(setting: Setting) -> tuple[Streams, Label]:
     made = Request(
         "create", "daemonsets", "monitoring", "metrics-agent", group="apps", code=201, user_agent="agent/1.0"
     )
-    _steal_and_make(scene, agent, None, [made])
+    _steal_and_make(agent, None, [made])
     for place in range(2):
         pod = scene.pod("metrics-agent", namespace="monitoring", kind="DaemonSet", node=place)
         at = LANDS + 50.0 + place
