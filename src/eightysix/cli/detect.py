@@ -18,9 +18,6 @@ __all__ = ["add_parser", "exit_code", "run", "tell_problems", "write_output"]
 FORMATS = ("plain", "json", "ocsf")
 MAX_TOLD_PROBLEMS = 5
 
-_OPTIONAL = frozenset({"baseline", "api-audit", "cloud-logs"})
-"""Needs whose lack alone makes no run incomplete: rules that are about nothing else say so, and the rest was judged."""
-
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its options; every option has an environment variable `EIGHTYSIX_*`."""
@@ -61,9 +58,11 @@ def exit_code(report: Report) -> int:
     worst = max((i.verdict.rank for i in report.incidents if not i.suppressed_by), default=0)
     if worst:
         return {1: 11, 2: 13, 3: 14}[worst]
+    from eightysix.detect.needs import OPTIONAL
+
     counts, coverage = report.counts, report.coverage
     unread = counts.malformed or counts.oversized or any(p.kind == "unreadable" for p in coverage.problems)
-    unjudged = any(not rule.evaluable and not set(rule.missing) <= _OPTIONAL for rule in coverage.rules)
+    unjudged = any(not rule.evaluable and not set(rule.missing) <= OPTIONAL for rule in coverage.rules)
     return 10 if unread or unjudged or coverage.flooded else 0
 
 

@@ -8,7 +8,10 @@ from eightysix.detect.rule import Need, Rule
 from eightysix.model.incident import RuleCoverage
 from eightysix.model.words import Source
 
-__all__ = ["SWITCH_ON", "account", "met_needs"]
+__all__ = ["OPTIONAL", "SWITCH_ON", "account", "met_needs"]
+
+OPTIONAL = frozenset({Need.BASELINE, Need.API_AUDIT, Need.CLOUD_LOGS})
+"""Needs whose lack alone makes no run incomplete: rules that are about nothing else say so, and the rest was judged."""
 
 SWITCH_ON: Mapping[Need, str] = {
     Need.CONNECTIONS: "connections: a Tetragon policy on tcp_connect (or security_socket_connect), or the in-process sensor",
