@@ -11,7 +11,7 @@ from eightysix.context.destinations import classify
 from eightysix.detect.actions import Action
 from eightysix.detect.observe import Observation
 from eightysix.detect.view import PodView
-from eightysix.model.words import Source
+from eightysix.model.words import Origin
 
 __all__ = ["agent_novelty", "caller_novelty", "place_of"]
 
@@ -64,7 +64,7 @@ def _own(view: PodView) -> frozenset[str]:
         found = set(told.pods.get(view.key, ())) | told.pods.get(f"{who.namespace}/{who.pod}", set())
         for observation in view.observations:
             for event in observation.evidence:
-                if event.source is Source.TETRAGON and event.source_ip:
+                if event.origin is Origin.KERNEL and event.source_ip:
                     if classify(event.source_ip, 0) == "cluster":
                         found.add(event.source_ip)
         known = view.memo["own addresses"] = frozenset(found)

@@ -133,8 +133,10 @@ class Keeper:
     def is_kept(self, key: str) -> bool:
         """Whether the engine knows anything of this pod."""
         engine = self._engine
-        return key in engine.states or key == LEARNT or any(
-            key in kept and kept[key] for kept in (engine.trees, engine.contacts, engine.names)
+        return (
+            key in engine.states
+            or key == LEARNT
+            or any(key in kept and kept[key] for kept in (engine.trees, engine.contacts, engine.names))
         )
 
     def committed(self, change: Commit) -> None:
@@ -176,7 +178,6 @@ class Keeper:
             contacts=engine.contacts.get(key, {}),
             names=engine.names.get(key, {}),
         )
-
 
 
 _encode = msgspec.msgpack.Encoder().encode
