@@ -65,6 +65,13 @@ def test_what_could_not_be_judged_exits_10(tmp_path: Path) -> None:
     assert run(str(tmp_path)) == 10
 
 
+def test_a_sensor_that_is_not_installed_is_no_fault_of_the_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(str(write(LOOK_ALIKES["worker-respawn"](KERNEL_ONLY), tmp_path))) == 0
+    assert "need provenance" in capsys.readouterr().out
+
+
 def test_what_could_not_be_read_exits_10(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(LOOK_ALIKES["worker-respawn"](), tmp_path)
     (tmp_path / "broken.jsonl").write_text('{"process_exec":{"process":{"pid":\n')

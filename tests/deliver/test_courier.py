@@ -360,6 +360,56 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(tmp_path: Path) -> None:
         assert threads.stop(30)
 
 
+def test_the_last_revision_goes_before_the_end(tmp_path: Path) -> None:
+    from time import monotonic
+
+    with receiver() as told:
+        one = Courier([webhook(told)], str(tmp_path / "dead.jsonl"), monotonic, lambda: 0.5)
+        threads = DeliveryThreads(one, monotonic)
+        threads.offer([delivery(1)])
+        told.wait_for(1)
+        threads.offer([delivery(1, "r2")])
+        threads.offer([delivery(1, "r3")])
+        assert threads.stop(30)
+        assert revisions(told)[-1] == ("1", "r3")
+        assert ("1", "r3", "accepted") in outcomes(threads.results())
+
+
+def test_a_receiver_that_refuses_everything_is_asked_once_an_interval(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as told:
+        told.answer = lambda request: Reply(401)
+        one = courier(tmp_path, clock, webhook(told))
+        for second in range(61):
+            clock.now = float(second)
+            one.offer([delivery(1, f"r{second}")])
+            one.run_once(clock())
+        assert [revision for _, revision in revisions(told)] == ["r0", "r60"]
+    assert [letter["revision"] for letter in letters(tmp_path)] == ["r0", "r60"]
+
+
+def test_people_are_told_from_suspect_on_and_then_the_rest(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    with receiver() as chat, receiver() as pager, receiver() as every:
+        sinks = [
+            open_sink(f"slack:{chat.url}", {}),
+            open_sink(f"contain:teams:{pager.url}", {}),
+            open_sink(f"watch:slack:{every.url}", {}),
+        ]
+        one = courier(tmp_path, clock, *sinks)
+        one.offer([delivery(1, "r1", WATCH)])
+        told = {result.sink: result.outcome for result in one.run_once(clock())}
+        assert [told[sink.name] for sink in sinks] == [Outcome.BELOW, Outcome.BELOW, Outcome.ACCEPTED]
+        for number, verdict in enumerate((SUSPECT, WATCH)):
+            clock.now += 100
+            one.offer([delivery(1, f"s{number}", verdict)])
+            one.run_once(clock())
+        assert [len(each.requests) for each in (chat, pager, every)] == [2, 0, 3]
+        one.offer([delivery(2, "r1", CONTAIN)])
+        one.run_once(clock())
+        assert [len(each.requests) for each in (chat, pager, every)] == [3, 1, 4]
+
+
 def test_a_newer_revision_takes_the_place_of_one_that_is_about_to_go(tmp_path: Path) -> None:
     clock = Clock(0.0)
     with receiver() as told:

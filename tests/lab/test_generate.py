@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -173,6 +174,20 @@ def test_formats_that_are_off_are_not_there() -> None:
     assert labels["records"].keys() == {"tetragon"}
 
 
+def test_falco_tells_beside_tetragon(tmp_path: Path) -> None:
+    plan = replace(SMALL, formats=("tetragon", "audit", "falco"))
+    files, labels = played(plan)
+    assert labels["records"]["falco"] > 0.3 * labels["records"]["tetragon"]
+    for name, lines in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\n".join(lines) + b"\n")
+    report = Replay(load_packaged(), ReplayOptions()).read([str(tmp_path)], None)
+    told = judge(labels, json.loads("".join(get_format("json").write(report, RenderOptions()))))
+    assert told["found"] == told["evaluable"] > 0
+    assert told["look_alikes_raised"] == {}
+    assert report.counts.malformed == report.counts.unrecognised == 0
+
+
 def test_what_is_lost_is_told_by_tetragon_and_by_the_labels() -> None:
     files, labels = played(replace(SMALL, drops=0.05))
     told: Counter[str] = Counter()
@@ -308,6 +323,7 @@ def test_courier_loses_and_repeats_what_it_says_and_keeps_its_time(
         {"rate": 0.0},
         {"formats": ("tetragon", "strace")},
         {"formats": ()},
+        {"formats": ("falco",)},
         {"blind_nodes": 11},
     ],
     ids=str,

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from eightysix.detect.contribute import contributed, with_contributions
 from eightysix.detect.fieldnames import ACTIONS
 from eightysix.detect.rule import By, Join, Maturity, Need, Rule, Severity, Step, StepMode
 from eightysix.model.errors import RuleError, UsageError
 from eightysix.model.words import Basis, Grade, Stage
 from eightysix.rules.catalog import Catalog, load_all, load_folder, load_packaged, packaged_folder, parse_rule
+from eightysix.rules.describe import rule_as_json, verdict_in_words
 from eightysix.rules.yamlfile import RuleFileError
 
 DATA = Path(__file__).parent / "data"
@@ -320,6 +323,61 @@ def test_damaged_rules_load_or_tell_an_error(damage: list[tuple[int, str]]) -> N
 def test_arbitrary_yaml_loads_or_tells_an_error(text: str) -> None:
     with pytest.raises(RuleFileError):
         rule(text)
+
+
+class TestContributing:
+    """A rule without a chain, whose signals count in the chains of others."""
+
+    TEXT = """\
+id: demo-chain
+title: A signal for others
+maturity: experimental
+severity: low
+attack: [T1552.005]
+contributes: true
+what: x
+why: x
+blind_spots: x
+respond: [x]
+needs: [connections]
+by: pod
+signals:
+  seen: {stage: reach, detection: {selection: {action: credential}}, points: 10}
+"""
+
+    def test_it_has_signals_and_no_chain(self) -> None:
+        found = rule(self.TEXT)
+        assert (found.contributes, found.chain, found.suspect_at, found.contain_at) == (True, (), 0, None)
+        assert "only adds points" in verdict_in_words(found)
+        assert rule_as_json(found)["contributes"] is True
+        assert not rule().contributes
+
+    @pytest.mark.parametrize(
+        ("old", "new", "fault"),
+        [
+            ("contributes: true", "contributes: yes", "contributes is true or absent"),
+            ("contributes: true", "contributes: false", "contributes is true or absent"),
+            ("contributes: true", "contributes: [true]", "contributes is true or absent"),
+            ("signals:", "suspect_at: 10\nsignals:", "unknown key 'suspect_at'"),
+            ("signals:", "benign: []\nsignals:", "unknown key 'benign'"),
+            ("signals:", "chain: [{any: [seen]}]\nsignals:", "unknown key 'chain'"),
+            ("stage: reach", "stage: land", "signal 'seen' is of stage land"),
+        ],
+    )
+    def test_it_has_nothing_else(self, old: str, new: str, fault: str) -> None:
+        assert any(fault in one for one in faults(self.TEXT.replace(old, new)))
+
+    def test_without_the_word_a_chain_is_required(self) -> None:
+        told = faults(self.TEXT.replace("contributes: true\n", ""))
+        assert any("lacks the key 'chain'" in one for one in told)
+
+    def test_its_signals_count_in_the_chains_of_others(self) -> None:
+        (joined,) = with_contributions((rule(), replace(rule(self.TEXT), id="adds")))
+        assert joined.id == "demo-chain"
+        assert [name for name in joined.signals if contributed(name)] == ["adds:seen"]
+        assert joined.signals["adds:seen"].points == 10
+        alone = rule()
+        assert with_contributions((alone,)) == (alone,)
 
 
 class TestFolders:

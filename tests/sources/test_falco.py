@@ -469,6 +469,17 @@ def test_the_tree_does_not_depend_on_the_order_of_alerts() -> None:
     assert started == "2026-11-24T09:00:00.000000002Z"  # when it became what it is
 
 
+def test_pods_whose_trees_change_are_told() -> None:
+    decoder = FalcoDecoder({})
+    first = alert(evt_type="execve", proc_exepath="/bin/sh", proc_name="sh", at=1)
+    then = alert(evt_type="execve", proc_exepath="/tmp/x", proc_name="x", at=2)
+    for record, changed in ((first, set()), (first, set()), (then, {"916eac50-4d4e-4d3a-85ed-d68205d18fa2"})):
+        decoder.grown.clear()
+        decoder.decode(json.dumps(record).encode(), "f", 1)
+        assert decoder.grown == {"916eac50-4d4e-4d3a-85ed-d68205d18fa2"}
+        assert decoder.changed == changed
+
+
 def test_ancestors_that_have_no_alert_of_their_own_fill_the_tree() -> None:
     fields: dict[str, Json] = {
         "proc_apid[2]": 4600,

@@ -484,3 +484,62 @@ def test_the_recorded_breach_is_told_second_by_second(shared_data: Path) -> None
         (Kind.CONNECT, None, "203.0.113.10"),
     ]
     assert {e.dists[0].name for e in evil} == {"torch-perf-utils"}
+
+
+class TestRevivals:
+    def test_a_constructor_is_told_by_its_class(self) -> None:
+        path = ["langchain_openai", "chat_models", "base", "ChatOpenAI"]
+        for record in (
+            prototype("lc_revive", type="constructor", id=path),
+            v1("revive", type="constructor", id=path),
+        ):
+            event = event_of(record)
+            assert (event.kind, event.activity) == (Kind.REVIVE, "constructor")
+            assert (event.module, event.exposes) == (".".join(path), ())
+
+    def test_a_secret_is_told_by_the_name_of_its_variable(self) -> None:
+        event = event_of(v1("revive", type="secret", id=["AZURE_CLIENT_SECRET"]))
+        assert (event.activity, event.module, event.exposes) == (
+            "secret",
+            "AZURE_CLIENT_SECRET",
+            ("AZURE_CLIENT_SECRET",),
+        )
+        assert event.domain is None
+
+    @pytest.mark.parametrize(
+        "path",
+        [["a b"], ["X" * 65], ["ghp_0123456789abcdefghijklmnopqrstuvwxyzAB"], [], "X", 5, [5, None], None],
+    )
+    def test_a_name_that_is_none_is_not_told(self, path: object) -> None:
+        event = event_of(v1("revive", type="secret", id=path))
+        assert (event.module, event.exposes) == ("", ())
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"type": "constructor", "id": ["a b"]},
+            {"type": "constructor", "id": []},
+            {"type": "not_implemented", "id": ["langchain", "x"]},
+            {"id": ["langchain", "x"]},
+            {"type": 1},
+        ],
+    )
+    def test_anything_else_makes_no_event(self, fields: Fields) -> None:
+        batch = decode(v1("revive", **fields))
+        assert (batch.events, batch.problems, batch.kinds) == ([], [], {"revive": 1})
+
+    def test_what_is_built_with_is_not_decoded(self) -> None:
+        record = v1("revive", type="constructor", id=["a", "B"], kwargs={"api_key": "hunter2-canary"})
+        assert b"hunter2-canary" not in msgspec.json.encode(event_of(record))
+
+
+class TestCodeOfAModel:
+    @pytest.mark.parametrize(
+        "module", ["transformers_modules", "transformers_modules.contoso.tiny-chat.5f0c"]
+    )
+    def test_its_import_is_told_without_the_models_name(self, module: str) -> None:
+        event = event_of(v1("import", path=module, chain=["transformers==5.23.0", "app:/app/server.py"]))
+        assert (event.kind, event.module) == (Kind.IMPORT, "transformers_modules")
+
+    def test_other_imports_of_the_application_are_silent(self) -> None:
+        assert decode(v1("import", path="transformers_modules_of_mine", chain=["app:/app/x.py"])).events == []

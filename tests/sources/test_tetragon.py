@@ -389,6 +389,20 @@ def test_first_starts_of_programs_are_events_where_asked_for() -> None:
     assert decode(*records).batch.events == []
 
 
+@pytest.mark.parametrize(
+    ("binary", "arguments", "command"),
+    [
+        ("/usr/bin/git", "push origin main", "git push"),
+        ("/opt/venv/bin/python3", "-m twine upload dist/x.whl", "python3 -m twine upload"),
+        ("/bin/bash", "-l", "bash"),
+        ("/bin/sh", ..., "sh"),
+    ],
+)
+def test_publishing_and_the_shells_of_terminals_are_events(binary: str, arguments: str, command: str) -> None:
+    found = decode(started(process(binary=binary, arguments=arguments)))
+    assert found.event.command == command
+
+
 def test_arguments_are_one_text_with_quotes_where_there_are_blanks() -> None:
     arguments = 'install "torch >= 2" "--global-option=a b" numpy'
     event = decode(started(process(binary="/usr/bin/pip", arguments=arguments))).event

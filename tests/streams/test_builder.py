@@ -411,8 +411,9 @@ def test_labels_say_what_is_there(scenario: Scenario, setting: Setting) -> None:
     assert label.malicious == (scenario.name in ATTACKS)
     if label.malicious:
         assert label.rules
-        assert label.stages
-        assert "reach" in label.stages or label.rules == ("token-outside",)
+        # What a model or a revived object runs may have landed before the telemetry began.
+        assert {"land", "run", "reach"} & set(label.stages) or label.rules == ("token-outside",)
+        assert {"reach", "pivot", "leave", "use"} & set(label.stages)
     else:
         assert label.at_most in ("none", "watch")
         assert not label.stages

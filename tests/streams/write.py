@@ -16,7 +16,15 @@ from eightysix.lab.generate.scenarios.attack_beyond import AUDIT_ONLY
 from eightysix.lab.generate.scene import Streams
 from eightysix.lab.generate.settings import LEAN, Setting
 from tests.replays import REPLAYS
-from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, LOOK_ALIKES, SENSOR_AND_AUDIT
+from tests.streams import (
+    ATTACKS,
+    FULL,
+    KERNEL_AND_AUDIT,
+    KERNEL_AND_SENSOR,
+    KERNEL_ONLY,
+    LOOK_ALIKES,
+    SENSOR_AND_AUDIT,
+)
 
 __all__ = ["EXAMPLES", "RULES", "committed", "shipped"]
 
@@ -25,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _FULL = replace(FULL, kernel=LEAN)
 _KERNEL_AND_AUDIT = replace(KERNEL_AND_AUDIT, kernel=LEAN)
 _KERNEL_ONLY = replace(KERNEL_ONLY, kernel=LEAN)
+_KERNEL_AND_SENSOR = replace(KERNEL_AND_SENSOR, kernel=LEAN)
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,47 @@ RULES: Mapping[str, tuple[Cut, ...]] = {
         Cut("fires/node-identity", "identity-of-the-nodes-outside", _KERNEL_AND_AUDIT),
         Cut("quiet/at-home", "identity-at-home", _KERNEL_AND_AUDIT),
         Cut("quiet/days-later", "identity-days-later", _KERNEL_AND_AUDIT),
+    ),
+    "model-load": (
+        Cut("fires/unpickles", "model-unpickles", _FULL),
+        Cut("fires/spawns", "model-spawns", _FULL),
+        Cut("fires/remote-code", "model-remote-code", SENSOR_AND_AUDIT),
+        Cut("fires/in-release", "model-in-release", _KERNEL_AND_SENSOR),
+        Cut("fires/kernel-only", "model-unpickles", _KERNEL_ONLY),
+        Cut("quiet/remote-code-start", "remote-code-start", _FULL),
+        Cut("quiet/remote-code-own-token", "remote-code-own-token", _KERNEL_AND_SENSOR),
+        Cut("quiet/weights-only", "weights-only-load", _FULL),
+        Cut("quiet/model-then-token", "model-then-token", _FULL),
+        Cut("quiet/model-then-first-token", "model-then-first-token", _KERNEL_AND_AUDIT),
+        Cut("quiet/pickle-from-storage", "pickle-from-storage", _KERNEL_AND_SENSOR),
+    ),
+    "revived-state": (
+        Cut("fires/builds-client", "state-builds-client", _FULL),
+        Cut("fires/takes-credentials", "state-takes-credentials", SENSOR_AND_AUDIT),
+        Cut("fires/redirects-client", "state-redirects-client", _KERNEL_AND_SENSOR),
+        Cut("quiet/agent-browses", "agent-browses", _KERNEL_AND_SENSOR),
+        Cut("quiet/checkpoint-revival", "checkpoint-revival", _FULL),
+        Cut("quiet/cloud-client-revived", "cloud-client-revived", _KERNEL_AND_SENSOR),
+        Cut("quiet/saved-chain", "saved-chain", _KERNEL_AND_SENSOR),
+    ),
+    "untold-metadata-call": (
+        Cut("fires/native-thief", "breach-past-the-sensor", _KERNEL_AND_SENSOR),
+        Cut("fires/sensor-silenced", "breach-sensor-silenced", _FULL),
+        Cut("quiet/native-client", "native-client", _FULL),
+        Cut("quiet/native-client-updates", "native-client-updates", _FULL),
+    ),
+    "publish-credential": (
+        Cut("fires/worm-in-build", "worm-in-build", _FULL),
+        Cut("fires/worm-without-sensor", "worm-in-build", _KERNEL_ONLY),
+        Cut("fires/push-without-history", "push-without-history", _KERNEL_ONLY),
+        Cut("quiet/runner-publishes-daily", "runner-publishes-daily", _KERNEL_ONLY),
+        Cut("quiet/runner-without-baseline", "runner-without-baseline", _FULL),
+        Cut("quiet/notebook-git-push", "notebook-git-push", _KERNEL_ONLY),
+        Cut("quiet/exec-git-push", "exec-git-push", _KERNEL_AND_AUDIT),
+        Cut("quiet/image-builder", "image-builder", _KERNEL_AND_AUDIT),
+        Cut("quiet/gated-model", "gated-model", _FULL),
+        Cut("quiet/script-in-tmp", "script-in-tmp", _KERNEL_ONLY),
+        Cut("quiet/pip-from-git", "pip-from-git", _KERNEL_ONLY),
     ),
     "release-drift": (
         Cut("fires/takes-credential", "release-takes-credential", _KERNEL_AND_AUDIT),

@@ -53,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--formats",
         default="tetragon,audit,sensor",
         metavar="LIST",
-        help="sources that are switched on, comma separated (default tetragon,audit,sensor)",
+        help="sources that are switched on, comma separated; falco too, beside tetragon (default tetragon,audit,sensor)",
     )
     parser.add_argument(
         "--sensor-namespace",

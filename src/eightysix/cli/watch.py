@@ -170,7 +170,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
 
     watch = Watch(
         replay, store, tell, time.monotonic, time.time_ns, exceptions=catalog.exceptions,
-        options=WatchOptions(keep_s=args.keep * 3600, silence_s=args.silence),
+        options=WatchOptions(keep_s=args.keep * 3600, silence_s=args.silence), delivers=bool(threads.courier.names),
     )  # fmt: skip
 
     def problem(problem: Problem) -> None:

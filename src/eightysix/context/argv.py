@@ -44,15 +44,16 @@ class Command(Struct, frozen=True, gc=False):
 
 class Words(Struct, frozen=True, gc=False):
     """Arguments as words. Words from `trusted` on are cut or wrongly quoted: they may be compared, never repeated.
-    `cut` tells that there were more."""
+    `cut` tells that there were more, `joined` that one word may stand here as several (`split_joined`)."""
 
     words: list[str]
     trusted: int
     cut: bool = False
+    joined: bool = False
 
     def after(self, count: int) -> Words:
         """The words behind the first `count`."""
-        return Words(self.words[count:], self.trusted - count, self.cut)
+        return Words(self.words[count:], self.trusted - count, self.cut, self.joined)
 
 
 def split(text: str) -> Words:
@@ -149,7 +150,7 @@ def split_joined(text: str, *, strict: bool, program_first: bool) -> Words:
         if '"' in word or "'" in word:
             trusted = place
             break
-    return Words(words, max(trusted, 0), cut)
+    return Words(words, max(trusted, 0), cut, joined=True)
 
 
 def _is_plain(flag: str, *, strict: bool) -> bool:

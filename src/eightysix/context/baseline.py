@@ -14,6 +14,7 @@ from eightysix.model.errors import StateError
 
 __all__ = [
     "BASELINE_SCHEMA",
+    "KINDS",
     "MAX_VALUES",
     "Baseline",
     "Profile",
@@ -28,6 +29,9 @@ BASELINE_SCHEMA = "eightysix/baseline/v1"
 MAX_VALUES = 10_000
 """Values kept of one kind for one digest. A workload that has more destinations than this has no stable ones: then
 nothing is new to it (see `Profile.full`)."""
+
+KINDS = frozenset({"credentials", "publishes"})
+"""Kinds of value that later releases added: in a snapshot that was built before, they are not known to be absent."""
 
 WorkloadKey = str
 """`namespace/kind/workload`, as Tetragon names the workload template."""
@@ -47,6 +51,8 @@ class Profile(Struct, omit_defaults=True):
     programs: set[str] = field(default_factory=set)
     requests: set[str] = field(default_factory=set)
     startup_files: set[str] = field(default_factory=set)
+    credentials: set[str] = field(default_factory=set)
+    publishes: set[str] = field(default_factory=set)
     full: set[str] = field(default_factory=set)
 
     def add(self, kind: str, value: str) -> None:
@@ -59,10 +65,11 @@ class Profile(Struct, omit_defaults=True):
 
 
 class Baseline(Struct):
-    """All workloads of a snapshot."""
+    """All workloads of a snapshot. `kinds` names which of `KINDS` its builder recorded."""
 
     schema: str = BASELINE_SCHEMA
     workloads: dict[WorkloadKey, dict[str, Profile]] = field(default_factory=dict)
+    kinds: set[str] = field(default_factory=set)
 
     def profile(self, workload: WorkloadKey, digest: str) -> Profile:
         """The profile to add to, made when absent."""
@@ -92,7 +99,19 @@ class Baseline(Struct):
             return "unknown"
         if any(value in getattr(profile, kind) for profile in profiles.values()):
             return "known"
+        if kind in KINDS and kind not in self.kinds:
+            return "unknown"
         return "unknown" if any(kind in profile.full for profile in profiles.values()) else "new"
+
+    def has_any(self, workload: WorkloadKey, kind: str) -> str:
+        """`known` where any digest of the workload had any value of `kind`, `new` where none had, `unknown` where nobody
+        looked."""
+        profiles = self.workloads.get(workload)
+        if not profiles or not workload:
+            return "unknown"
+        if any(getattr(profile, kind) for profile in profiles.values()):
+            return "known"
+        return "unknown" if kind in KINDS and kind not in self.kinds else "new"
 
 
 def encode_baseline(baseline: Baseline) -> bytes:

@@ -4,10 +4,10 @@ Secrets stand in command lines in every place that one can think of, so nothing 
 together from words that are known (`context.programs`) and from names that are valid in their ecosystem
 (`context.packages`). What the process does is told as `activity`:
 
-`install` (packages land) · `download` (files or models land) · `build-hook` (a package's own build code runs) ·
-`interpreter` (a script or module of anybody's runs) · `shell` ·
-`host-entry` (it enters other namespaces or another root) · `cloud-cli` (a tool that holds cloud, cluster or registry
-credentials) · empty for everything else.
+`install` (packages land) · `download` (files or models land) · `publish` (a package, image, model
+or commit is pushed) · `build-hook` (a package's own build code runs) · `interpreter` (a script or module of anybody's
+runs) · `shell` · `host-entry` (it enters other namespaces or another root) · `cloud-cli` (a tool that holds cloud,
+cluster or registry credentials) · empty for everything else.
 
 Limits: a program under another name (a copy of curl), an applet of busybox (the kernel's record lacks `argv[0]`), and
 code that installs without a command are not recognised here; file writes and the sensor tell of them.
@@ -193,7 +193,7 @@ def _interpreter(name: str, kind: Interpreter, words: Words, cwd: str) -> Comman
             code = " ".join(rest[place:])
             activity = next((activity for marker, activity in kind.markers if marker in code), "interpreter")
             shown = f"{name} {'-' + letter if len(letter) == 1 else letter}"
-            given = value if attached else " ".join(rest[place + 1 : following])
+            given = value if attached else " ".join(rest[place + 1 : None if words.joined else following])
             shown += f" {_WORKER}" if kind.tool == "python" and _is_worker(given) else ""
             return Command(shown, activity, (), kind.tool)
         if letter in kind.module:
@@ -205,6 +205,7 @@ def _interpreter(name: str, kind: Interpreter, words: Words, cwd: str) -> Comman
 
 def _is_worker(code: str) -> bool:
     """Whether code of `python -c` is what `multiprocessing` starts its own processes with, and holds no other call."""
+    code = code.removesuffix(" --multiprocessing-fork")  # an argument of its own, where words are told apart
     head = next((head for head in MULTIPROCESSING if code.startswith(head)), "")
     return bool(head) and code.endswith(")") and not any(mark in code[len(head) : -1] for mark in "();\n\\")
 

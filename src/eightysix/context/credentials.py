@@ -415,8 +415,9 @@ _VARIABLE_DOMAINS = (
     (Domain.LLM, ("OPENAI", "ANTHROPIC", "COHERE", "MISTRAL", "GROQ", "GEMINI", "DEEPSEEK", "TOGETHER", "FIREWORKS", "REPLICATE",
                   "PERPLEXITY", "XAI", "OPENROUTER", "LLM", "VOYAGE", "JINA")),
     (Domain.CLUSTER, ("KUBE", "K8S")),
-    (Domain.DELIVERY, ("HF", "HUGGING", "GITHUB", "GH", "GITLAB", "CI", "NPM", "NODE", "PYPI", "TWINE", "DOCKER", "REGISTRY",
-                       "ACR", "MLFLOW", "WANDB", "KAGGLE", "VAULT", "ARTIFACTORY", "JFROG", "NEXUS", "COMET", "UV", "POETRY")),
+    (Domain.DELIVERY, ("HF", "HUGGING", "ACTIONS", "GITHUB", "GH", "GITLAB", "CI", "NPM", "NODE", "PYPI", "TWINE", "DOCKER",
+                       "REGISTRY", "ACR", "MLFLOW", "WANDB", "KAGGLE", "VAULT", "ARTIFACTORY", "JFROG", "NEXUS", "COMET",
+                       "UV", "POETRY")),
     (Domain.CLOUD, ("AZURE", "AWS", "GOOGLE", "GCP", "GCLOUD", "ARM", "ALIBABA", "ALIYUN", "OCI", "DIGITALOCEAN", "S3",
                     "STORAGE", "DATABRICKS", "CLOUDFLARE")),
 )  # fmt: skip

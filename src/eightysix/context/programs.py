@@ -15,9 +15,9 @@ from types import MappingProxyType
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["CLOUD", "DOWNLOAD", "HOOK", "INSTALL", "TOOLS", "Grammar"]
+__all__ = ["CLOUD", "DOWNLOAD", "HOOK", "INSTALL", "PUBLISH", "TOOLS", "Grammar"]
 
-INSTALL, DOWNLOAD, CLOUD, HOOK = "install", "download", "cloud-cli", "build-hook"
+INSTALL, DOWNLOAD, CLOUD, HOOK, PUBLISH = "install", "download", "cloud-cli", "build-hook", "publish"
 _NONE: frozenset[str] = frozenset()
 
 
@@ -85,6 +85,7 @@ easy_install
 uv
   reads pypi
   install pip+install pip+sync add sync tool+install tool+upgrade tool+run python+install
+  publish publish
   interpreter run
   conditional run
   wanted --with --with-editable --with-requirements
@@ -110,10 +111,12 @@ uvx
   first *
 hatch
   install env+create dep+sync
+  publish publish
   words run build publish version env shell
 poetry
   reads pypi
   install install add update sync self+add self+update self+install
+  publish publish
   switches -q --quiet -v -vv -vvv --verbose -n --no-interaction --no-root --no-dev --sync --dev -D --all-extras --all-groups
   switches --no-ansi --dry-run --lock
   values -C --directory -P --project -G --group --with --without --only -E --extras --source --python --platform --markers
@@ -122,6 +125,7 @@ poetry
 pdm
   reads pypi
   install install add sync update self+add plugin+add
+  publish publish
   switches -q --quiet -v --verbose -d --dev --prod --production --no-self --no-lock --no-editable --frozen-lockfile --check
   switches --no-isolation
   values -p --project -G --group -c --config -L --lockfile --venv --without -e --editable -x --exclude
@@ -147,6 +151,7 @@ npm
   install install i in ins add ci clean-install install-clean ic install-ci-test cit install-test it update up upgrade exec
   install x create init innit
   download pack
+  publish publish
   first exec x create init innit
   named -p --package -c --call
   urls --registry
@@ -163,16 +168,19 @@ npx pnpx bunx
 pnpm
   like npm
   install install i add update up ci dlx import fetch create
+  publish publish
   first dlx create
 yarn
   like npm
   install install add upgrade up dlx create global+add
+  publish publish npm+publish
   bare install
   first dlx create
   idle -v
 bun
   like npm
   install install i add a update x create ci
+  publish publish
   bare interpreter
   first x create
 deno
@@ -220,6 +228,7 @@ dpkg
 gem
   reads gem
   install install i update
+  publish push
   download fetch
   urls -s --source
   switches -N --no-document -f --force --user-install --local -l --quiet -q --conservative --prerelease
@@ -230,6 +239,7 @@ bundle
 cargo
   reads cargo
   install install binstall add
+  publish publish
   download fetch
   urls --index
   switches -q --quiet -v --verbose --locked --frozen --offline -f --force --all-features --no-default-features -y
@@ -249,6 +259,7 @@ cpan cpanm
 hf huggingface-cli
   reads model
   download download
+  publish upload upload-large-folder
   first download
   switches -q --quiet --force-download --resume-download --local-dir-use-symlinks
   values --repo-type --revision --include --exclude --cache-dir --local-dir --token --max-workers
@@ -256,6 +267,7 @@ hf huggingface-cli
 git
   reads url
   download clone pull fetch lfs+pull lfs+fetch lfs+clone submodule+update submodule+add
+  publish push lfs+push
   switches -q --quiet -v --verbose --recursive --recurse-submodules --init --no-checkout -n --bare --mirror --single-branch
   switches --no-tags --no-pager --progress --shallow-submodules --all
   values -c -C --git-dir --work-tree --namespace --depth -b --branch -o --origin -j --jobs --config --filter --reference
@@ -263,16 +275,19 @@ git
   words status log diff show add commit push checkout config init rev-parse describe remote ls-remote branch tag lfs submodule
 git-lfs
   download pull fetch clone
+  publish push
   words smudge filter-process install track
 dvc
   reads url
   download pull fetch get get-url import import-url update
+  publish push
   switches -q --quiet -v --verbose -f --force
   values -r --remote -j --jobs -o --out --rev
   words push repro status add
 modelscope
   reads model
   download download
+  publish upload
   first download
   values --model --dataset --revision --cache_dir --local_dir --include --exclude --token
 ollama
@@ -313,6 +328,7 @@ kaggle
   values -c --competition --dataset --path
 az
   like aws
+  publish acr+build artifacts+universal+publish
   download storage+blob+download storage+blob+download-batch storage+file+download storage+fs+file+download acr+import
   download artifacts+universal+download ml+model+download
 gcloud
@@ -331,24 +347,39 @@ docker podman nerdctl crictl ctr
   like aws
   reads oci
   download pull image+pull images+pull
+  publish push image+push images+push manifest+push
   first pull image+pull images+pull
 oras crane
   like aws
   reads oci
   download pull export copy cp
+  publish push append attach
   first pull export copy cp
 helm
   like aws
   download pull fetch
+  publish push
 gh
   like aws
+  publish release+create release+upload
   download release+download run+download repo+clone
-kubectl oc skopeo terraform vault databricks eksctl kubelogin oci aliyun
+buildah
+  like aws
+  download pull
+  publish push
+skopeo
+  like aws
+  publish copy sync
+twine flit maturin
+  publish upload publish
+  words check register build
+kubectl oc terraform vault databricks eksctl kubelogin oci aliyun
   like aws
 """
-"""One tool (or several names that read alike) a paragraph; keys are the fields of `Grammar`, save that `install`, `download`
-and `interpreter` list verbs of that activity, `like` takes everything but verbs, `bare`, `first`, `unread`, `conditional` and
-`copies` from another tool, `+` joins the words of a verb, and `*` is the empty verb."""
+"""One tool (or several names that read alike) a paragraph; keys are the fields of `Grammar`, save that `install`, `download`,
+`publish` (of which no words are read) and `interpreter` list verbs of that activity, `like` takes everything but verbs,
+`bare`, `first`, `unread`, `conditional` and `copies` from another tool, `+` joins the words of a verb, and `*` is the empty
+verb."""
 
 
 def _parse(text: str) -> dict[str, Grammar]:
@@ -372,12 +403,12 @@ def _grammar(name: str, fields: Mapping[str, list[str]], tools: Mapping[str, Gra
         grammar = replace(grammar, bare="")
     verbs = {
         verb.replace("+", " "): activity
-        for activity in (INSTALL, DOWNLOAD, "interpreter")
+        for activity in (INSTALL, DOWNLOAD, PUBLISH, "interpreter")
         for verb in fields.get(activity, ())
     }
     changes: dict[str, object] = {"verbs": MappingProxyType(verbs)}
     for key, words in fields.items():
-        if key in ("like", INSTALL, DOWNLOAD, "interpreter"):
+        if key in ("like", INSTALL, DOWNLOAD, PUBLISH, "interpreter"):
             continue
         if key in ("bare", "otherwise"):
             changes[key] = words[0]
@@ -387,7 +418,9 @@ def _grammar(name: str, fields: Mapping[str, list[str]], tools: Mapping[str, Gra
             changes[key] = frozenset(word.replace("+", " ").replace("*", "") for word in words)
         else:
             changes[key] = getattr(grammar, key) | frozenset(words)
-    return replace(grammar, **changes)
+    told = frozenset(verb for verb, activity in verbs.items() if activity == PUBLISH)
+    grammar = replace(grammar, **changes)
+    return replace(grammar, unread=grammar.unread | told)
 
 
 TOOLS: Mapping[str, Grammar] = _parse(_TOOLS)

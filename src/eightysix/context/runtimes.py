@@ -180,7 +180,7 @@ TRANSFERS: Mapping[str, Transfer] = {
 MODULES: Mapping[str, str] = {
     **{
         name: name
-        for name in "pip uv pipx pipenv poetry pdm hatch conda mamba easy_install dvc mlflow wandb kaggle".split()
+        for name in "pip uv pipx pipenv poetry pdm hatch conda mamba easy_install dvc mlflow wandb kaggle twine flit".split()
     },
     "pip.__main__": "pip",
     "pip._internal": "pip",

@@ -34,7 +34,7 @@ class Action(StrEnum):
 
 
 _LANDING = frozenset({"install", "download", "build-hook", "distribution"})
-_RUNNING = frozenset({Kind.IMPORT, Kind.PICKLE, Kind.LOAD})
+_RUNNING = frozenset({Kind.IMPORT, Kind.PICKLE, Kind.LOAD, Kind.REVIVE})
 
 
 def action_of(event: Event) -> Action:

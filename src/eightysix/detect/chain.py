@@ -187,7 +187,9 @@ def _try(plan: Plan, search: Search, trial: Trial) -> Chain | None:
         if time_ns is None:
             return None
         reached = max(reached, time_ns)
-    written = anchor if plan.starts_with_landing else tainting_landing(view, trial.taker, anchor.time_ns)
+    first = plan.rule.chain[0].names
+    landed = any(plan.rule.signals[name].stage is Stage.LAND for name in first if name in matches)
+    written = anchor if landed else tainting_landing(view, trial.taker, anchor.time_ns)
     landing = install_behind(view, written)
     since = min(anchor.time_ns, landing.time_ns) if landing is not None else anchor.time_ns
     _support(plan, search, trial, since, matches)

@@ -23,6 +23,7 @@ from eightysix.context.pods import (
 )
 from eightysix.detect.chain import Chain, Tried, find_chain
 from eightysix.detect.combine import Case, combine
+from eightysix.detect.contribute import with_contributions
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.follow import follow
 from eightysix.detect.observe import Observation
@@ -79,7 +80,7 @@ class Engine:
 
     def __init__(self, rules: Sequence[Rule], knowledge: Knowledge) -> None:
         self.rules = tuple(rules)
-        self.plans = Plans(rules)
+        self.plans = Plans(with_contributions(rules))
         self.states: dict[str, PodState] = {}
         self.trees: dict[str, dict[str, tuple[str, int, str, str, str, bool | None]]] = {}
         self.contacts: dict[str, dict[str, Contact]] = {}
@@ -237,7 +238,9 @@ def judge(
     plans: Plans, state: PodState, knowledge: Knowledge, made: tuple[Observation, ...] = ()
 ) -> list[Chain]:
     """The chains of all rules in one pod; `made` is what pods did that this one made (`detect.follow`)."""
-    traits = with_made(traits_of(state, baseline=knowledge.baseline is not None), made)
+    traits = with_made(
+        traits_of(state, baseline=knowledge.baseline is not None, named=bool(knowledge.told_names)), made
+    )
     candidates = plans.worth_asking(traits)
     if not candidates:
         return []

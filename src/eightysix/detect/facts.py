@@ -7,20 +7,24 @@ from collections.abc import Callable, Mapping
 from itertools import islice, pairwise
 
 from eightysix.context.commands import is_inline, program_kind
-from eightysix.context.credentials import TEMPORARY
+from eightysix.context.credentials import TEMPORARY, variable_domain
 from eightysix.context.kubelet import volume_at
+from eightysix.context.publishing import PUBLISHING_KINDS, delivery_service
 from eightysix.detect.actions import Action
+from eightysix.detect.loads import loads_of, runs_code
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import agent_novelty, caller_novelty, place_of
+from eightysix.detect.twins import twin_of
 from eightysix.detect.view import ANNOUNCED_NS, PodView, distribution_name, runs_python
 from eightysix.model.event import Event
-from eightysix.model.words import Kind
+from eightysix.model.words import Domain, Kind
 
 __all__ = [
     "STATIC_FIELDS",
     "UNANCHORED",
     "ObservationFacts",
     "anchored_facts",
+    "credential_kind",
     "grade_of",
     "is_landed_program",
     "package_behind",
@@ -137,10 +141,14 @@ def rule_action(view: PodView, observation: Observation) -> str:
     if action is Action.INSTALL:
         return "install" if event.activity in ("install", "distribution") or observation.artifacts else "exec"
     if action is Action.RUN:
+        if event.kind is Kind.REVIVE:
+            return "revive"
         fresh = root_of(view, observation) == "fresh" or at_import_of(view, observation).startswith("fresh")
         if event.kind is Kind.LOAD or fresh:
             return "landed-run"
         return "pickle" if event.kind is Kind.PICKLE else "import"
+    if action is Action.EXEC and event.activity == "publish":
+        return "publish"
     if action is Action.EXEC and is_landed_program(view, observation.actor):
         return "landed-run"
     if action is Action.WRITE:
@@ -167,6 +175,10 @@ def lineage_of(view: PodView, observation: Observation) -> tuple[str, ...]:
     if any(_runs_inline(view, *pair) for pair in pairwise(path)):
         found.append("inline-code")
     found += runs_hook(view, actor)
+    if loads_of(view).started(actor):
+        found.append("load")
+    if _in_terminal(view, path):
+        found.append("terminal")
     if observation.event.exec_probe:
         found.append("exec-probe")
     if tree.is_exec_session(actor):
@@ -174,6 +186,12 @@ def lineage_of(view: PodView, observation: Observation) -> tuple[str, ...]:
     elif tree.in_entrypoint_tree(actor):
         found.append("entrypoint")
     return tuple(found)
+
+
+def _in_terminal(view: PodView, path: tuple[str, ...]) -> bool:
+    """Whether the process was started from a shell that a terminal of the container runs: Jupyter's and an IDE's shells
+    are children of the server and run neither a script nor `-c`. A shell that reads a script from a pipe looks the same."""
+    return any(program_kind(view.lineage.binary(a)) == "shell" and view.lineage.is_bare(a) for a in path[1:])
 
 
 def _hook_novelty(view: PodView, observation: Observation) -> str:
@@ -379,6 +397,57 @@ def _volume_owner(view: PodView, observation: Observation) -> str:
     return "unknown" if not mine else "own" if volume.pod_uid == mine else "other"
 
 
+def _publishing_novelty(view: PodView, observation: Observation) -> str | None:
+    """Of what publishing needs (a credential for it, a tool, a place for uploads): whether the workload ever published, or
+    at least took this kind of credential, by the baseline."""
+    event = observation.event
+    kind = event.activity if event.kind is Kind.FILE else ""
+    service = _service(observation)
+    if event.activity != "publish" and kind not in PUBLISHING_KINDS and not service:
+        return None
+    baseline = view.knowledge.baseline
+    if baseline is None:
+        return "unknown"
+    published = baseline.has_any(view.workload, "publishes")
+    if published == "new" and kind:
+        return baseline.novelty(view.workload, "credentials", kind)
+    return published
+
+
+def _service(observation: Observation) -> str:
+    if observation.event.kind not in (Kind.CONNECT, Kind.HTTP):
+        return ""
+    return delivery_service(observation.name, _url_path(observation))
+
+
+def credential_kind(event: Event) -> str:
+    """What kind of credential an event is about: `metadata`, or the kind of the file."""
+    if event.domain is None:
+        return ""
+    return event.activity if event.kind is Kind.FILE else "metadata"
+
+
+_MESSAGES = ("langchain.schema", "langchain_core.messages", "langchain_core.documents", "langchain_core.prompt_values",
+             "langchain_core.outputs", "langchain_core.agents", "langchain_core.prompts", "langchain.prompts",
+             "langchain_core.output_parsers", "langgraph.types", "langgraph.checkpoint", "langgraph.store", "langgraph.graph",
+             "uuid", "datetime", "collections", "decimal", "pathlib", "re", "zoneinfo", "ipaddress", "enum", "builtins.set",
+             "builtins.frozenset", "builtins.tuple")  # fmt: skip
+"""Classes that hold what an agent remembers: reference of langchain_core.load.mapping and langgraph's JsonPlusSerializer."""
+
+
+def _revived(observation: Observation) -> str:
+    """What a revived object is: `state`, `service-key`, `secret`, or `object` for a class of any other kind."""
+    event = observation.event
+    if event.kind is not Kind.REVIVE:
+        return ""
+    if event.activity == "secret":
+        domain = variable_domain(event.module)
+        service = domain is None and event.module.upper().endswith("API_KEY")
+        return "service-key" if service or domain is Domain.LLM else "secret"
+    module = event.module
+    return "state" if any(module == name or module.startswith(f"{name}.") for name in _MESSAGES) else "object"
+
+
 def _url_path(observation: Observation) -> str:
     return next((event.url_path for event in observation.evidence if event.url_path), "")
 
@@ -413,6 +482,17 @@ _FIELDS: Mapping[str, _Work] = {
         _is_fresh(view, entry, observation.time_ns) for entry in observation.provenance.chain
     ),
     "provenance.hook": _hook_novelty,
+    "load": lambda view, observation: loads_of(view).of(observation),
+    "pickle.runs_code": _of_event(
+        lambda event: runs_code(event.module) if event.kind is Kind.PICKLE else None
+    ),
+    "revived": lambda view, observation: _revived(observation),
+    "twin": twin_of,
+    "credential.kind": lambda view, observation: (
+        credential_kind(observation.event) if observation.domain is not None else ""
+    ),
+    "dst.service": lambda view, observation: _service(observation),
+    "novelty.publishing": _publishing_novelty,
     "novelty.workload": workload_novelty,
     "container.age_s": lambda view, observation: max(0, _age_ns(view, observation)) / 1e9,
     # What is told to be long before the container began excuses nothing: one of the two clocks is wrong.

@@ -58,6 +58,8 @@ _ACTION_VALUES: Final = (
     ("exec", "any other program start"),
     ("import", "a module is imported"),
     ("pickle", "unpickling looked up a global"),
+    ("revive", "a serialized object of LangChain was revived"),
+    ("publish", "a program starts that publishes a package, image, model or commit"),
     ("write", "a file is written where programs are kept"),
     ("host-entry", "a process enters the node's namespaces or file system"),
     ("cloud", "a principal of the cloud is seen by one of its services"),
@@ -78,6 +80,8 @@ _LINEAGE: Final = (
     ("fresh-code", "a process that code of a fresh package started, by the sensor's word"),
     ("inline-code", "an interpreter that a program started on code without a file"),
     *_plain("startup-hook", "common-startup-hook", "exec-session", "exec-probe", "entrypoint"),
+    ("load", "a process that a model's load or a revival started, by the sensor's word"),
+    ("terminal", "a shell that reads its commands, as a terminal's does"),
 )
 _CLASSES: Final = _plain(
     "metadata", "wire-server", "api-server", "index", "loopback", "link-local", "cluster", "public", "unknown"
@@ -110,8 +114,21 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("dst.port", "destination port", FieldType.NUMBER),
     Field("dst.name", "destination host name, where a source tells it"),
     Field("dst.class", "what stands at the destination", values=_CLASSES),
+    Field(
+        "dst.service",
+        "what is published at the destination, by its name",
+        values=(
+            ("upload", "only uploads go there"),
+            ("package-index", ""),
+            ("registry", ""),
+            ("repository", ""),
+            ("model-hub", ""),
+            ("oidc", "hands a CI job a token to publish with"),
+        ),
+    ),
     Field("url.path", "path without query, from the sensor"),
     Field("domain", "domain of the credential", values=_plain(*Domain)),
+    Field("credential.kind", "kind of the credential: `metadata`, or what kind of file it lies in"),
     Field(
         "domain.order",
         "1 for the first domain that this process (or its parent taker) takes after T0, 2 for another one",
@@ -193,6 +210,41 @@ FIELDS: Final[tuple[Field, ...]] = (
         values=_plain("new", "known", "unknown"),
     ),
     Field(
+        "load",
+        "whether the code acts inside of a load, by the sensor's call chain",
+        values=(
+            ("unpickle", "while a pickle is read"),
+            ("remote-code", "code that came with a model"),
+            ("revive", "while an object of LangChain is revived"),
+            ("fetch", "the loader's own storage client"),
+            ("none", ""),
+            ("unknown", ""),
+        ),
+    ),
+    Field("pickle.runs_code", "true for a global that runs what the pickle says", FieldType.BOOL),
+    Field(
+        "revived",
+        "what was revived",
+        values=(
+            ("state", "messages, documents, prompts: what an agent remembers"),
+            (
+                "service-key",
+                "the key of a model provider or another service of an agent, from the environment",
+            ),
+            ("secret", "another variable of the environment"),
+            ("object", "any other class"),
+        ),
+    ),
+    Field(
+        "twin",
+        "of a metadata call that the kernel saw: whether the sensor in that process told of it",
+        values=(
+            ("seen", ""),
+            ("missing", "it had spoken before, and not of this"),
+            ("unknown", "it was never heard from this process"),
+        ),
+    ),
+    Field(
         "novelty.process",
         "whether this process did this before T0",
         values=(
@@ -208,6 +260,11 @@ FIELDS: Final[tuple[Field, ...]] = (
         values=_plain("new", "repeat"),
     ),
     Field("novelty.workload", "against the baseline", values=_plain("new", "known", "unknown")),
+    Field(
+        "novelty.publishing",
+        "of what publishing needs: whether the workload ever published, or took this kind of credential",
+        values=_plain("new", "known", "unknown"),
+    ),
     Field("container.age_s", "age of the container at the event, in seconds", FieldType.NUMBER),
     Field("startup", "true when the container was younger than the start-up window", FieldType.BOOL),
     Field("namespace", "namespace of the pod"),

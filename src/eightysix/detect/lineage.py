@@ -93,6 +93,13 @@ class Lineage:
         told = self._told.get(exec_id)
         return (told.command if told is not None else "") or self.binary(exec_id)
 
+    def is_bare(self, exec_id: str) -> bool:
+        """Whether a process is known to have been started with nothing to do but read its input: without arguments, or
+        with flags alone."""
+        told = self._told.get(exec_id)
+        command = told.command if told is not None else ""
+        return bool(command) and " " not in command
+
     def programs(self, exec_id: str) -> tuple[str, ...]:
         """The files that a process runs: its program, and the script that its command names."""
         told = self._told.get(exec_id)

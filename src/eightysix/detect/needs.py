@@ -10,8 +10,9 @@ from eightysix.model.words import Source
 
 __all__ = ["OPTIONAL", "SWITCH_ON", "account", "met_needs"]
 
-OPTIONAL = frozenset({Need.BASELINE, Need.API_AUDIT, Need.CLOUD_LOGS})
-"""Needs whose lack alone makes no run incomplete: rules that are about nothing else say so, and the rest was judged."""
+OPTIONAL = frozenset({Need.BASELINE, Need.PROVENANCE, Need.API_AUDIT, Need.CLOUD_LOGS})
+"""What a cluster may simply not have: no baseline was built, the sensor is not installed, a log is not exported. That is
+told for each rule that needs it, and is no fault of this input."""
 
 SWITCH_ON: Mapping[Need, str] = {
     Need.CONNECTIONS: "connections: a Tetragon policy on tcp_connect (or security_socket_connect), or the in-process sensor",

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from eightysix.detect.actions import Action
-from eightysix.detect.facts import UNANCHORED
-from eightysix.detect.fieldnames import ACTIONS
+from eightysix.detect.facts import UNANCHORED, credential_kind
+from eightysix.detect.fieldnames import ACTIONS, FIELD_BY_NAME
 from eightysix.detect.observe import Observation
 from eightysix.detect.rule import Join, Possible, Rule, StepMode
 from eightysix.detect.state import PodState
@@ -27,8 +27,8 @@ MAX_KINDS = 4096
 _SEEN_AS: Mapping[str, tuple[str, ...]] = {
     Action.INSTALL: ("install", "exec", "download"),
     Action.WRITE: ("write", "download"),
-    Action.RUN: ("landed-run", "pickle", "import", "install"),
-    Action.EXEC: ("exec", "landed-run"),
+    Action.RUN: ("landed-run", "pickle", "import", "install", "revive"),
+    Action.EXEC: ("exec", "landed-run", "publish"),
     Action.CREDENTIAL: ("credential", "landed-run"),
     Action.CONNECT: ("connect", "api-connect"),
     Action.RESOLVE: (),
@@ -38,17 +38,22 @@ _SEEN_AS: Mapping[str, tuple[str, ...]] = {
 """What rules may see (`facts.rule_action`) of a state's actions."""
 
 _LANDED = frozenset({Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.EXEC, Action.RUN})
-_UNTAINTED = ("entrypoint", "exec-session", "exec-probe")
+_UNTAINTED = ("entrypoint", "exec-session", "exec-probe", "terminal")
+_TOLD_BY_KERNEL = tuple(value for value, _ in FIELD_BY_NAME["lineage"].values if value != "load")
+"""What a process may descend from where no sensor told of a load."""
 
 
 class Traits(Struct, frozen=True):
-    """What a state shows at a glance. `actions` as rules may see them; `landed`: something is there that could taint a
-    process; `told`: the sensor spoke, so provenance may be known; `baseline`: novelty may be."""
+    """What a state shows at a glance. `actions` as rules may see them; `kinds` of credentials; `landed`: something is there
+    that could taint a process; `told`: the sensor spoke, so provenance may be known; `named`: some record names a host;
+    `baseline`: novelty may be."""
 
     actions: frozenset[str]
     domains: frozenset[str]
+    kinds: frozenset[str]
     landed: bool
     told: bool
+    named: bool
     baseline: bool
 
     def possible(self) -> dict[str, tuple[object, ...]]:
@@ -56,29 +61,41 @@ class Traits(Struct, frozen=True):
         orders = tuple(range(1, len(self.domains) + 1))
         known: dict[str, tuple[object, ...]] = {
             "domain": (*self.domains, ""),
+            "credential.kind": (*self.kinds, ""),
             "domain.order": (None, *orders),
             "domains.taken": (None, 0, *orders),
             "domains.new": (None, 0, *orders),
         }
-        if not self.landed and not self.told:
-            known["lineage"] = _UNTAINTED
         if not self.told:
             known |= {
+                "lineage": _TOLD_BY_KERNEL if self.landed else _UNTAINTED,
+                "pickle.runs_code": (None,),
                 "provenance.root": ("unknown",),
                 "provenance.at_import": ("unknown",),
                 "provenance.fresh": (False,),
+                "load": ("unknown",),
+                "twin": ("unknown", None),
+                "revived": ("",),
             }
+        if not self.named:
+            known["dst.service"] = ("",)
         if not self.baseline:
-            known |= {"provenance.hook": ("unknown",), "novelty.workload": ("unknown",)}
+            known |= {
+                "provenance.hook": ("unknown",),
+                "novelty.workload": ("unknown",),
+                "novelty.publishing": ("unknown", None),
+            }
         return known
 
 
-def traits_of(state: PodState, *, baseline: bool) -> Traits:
-    """The traits of `state`."""
+def traits_of(state: PodState, *, baseline: bool, named: bool = False) -> Traits:
+    """The traits of `state`. `named`: a resolver told names of destinations to some pod."""
     actions: set[str] = {"new-digest"} if baseline else set()
     domains: set[str] = set()
+    kinds: set[str] = set()
     landed = bool(state.taints)
     told = False
+    named = named or bool(state.names)
     for name, bucket in state.buckets.items():
         action = name.partition("|")[0]
         seen = _SEEN_AS.get(action)
@@ -88,8 +105,10 @@ def traits_of(state: PodState, *, baseline: bool) -> Traits:
             actions.update(seen)
         landed = landed or action in _LANDED
         event = bucket.events[0]
+        named = named or bool(event.dst_name)
         if event.domain is not None:
             domains.add(str(event.domain))
+            kinds.add(credential_kind(event))
         if event.source is Source.SENSOR:
             told = True
             actions.add("install")
@@ -97,8 +116,10 @@ def traits_of(state: PodState, *, baseline: bool) -> Traits:
         actions.update(_SEEN_AS[Action.CONNECT])
     for action, taints in state.taints.items():
         actions.update(_SEEN_AS.get(action, (action,)))
-        domains.update(str(t.first.domain) for t in taints.values() if t.first.domain is not None)
-    return Traits(frozenset(actions), frozenset(domains), landed, told, baseline)
+        taken = [t.first for t in taints.values() if t.first.domain is not None]
+        domains.update(str(event.domain) for event in taken)
+        kinds.update(credential_kind(event) for event in taken)
+    return Traits(frozenset(actions), frozenset(domains), frozenset(kinds), landed, told, named, baseline)
 
 
 def with_made(traits: Traits, made: Sequence[Observation]) -> Traits:

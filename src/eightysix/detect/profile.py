@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from eightysix.context.baseline import Baseline, workload_key
+from eightysix.context.baseline import KINDS, Baseline, workload_key
 from eightysix.context.names import Names, names_of
+from eightysix.context.publishing import delivery_service
 from eightysix.detect.actions import Action, action_of
 from eightysix.detect.state import PodState
 from eightysix.model.event import Event
@@ -23,6 +24,7 @@ def add_to_baseline(baseline: Baseline, state: PodState, told_names: Names | Non
     profile = baseline.profile(
         workload_key(told.namespace, told.workload_kind, told.workload), told.image_digest
     )
+    baseline.kinds |= KINDS
     profile.pods += 1
     for fact in state.processes.values():
         if fact[3]:
@@ -40,8 +42,14 @@ def _add(add: Callable[[str, str], None], event: Event) -> None:
     action = action_of(event)
     if event.kind is Kind.EXEC and event.binary:
         add("programs", event.binary)
+    if event.activity == "publish":
+        add("publishes", " ".join(event.command.split(" ")[:3]))
+    elif delivery_service(event.dst_name, event.url_path) == "upload":
+        add("publishes", f"to {event.dst_name}")
     if event.domain is not None:
         add("domains", str(event.domain))
+        if event.kind is Kind.FILE:
+            add("credentials", event.activity)
     elif action is Action.CONNECT:
         for name in (event.dst_ip, event.dst_name):
             if name:

@@ -147,7 +147,7 @@ class Rule(Struct, frozen=True):
     """One chain rule. `needs` are alternatives joined by `|` (`connections|provenance`), all of the list are needed.
 
     `within_s` bounds only joins by `window`; `suspect_at` and `contain_at` are sums of points, `contain_at` None means
-    that this rule alone never contains.
+    that this rule alone never contains. One that `contributes` has no chain of its own: see `contribute`.
     """
 
     id: str
@@ -168,3 +168,4 @@ class Rule(Struct, frozen=True):
     contain_at: int | None
     benign: tuple[Benign, ...] = ()
     origin: str = ""
+    contributes: bool = False

@@ -12,8 +12,10 @@ from eightysix.context.destinations import classify
 from eightysix.context.names import NameIndex, Names, names_of
 from eightysix.detect.actions import Action
 from eightysix.detect.lineage import Lineage
+from eightysix.detect.loads import Loads
 from eightysix.detect.observe import Observation, observe, unify
 from eightysix.detect.state import PodState
+from eightysix.detect.twins import Heard
 from eightysix.model.event import Artifact, Event
 from eightysix.model.words import Access, Kind, Origin, Source
 
@@ -80,6 +82,8 @@ class PodView:
     made: tuple[Observation, ...] = ()
     memo: dict[str, frozenset[str]] = field(default_factory=dict)
     memo_times: dict[str, dict[str, int]] = field(default_factory=dict)
+    loads: Loads | None = None
+    heard: Heard | None = None
 
     @classmethod
     def of(cls, state: PodState, knowledge: Knowledge) -> PodView | None:

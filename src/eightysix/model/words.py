@@ -101,6 +101,7 @@ class Kind(StrEnum):
     SPAWN = "spawn"  # a Python program started a child (sensor)
     PICKLE = "pickle"  # unpickling looked up a global (sensor)
     CLOUD = "cloud"  # a principal was seen at a cloud service or signed in (provider)
+    REVIVE = "revive"  # a serialised object of LangChain was revived (sensor)
 
 
 class Access(StrEnum):

@@ -17,6 +17,7 @@ from eightysix.report.story import clock, owner
 
 __all__ = ["Brief", "brief", "chat_safe", "last_at", "origin_of"]
 
+_ACTING = ("](", "{{", "${")  # links of markdown, templates of Adaptive Cards and their like
 _STEPS = (7, 5)
 _ITEMS = 8
 _STATES = (IdentityState.USED, IdentityState.TAKEN, IdentityState.EXPOSED)
@@ -62,14 +63,14 @@ def chat_safe(text: str) -> str:
     A mention needs an `@` that does not follow a letter or digit, so `image@sha256:…` stays as it is. `<` and `>`
     begin mentions and links in Slack and tags elsewhere: they become single guillemets.
     """
-    text = text.replace("<", "\u2039").replace(">", "\u203a").replace("](", "] (")
-    text = text.replace("://", "[:]//").replace("{{", "{ {").replace("${", "$ {")
-    if "@" not in text:
-        return text
+    text = text.replace("<", "\u2039").replace(">", "\u203a").replace("://", "[:]//")
     pieces = text.split("@")
     told = pieces[0]
     for piece in pieces[1:]:
         told += ("@" if told[-1:].isalnum() and told[-1:].isascii() else "(at)") + piece
+    for pair in _ACTING:  # last, as what is put in above could complete a pair
+        while pair in told:  # twice at most: `{{{` holds two of them
+            told = told.replace(pair, f"{pair[0]} {pair[1]}")
     return told
 
 

@@ -51,6 +51,10 @@ _REQUIRED: Final = (
     "chain", "suspect_at",
 )  # fmt: skip
 _OPTIONAL: Final = ("within", "contain_at", "benign")
+_CONTRIBUTING: Final = tuple(key for key in _REQUIRED if key not in ("chain", "suspect_at"))
+"""What a rule with `contributes: true` has: its signals count in the chains of other rules, so it has neither a chain nor a
+verdict, and nothing that could lower a score."""
+
 _MODES: Final = tuple(str(mode) for mode in StepMode)
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -178,11 +182,13 @@ class _RuleReader:
     def rule(self) -> Rule | None:
         """The whole rule; what it holds counts only if the form has no faults."""
         form = self.form
-        root = form.table(form.root, "a rule", _REQUIRED, _OPTIONAL)
+        contributes = isinstance(form.root, Table) and form.root.get("contributes") is not None
+        keys = (_CONTRIBUTING, ("contributes",)) if contributes else (_REQUIRED, _OPTIONAL)
+        root = form.table(form.root, "a rule", *keys)
         if root is None:
             return None
         signals = self._signals(root.get("signals"))
-        chain = self._chain(root.get("chain"), _names(root.get("signals")))
+        chain = self._chain(root.get("chain"), _names(root.get("signals"))) if not contributes else ()
         rule = Rule(
             id=self._id(root.get("id")),
             title=form.text(root.get("title"), "title", line=True) or "",
@@ -202,10 +208,19 @@ class _RuleReader:
             contain_at=form.integer(root.get("contain_at"), "contain_at", 1, 100 * MAX_POINTS),
             benign=self._benign(root.get("benign")),
             origin=self.origin,
+            contributes=contributes and self._contributes(root.get("contributes")),
         )
         if not form.faults:
             self._check(root, rule)
         return rule
+
+    def _contributes(self, node: Node | None) -> bool:
+        if node is None:
+            return False
+        if isinstance(node, Scalar) and node.text == "true":
+            return True
+        self.form.fault(node, "contributes is true or absent", "write 'contributes: true'")
+        return False
 
     def _id(self, node: Node | None) -> str:
         text = self.form.text(node, "id", line=True)
@@ -359,6 +374,15 @@ class _RuleReader:
 
     def _check(self, root: Table, rule: Rule) -> None:
         """What only the whole rule can tell; asked only of rules whose parts are sound."""
+        if rule.contributes:
+            for signal in rule.signals.values():
+                if signal.stage is Stage.LAND:
+                    self.form.fault(
+                        root.get("signals") or root,
+                        f"signal {signal.name!r} is of stage land",
+                        "what landed is the other rule's to say",
+                    )
+            return
         wanted = {name for step in rule.chain if step.mode is not StepMode.ABSENT for name in step.names}
         unwanted = {name for step in rule.chain if step.mode is StepMode.ABSENT for name in step.names}
         chain_node = root.get("chain") or root

@@ -26,11 +26,14 @@ _JOINS = {
     Join.LINEAGE: "by something that descends from what landed",
     Join.TOKEN: "with the same token",
 }
+_CONTRIBUTES = "any chain of another rule, by the process that takes its credentials, or a descendant of it"
 _MODES = {StepMode.ANY: "any of these", StepMode.ALL: "all of these", StepMode.ABSENT: "none of these"}
 
 
 def chain_in_words(rule: Rule) -> Iterator[Told]:
-    """Each step as a sentence, in order."""
+    """Each step as a sentence, in order; of a rule that only contributes, what its signals are joined to."""
+    if rule.contributes:
+        yield _CONTRIBUTES, ()
     for index, step in enumerate(rule.chain):
         join = f", {_join(rule, step)}" if index else ""
         titles = tuple(rule.signals[name].title for name in step.names)
@@ -50,6 +53,8 @@ def _join(rule: Rule, step: Step) -> str:
 
 def verdict_in_words(rule: Rule) -> str:
     """When the chain is told, and when it contains."""
+    if rule.contributes:
+        return "none of its own: it only adds points to the chains of other rules"
     text = f"suspect at {rule.suspect_at} points"
     if rule.contain_at is None:
         return f"{text}, never contain"
@@ -89,6 +94,7 @@ def rule_as_json(rule: Rule) -> dict[str, object]:
         "attack": list(rule.attack),
         "needs": ["|".join(need) for need in rule.needs],
         "by": str(rule.by),
+        "contributes": rule.contributes,
         "within_s": rule.within_s,
         "what": rule.what,
         "why": rule.why,

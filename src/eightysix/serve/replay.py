@@ -74,11 +74,12 @@ class Replay:
         self.engine.pod_hint = options.pod
         first_execs = options.first_programs or not rules or _asks_for_execs(rules, options.baseline)
         self.tetragon = (tetragon or _decoder)(self.engine.trees, self.engine.contacts, first_execs)
+        self.falco = FalcoDecoder(self.engine.trees, first_execs=first_execs, grown=self.tetragon.grown)
         decoders: list[Decoder] = [
             self.tetragon,
             KubernetesAuditDecoder(knowledge.learnt),
             SensorDecoder(),
-            FalcoDecoder(self.engine.trees, first_execs=first_execs),
+            self.falco,
             DnsDecoder(),
             AzureDecoder(),
         ]

@@ -19,6 +19,7 @@ from eightysix.context.addresses import Ranges
 from eightysix.context.baseline import Baseline
 from eightysix.context.principals import identities
 from eightysix.detect.actions import Action, action_of
+from eightysix.detect.contribute import contributed
 from eightysix.detect.engine import Engine
 from eightysix.detect.profile import add_to_baseline
 from eightysix.detect.rule import Need, Rule
@@ -26,7 +27,7 @@ from eightysix.detect.view import Knowledge
 from eightysix.model.errors import UsageError
 from eightysix.model.event import Contact, Event
 from eightysix.model.words import Outcome, Source, Verdict
-from eightysix.rules.catalog import packaged_folder
+from eightysix.rules.catalog import load_packaged, packaged_folder
 from eightysix.serve.replay import Replay, ReplayOptions
 
 __all__ = ["MINIMUM", "RuleTestResult", "run_rule_tests"]
@@ -96,6 +97,7 @@ def run_rule_tests(rules: Sequence[Rule], folder: Path) -> list[RuleTestResult]:
 
 
 def _test_rule(rule: Rule, folder: Path, clean: dict[Path, Recording]) -> Iterator[RuleTestResult]:
+    judge_recording = judge_contribution if rule.contributes else judge_alone
     fires, quiet = _streams(folder / "fires"), _streams(folder / "quiet")
     for kind, found in (("fires", fires), ("quiet", quiet)):
         if len(found) < MINIMUM:
@@ -104,6 +106,10 @@ def _test_rule(rule: Rule, folder: Path, clean: dict[Path, Recording]) -> Iterat
         recording = record(path)
         outcome = judge_recording(rule, recording)
         yield RuleTestResult(rule.id, f"fires/{path.name}", "fires", outcome.fires, str(outcome))
+        if rule.contributes:
+            alone = judge_alone(rule, recording)
+            passed = alone.verdict is None
+            yield RuleTestResult(rule.id, f"fires/{path.name}, alone", "quiet", passed, str(alone))
         for name, mutate in MUTATIONS.items():
             yield _mutated(rule, path.name, name, outcome, judge_recording(rule, mutate(recording)))
         known = replace_baseline(recording)
@@ -168,7 +174,22 @@ def _declared(path: Path) -> Declared:
         ) from None
 
 
-def judge_recording(rule: Rule, recording: Recording) -> Finding:
+def judge_contribution(rule: Rule, recording: Recording) -> Finding:
+    """What a rule that only contributes adds to the incidents of the packaged rules: they are `suspect` or worse without
+    it too, or its points would make an incident."""
+    others = [other for other in load_packaged() if not other.contributes]
+    added = [
+        chain
+        for case in _engine((*others, rule), recording).cases()
+        for chain in case.chains
+        if any(contributed(name) == rule.id for name in chain.matches)
+    ]
+    told = [chain for chain in added if chain.verdict is not Verdict.WATCH]
+    points = sum(signal.points for signal in rule.signals.values()) if told else 0
+    return Finding(Verdict.SUSPECT if told else Verdict.WATCH if added else None, points)
+
+
+def judge_alone(rule: Rule, recording: Recording) -> Finding:
     """What `rule` alone says of a recording."""
     engine = _engine((rule,), recording)
     worst = max((c.incident for c in engine.cases()), key=lambda i: (i.verdict.rank, i.score), default=None)

@@ -57,12 +57,16 @@ class FalcoDecoder:
 
     `trees` receives the process facts (the acting process, and the ancestors that an output names); `first_execs` asks for
     an event at the first start of each program in each pod, which only baselines and rules about program starts need.
+    `grown` receives the pods whose trees grew or changed.
     """
 
     source = Source.FALCO
 
-    def __init__(self, trees: Trees, *, first_execs: bool = False) -> None:
+    def __init__(self, trees: Trees, *, first_execs: bool = False, grown: set[str] | None = None) -> None:
         self._trees = trees
+        self.grown = grown if grown is not None else set()
+        self.changed: set[str] = set()
+        """Pods of which facts that were told before are told otherwise since somebody emptied this."""
         self._first_execs = first_execs
         self._started: set[tuple[str, str]] = set()
         self._seen: dict[str, tuple[int, int]] = {}
@@ -152,7 +156,9 @@ class FalcoDecoder:
         if not actor.exec_id:
             return
         uid = fields.text("k8s.pod.uid", "k8smeta.pod.uid", longest=253)
-        tree = self._trees.setdefault(_key_of(uid, actor.node, actor.container), {})
+        key = _key_of(uid, actor.node, actor.container)
+        tree = self._trees.setdefault(key, {})
+        self.grown.add(key)
         known = tree.get(actor.exec_id)
         if len(self._seen) >= _ENOUGH:
             self._seen.clear()
@@ -165,7 +171,10 @@ class FalcoDecoder:
             binary = known[3] if last > time_ns or not binary else binary
             started = max(known[2], started)  # one form of text, so the later one
             entrypoint = known[5] if entrypoint is None else entrypoint
-        tree[actor.exec_id] = (parent, actor.pid, started, binary, actor.container, entrypoint)
+        fact = (parent, actor.pid, started, binary, actor.container, entrypoint)
+        if known is not None and known != fact:
+            self.changed.add(key)
+        tree[actor.exec_id] = fact
         self._seen[actor.exec_id] = (min(first or time_ns, time_ns), max(last, time_ns))
         self._note_others(tree, fields, actor, time_ns)
 

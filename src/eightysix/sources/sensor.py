@@ -52,6 +52,10 @@ MAX_EXPOSED = 64
 _MAX_NAME = 253  # of Kubernetes objects: kubernetes.io/docs/concepts/overview/working-with-objects/names
 _MAX_PATH = 1024
 _MAX_ENTRY = 200
+_MAX_PARTS = 16
+_REMOTE_CODE = "transformers_modules"
+"""The package in which transformers imports code that came with a model (huggingface.co/docs/transformers)."""
+_MAX_VARIABLE = 64
 _LATEST_NS = 1 << 63
 _UNKNOWN = "<unknown>"
 """Stands for a chain entry that is no distribution, application file or `.pth`."""
@@ -74,6 +78,8 @@ _KINDS: Mapping[str, Kind] = {
     "import": Kind.IMPORT,
     "pickle_global": Kind.PICKLE,
     "pickle": Kind.PICKLE,
+    "lc_revive": Kind.REVIVE,
+    "revive": Kind.REVIVE,
 }
 """What the sensor calls things, and what they are. Any other record is understood as `other` and makes no event."""
 
@@ -437,12 +443,16 @@ def _access(record: Record) -> Access:
 
 
 def _import(record: Record) -> dict[str, object] | None:
-    """A module was imported: an event where a distribution or a `.pth` is at work, understood and silent otherwise."""
+    """A module was imported: an event where a distribution or a `.pth` is at work or the module came with a
+    model, understood and silent otherwise."""
     root = _entry(_cut(record.root)) or (_chain(record) or ("",))[-1]
     at_import = _entry(_cut(record.at_import))
+    raw = record.module or (record.path if isinstance(record.path, str) else "")
+    if raw.partition(".")[0] == _REMOTE_CODE:
+        return {"module": _REMOTE_CODE}  # what follows is the model's name, and often no name of Python
     if all(not entry or entry.startswith("app:") for entry in (root, at_import)):
         return None
-    module = _dotted(record.module or (record.path if isinstance(record.path, str) else ""))
+    module = _dotted(raw)
     return {"module": module} if module else None
 
 
@@ -453,6 +463,17 @@ def _pickle(record: Record) -> dict[str, object] | None:
         return None
     name = _dotted(record.name or "")
     return {"module": f"{module}.{name}" if name else module}
+
+
+def _revive(record: Record) -> dict[str, object] | None:
+    """An object of LangChain was revived (`Reviver.__call__` of langchain_core.load): a constructor's class as a dotted
+    name, or the environment variable that a `secret` names. Nothing else of the serialised state is decoded."""
+    parts = [part for part in record.id if isinstance(part, str)] if isinstance(record.id, list) else []
+    name = _dotted(".".join(parts[:_MAX_PARTS]))
+    if record.type == "secret":
+        known = name and "." not in name and len(name) <= _MAX_VARIABLE
+        return {"module": name if known else "", "activity": "secret", "exposes": (name,) if known else ()}
+    return {"module": name, "activity": "constructor"} if record.type == "constructor" and name else None
 
 
 def _dotted(name: str) -> str:
@@ -479,4 +500,5 @@ _READERS: Mapping[Kind, Callable[[Record], dict[str, object] | None]] = {
     Kind.FILE: _file,
     Kind.IMPORT: _import,
     Kind.PICKLE: _pickle,
+    Kind.REVIVE: _revive,
 }

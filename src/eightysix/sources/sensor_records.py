@@ -81,6 +81,8 @@ class Record(Struct, gc=False):
     flags: Number | None = None
     module: str | None = None
     name: str | None = None
+    type: str | int | None = None
+    id: list[str | int | None] | str | int | None = None
     # who, added by the receiver
     node: str | None = None
     pod: Pod | str | None = None

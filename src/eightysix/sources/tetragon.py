@@ -353,8 +353,10 @@ class TetragonDecoder:
     def _is_worth_telling(self, event: Event, key: str) -> bool:
         """Whether an exec is more than noise: something lands or has landed, or, where asked for, it is the first of its
         program in the pod."""
-        if event.activity in ("install", "download", "build-hook", "host-entry") or is_landed_command(event):
+        if event.activity in _TOLD or is_landed_command(event):
             return True
+        if event.activity == "shell" and " " not in event.command:
+            return True  # a terminal's shell: what is started in it, a person starts
         if not self._first_execs or (key, event.binary) in self._started:
             return False
         if len(self._started) >= _ENOUGH:
@@ -426,12 +428,22 @@ def _program_class(binary: str) -> int:
     )
 
 
+_TOLD = frozenset({"install", "download", "build-hook", "publish", "host-entry"})
+"""Activities of which every exec is an event."""
+
+
+_FLAGS = 8
+"""Longest arguments of a shell that a terminal starts: `-l`, `--login`, `-i`."""
+
+
 def _may_matter(arguments: str) -> bool:
     """A first look at the arguments of an interpreter or shell, written out because it runs for every start of one:
     could it install something, or run a script that may have landed?"""
     return (
         "install" in arguments
         or "download" in arguments
+        or "upload" in arguments
+        or "publish" in arguments
         or "setup.py" in arguments
         or "_in_process" in arguments
         or "pip" in arguments
@@ -441,6 +453,8 @@ def _may_matter(arguments: str) -> bool:
         or "pdm" in arguments
         or "yarn" in arguments
         or "clone" in arguments
+        or not arguments
+        or (len(arguments) <= _FLAGS and arguments.startswith("-"))
         or (("/tmp/" in arguments or "/dev/shm/" in arguments) and not arguments.startswith("-c"))  # noqa: S108
     )
 

@@ -57,7 +57,7 @@ class SourceRow(Struct, frozen=True):
 
 
 class OutboxRow(Struct, frozen=True):
-    """One revision of one incident, as JSON; `sent` when every receiver has it."""
+    """One revision of one incident, as JSON; `sent` when every receiver has it, or nobody is to have it."""
 
     id: str
     revision: str
@@ -167,8 +167,8 @@ class LiveStore:
                     ],
                 )
             db.executemany(
-                "INSERT OR REPLACE INTO outbox (id, revision, json) VALUES (?, ?, ?)",
-                [(row.id, row.revision, row.json) for row in change.outbox],
+                "INSERT OR REPLACE INTO outbox (id, revision, json, sent) VALUES (?, ?, ?, ?)",
+                [(row.id, row.revision, row.json, row.sent) for row in change.outbox],
             )
             db.executemany("DELETE FROM outbox WHERE id = ? AND sent", [(name,) for name in change.ended])
 

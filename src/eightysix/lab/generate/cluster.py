@@ -16,6 +16,7 @@ SITE_PACKAGES = "/opt/venv/lib/python3.11/site-packages"
 _IMAGE_AGE_S = 1_209_600.0
 
 _IMAGE_DISTRIBUTIONS = {
+    "adlfs": "2026.1.0",
     "azure-core": "1.41.0",
     "azure-identity": "1.27.0",
     "azure-storage-blob": "12.29.0",
@@ -23,8 +24,14 @@ _IMAGE_DISTRIBUTIONS = {
     "charset-normalizer": "3.5.2",
     "cryptography": "50.0.2",
     "gunicorn": "24.1.0",
+    "huggingface-hub": "1.9.0",
+    "joblib": "1.6.0",
     "kserve": "0.17.0",
     "kubernetes": "35.0.0",
+    "langchain-core": "1.2.4",
+    "langchain-openai": "1.1.0",
+    "langgraph": "1.1.0",
+    "langgraph-checkpoint": "4.0.0",
     "mlflow": "3.6.0",
     "msal": "1.39.0",
     "pip": "23.0.1",
@@ -32,6 +39,7 @@ _IMAGE_DISTRIBUTIONS = {
     "requests": "2.34.2",
     "setuptools": "66.1.1",
     "torch": "2.10.0",
+    "transformers": "5.23.0",
     "uvicorn": "0.41.0",
     "urllib3": "2.8.0",
     "vllm": "0.11.2",

@@ -8,7 +8,7 @@ from eightysix.model.errors import UsageError
 
 __all__ = ["FORMATS", "Plan"]
 
-FORMATS = ("tetragon", "audit", "sensor")
+FORMATS = ("tetragon", "audit", "sensor", "falco")
 
 MAX_HOURS = 24.0 * 31
 MAX_NODES = 5_000
@@ -34,7 +34,7 @@ class Plan:
     duplicates: float = 0.0
     drops: float = 0.0
     seed: int = 86
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = ("tetragon", "audit", "sensor")
     sensor_namespaces: tuple[str, ...] = ()
     audit_hours: float | None = None
     blind_nodes: int = 0
@@ -45,6 +45,10 @@ class Plan:
         if unknown or not self.formats:
             raise UsageError(
                 f"no such format: {', '.join(unknown) or 'none named'}", f"Formats: {', '.join(FORMATS)}"
+            )
+        if "falco" in self.formats and "tetragon" not in self.formats:
+            raise UsageError(
+                "falco is written beside tetragon only", "Formats: tetragon,falco and any others"
             )
         for name, low, value, high in (
             ("nodes", 1, self.nodes, MAX_NODES),

@@ -45,6 +45,9 @@ _SENSOR_SEES_OPEN = (
     "/var/run/secrets/",
     "/run/secrets/",
     "/root/.docker",
+    "/root/.pypirc",
+    "/root/.cache/huggingface/token",
+    "/home/runner/.pypirc",
     "/root/.azure",
     "/home/runner/.docker",
     "/proc/self/environ",
@@ -262,6 +265,16 @@ class Process:
         words = list(argv)
         fields: Record = {"api": "subprocess.Popen", "argv": words, "exe": words[0]}
         self._sense(self.scene.ns(at), "exec_child", fields, {"path": words[0], "argv": words}, by)
+
+    def sense_pickle(self, at: float, module: str, name: str, by: Stack) -> None:
+        """Unpickling looks up a global."""
+        fields: Record = {"module": module, "name": name, "bad": module in ("os", "posix", "builtins")}
+        self._sense(self.scene.ns(at), "pickle_global", fields, {"path": f"{module}.{name}"}, by)
+
+    def sense_revive(self, at: float, what: str, path: Iterable[str], by: Stack) -> None:
+        """LangChain's reviver is given an object: `what` is `constructor` or `secret`, `path` its `id`."""
+        fields: Record = {"type": what, "id": list(path)}
+        self._sense(self.scene.ns(at), "lc_revive", fields, fields, by)
 
     def sense_environment(self, at: float, name: str, value: str, by: Stack) -> None:
         """An environment variable is set."""

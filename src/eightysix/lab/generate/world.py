@@ -20,6 +20,7 @@ from eightysix.lab.generate.bounds import Bounds, bounds_of, setting_of
 from eightysix.lab.generate.clock import SECOND, epoch_ns, rfc3339
 from eightysix.lab.generate.cluster import Cluster, Node
 from eightysix.lab.generate.delivery import Courier
+from eightysix.lab.generate.falco_form import FALCO
 from eightysix.lab.generate.ids import hex_id
 from eightysix.lab.generate.kinds import KINDS, NODE_AGENT, Kind
 from eightysix.lab.generate.label import Label
@@ -32,6 +33,7 @@ from eightysix.lab.generate.settings import Setting
 __all__ = ["World"]
 
 _CONTROL_PLANE = "control-plane"
+_OF_THE_KERNEL = ("tetragon.jsonl", "falco.jsonl")
 _LEASE_S = 300.0
 """Seconds between two renewals of a node's lease in the audit log (they are 10 s apart in a cluster: thinned here)."""
 
@@ -132,7 +134,7 @@ class World:
             place = str(
                 record.get("node_name") or record.get("node") or record.get("hostname") or _CONTROL_PLANE
             )
-        if file == "tetragon.jsonl" and place in self._blind:
+        if file in _OF_THE_KERNEL and place in self._blind:
             return
         if not self._courier.send(f"{place}/{file}", time_ns, self._encode(record)):
             if file == "tetragon.jsonl":
@@ -340,12 +342,13 @@ class World:
         audited = (
             epoch_ns(until_s) < self._audit_to_ns or until_s >= plan.seconds and plan.audit_hours is None
         )
-        return setting_of(
+        setting = setting_of(
             kernel="tetragon" in plan.formats and node < plan.nodes - plan.blind_nodes,
             audit="audit" in plan.formats and audited,
             sensor="sensor" in plan.formats
             and (not plan.sensor_namespaces or namespace in plan.sensor_namespaces),
         )
+        return replace(setting, falco=FALCO if "falco" in plan.formats else None)
 
     def _scene(self, node: int, namespace: str, at: float) -> Scene:
         """Scenes hold nothing of a pod: those with the same setting are one."""

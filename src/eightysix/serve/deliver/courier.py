@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from eightysix.model.errors import DeliveryError
 from eightysix.serve.deliver.dead_letters import DeadLetters
-from eightysix.serve.deliver.interface import Delivery, Sink
+from eightysix.serve.deliver.interface import Delivery, Sink, least_of
 from eightysix.serve.deliver.mailbox import CourierOptions, Mailbox, Waiting
 
 __all__ = ["Counters", "Courier", "CourierOptions", "Outcome", "Result"]
@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"  # the receiver has it
     SUPERSEDED = "superseded"  # a newer revision goes instead
     DEAD = "dead"  # in the dead-letter file
+    BELOW = "below"  # its verdict is below what this sink is told of
     RETRY = "retry"  # not taken now
 
 
@@ -63,6 +64,7 @@ class _Lane:
 
     sink: Sink
     mailbox: Mailbox
+    least: int
     lock: Lock = field(default_factory=Lock)
     results: list[Result] = field(default_factory=list)
     sent: int = 0
@@ -92,7 +94,7 @@ class Courier:
         self._random = random
         self._wall = wall
         self._dead_letters = DeadLetters(dead_letter)
-        self._lanes = {sink.name: _Lane(sink, Mailbox(self.options)) for sink in sinks}
+        self._lanes = {sink.name: _Lane(sink, Mailbox(self.options), least_of(sink).rank) for sink in sinks}
         self._said: deque[str] = deque(maxlen=_TOLD)
         self._offered = 0
         self._no_room: dict[
@@ -127,6 +129,9 @@ class Courier:
                 with lane.lock:
                     if lane.mailbox.has(item):  # told again, so that the outbox can close its row
                         lane.results.append(Result(name, item.id, item.revision, Outcome.ACCEPTED))
+                        continue
+                    if item.incident.verdict.rank < lane.least and not lane.mailbox.knows(item.id):
+                        lane.results.append(Result(name, item.id, item.revision, Outcome.BELOW))
                         continue
                     replaced = lane.mailbox.offer(item, now)
                     fits = fits and replaced is not None
@@ -218,6 +223,13 @@ class Courier:
             said.append(self._said.popleft())
         return said
 
+    def hurry(self) -> None:
+        """Let nothing wait for its interval any more: the process ends, and who was told of an incident should know the
+        last of it. Pauses of a receiver that is down stay."""
+        for lane in self._lanes.values():
+            with lane.lock:
+                lane.mailbox.hurry = True
+
     def note(self, text: str) -> None:
         """Add a sentence to what `said` tells."""
         self._say(text)
@@ -283,7 +295,7 @@ class Courier:
                 lane.mailbox.put_off(item, self._clock())
             return
         with lane.lock:
-            lane.mailbox.given_up(item)
+            lane.mailbox.given_up(item, self._clock())
             lane.dead += 1
             lane.results.append(Result(lane.sink.name, delivery.id, delivery.revision, Outcome.DEAD))
         where = f"incident {delivery.id} revision {delivery.revision} is in {self._dead_letters.path}"

@@ -50,7 +50,7 @@ class Waiting:
 
 @dataclass
 class _Sent:
-    """What the receiver has of one incident."""
+    """What the receiver has of one incident; no revision where it refused the last."""
 
     revision: str
     rank: int
@@ -64,6 +64,7 @@ class Mailbox:
     options: CourierOptions
     failures: int = 0
     resume_at: float = float("-inf")
+    hurry: bool = False  # nothing waits for its interval any more: this is the end
     _queues: dict[str, list[Waiting]] = field(default_factory=dict)
     _sent: dict[str, _Sent] = field(default_factory=dict)
     _order: int = 0
@@ -82,6 +83,10 @@ class Mailbox:
         """Whether the receiver has this revision, and nothing else of its incident waits."""
         sent = self._sent.get(delivery.id)
         return delivery.id not in self._queues and sent is not None and sent.revision == delivery.revision
+
+    def knows(self, identity: str) -> bool:
+        """Whether the receiver was told of this incident, or will be."""
+        return identity in self._queues or identity in self._sent
 
     def offer(self, delivery: Delivery, now: float) -> list[Delivery] | None:
         """Take `delivery`; gives the revisions that it replaces, or None where there is no room."""
@@ -148,9 +153,11 @@ class Mailbox:
             item.attempts += 1
         return []
 
-    def given_up(self, item: Waiting) -> None:
-        """`item` went to the dead letters."""
+    def given_up(self, item: Waiting, now: float) -> None:
+        """`item` went to the dead letters. The next revision keeps the interval, as after one that was taken."""
         self._remove(item)
+        known = self._sent.get(item.delivery.id)
+        self._sent[item.delivery.id] = _Sent("", max(item.rank, known.rank if known else 0), now)
 
     def put_off(self, item: Waiting, now: float) -> None:
         """`item` could be neither delivered nor given up."""
@@ -175,7 +182,7 @@ class Mailbox:
 
     def _due_at(self, item: Waiting) -> float:
         sent = self._sent.get(item.delivery.id)
-        throttled = sent is not None and item.rank <= sent.rank
+        throttled = sent is not None and item.rank <= sent.rank and not self.hurry
         return max(
             item.not_before, sent.at + self.options.interval_s if sent and throttled else item.not_before
         )

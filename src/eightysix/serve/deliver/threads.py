@@ -52,7 +52,8 @@ class DeliveryThreads:
         return found
 
     def stop(self, timeout_s: float) -> bool:
-        """End the threads after what they are sending; tells whether all ended within `timeout_s`."""
+        """Send what waits for nothing but its interval, then end; tells whether all threads ended within `timeout_s`."""
+        self.courier.hurry()
         self._stopping = True
         for event in self._events.values():
             event.set()
@@ -63,8 +64,9 @@ class DeliveryThreads:
 
     def _run(self, name: str) -> None:
         event = self._events[name]
-        while not self._stopping:
+        while True:
             event.clear()
+            ending = self._stopping  # turns after the end was asked for send what came before it
             try:
                 pause = self._turn(name)
             except Exception as bug:  # noqa: BLE001  a defect must not end a thread that nobody would miss
@@ -72,6 +74,8 @@ class DeliveryThreads:
                     f"{name}: {type(bug).__name__}: {bug}; delivery goes on (please report this)"
                 )
                 pause = _LONGEST_SLEEP_S
+            if pause and ending:
+                return
             if pause and not self._stopping:
                 event.wait(pause)
 

@@ -89,7 +89,7 @@ class WatchStats(Struct):
 class Watch:
     """The loop's state. `tell` is called with incidents that are news, after they are committed (or when a commit is
     impossible, because nobody should sleep through a breach for want of disk space). `clock` is monotonic seconds, `now`
-    nanoseconds since 1970; `mine` says of which pods this shard tells."""
+    nanoseconds since 1970; `delivers` says whether anybody is to get what is told."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Watch:
         *,
         exceptions: Sequence[ExceptionRule] = (),
         options: WatchOptions | None = None,
-        mine: Callable[[str], bool] = lambda key: True,
+        delivers: bool = True,
     ) -> None:
         self.replay = replay
         self.stats = WatchStats()
@@ -112,7 +112,7 @@ class Watch:
         self._clock = clock
         self._now = now
         self._exceptions = exceptions
-        self._mine = mine
+        self._delivers = delivers
         self._keeper = Keeper(replay.engine, store)
         self._keeper.load()
         replay.tetragon.moved_contacts = self._keeper.moved
@@ -148,6 +148,9 @@ class Watch:
         self._live.dirty.update(self._keeper.moved)
         self._live.grew(grown)
         grown.clear()
+        for pod in self.replay.falco.changed:
+            self._keeper.write_whole(pod)
+        self.replay.falco.changed.clear()
         # Far behind, the next blocks change the same pods again: they are judged now and then, not for each of them.
         behind = sum(len(block.data) for block in blocks) >= BUDGET_BYTES // 2
         if behind and not last and started < self._judge_at:
@@ -234,8 +237,6 @@ class Watch:
             key = case.chains[0].view.key
             incident = case.incident
             if incident.pod is not None:
-                if not self._mine(key):
-                    continue
                 self._where[incident.id] = key
             gaps = self._hearing.gaps_of(incident)
             if gaps:
@@ -268,7 +269,10 @@ class Watch:
         stats, started = self.stats, self._clock()
         self.replay.tetragon.flush()
         self._later.update(self._keeper.moved)
-        rows = [OutboxRow(i.id, i.revision, encode_incident(i)) for i in news]
+        rows = [
+            OutboxRow(i.id, i.revision, encode_incident(i), bool(i.suppressed_by) or not self._delivers)
+            for i in news
+        ]
         change = self._keeper.change(inputs.sources(), rows)
         try:
             if change:

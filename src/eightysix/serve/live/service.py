@@ -17,6 +17,9 @@ from eightysix.store.live import LiveStore, StoreFullError
 
 __all__ = ["Following", "Outlets", "serve"]
 
+MAX_UNRECORDED = 10_000
+"""Incidents that wait for a casebook that cannot be written."""
+
 IDLE_S = 1.0
 """Longest wait of the loop: silence is noticed, and what waits for a commit is written, within this time."""
 
@@ -51,18 +54,29 @@ class Outlets:
         self._store = store
         self._left: Sequence[Delivery] = ()
         self._unmarked: list[tuple[str, str, str]] = []
-        waiting = [decode_incident(row.json) for row in store.unsent()]
-        self._offer([incident for incident in waiting if not incident.suppressed_by], store.delivered())
+        self._unrecorded: list[Incident] = []
+        self._offer([decode_incident(row.json) for row in store.unsent()], store.delivered())
+        # What was told just before a crash may not be in the casebook; to write the same again changes nothing there.
+        self._record([decode_incident(row.json) for row in store.told()])
 
     def tell(self, incidents: Sequence[Incident]) -> None:
         """Deliver `incidents`, and put them on the desk of the analysts."""
         self._offer(incidents, frozenset())
-        if self._casebook is not None:
-            try:
-                for opened in self._casebook.record(incidents):
-                    self._warn(f"incident {opened} was closed and got worse: it is open again")
-            except StateError as error:
-                self._warn(f"{error.what}; {error.advice}")
+        self._record(incidents)
+
+    def _record(self, incidents: Sequence[Incident]) -> None:
+        if self._casebook is None:
+            return
+        waiting = [*self._unrecorded, *(incident for incident in incidents if not incident.suppressed_by)]
+        try:
+            opened = self._casebook.record(waiting)
+        except StateError as error:
+            self._unrecorded = waiting[-MAX_UNRECORDED:]
+            self._warn(f"{error.what}; {error.advice}")
+            return
+        self._unrecorded = []
+        for name in opened:
+            self._warn(f"incident {name} was closed and got worse: it is open again")
 
     def turn(self) -> None:
         """Write what was accepted; offer again what found no room."""

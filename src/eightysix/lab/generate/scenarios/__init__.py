@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eightysix.lab.generate.scenarios import (
+    agents,
     attack_beyond,
     attack_child,
     attack_dropper,
@@ -14,10 +15,14 @@ from eightysix.lab.generate.scenarios import (
     benign_platforms,
     benign_serving,
     benign_tools,
+    model_loads,
+    past_the_sensor,
+    publishing,
     releases,
 )
 
 __all__ = [
+    "agents",
     "attack_beyond",
     "attack_child",
     "attack_dropper",
@@ -29,5 +34,8 @@ __all__ = [
     "benign_platforms",
     "benign_serving",
     "benign_tools",
+    "model_loads",
+    "past_the_sensor",
+    "publishing",
     "releases",
 ]
