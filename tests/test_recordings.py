@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from eightysix.context.addresses import Ranges
 from eightysix.context.baseline import Baseline
+from eightysix.context.principals import identities
 from eightysix.model.incident import Incident, Report
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.replay import Replay, ReplayOptions
@@ -28,7 +30,13 @@ def judged(recording: Recording, folder: Path) -> Report:
         before = Replay((), ReplayOptions())
         before.read([written(recording.baseline, folder / "before")], None)
         baseline, _ = before.build_baseline()
-    replay = Replay(load_packaged(), ReplayOptions(baseline=baseline))
+    declared = recording.declared
+    options = ReplayOptions(
+        baseline=baseline,
+        egress=Ranges(declared.get("egress", ())),
+        identities=identities(declared.get("identity", ())),
+    )
+    replay = Replay(load_packaged(), options)
     return replay.read([written(recording.streams, folder / "now")], None)
 
 

@@ -81,7 +81,7 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> tuple[Json, Json]:
 def test_every_attack_that_telemetry_shows_is_found_and_nothing_else(hour: tuple[Json, Json]) -> None:
     labels, report = hour
     told = judge(labels, report)
-    assert told["evaluable"] > 25
+    assert told["evaluable"] > 20
     assert told["found"] == told["evaluable"], told["missed"]
     assert told["below_their_label"] == {}
     assert told["look_alikes_raised"] == {}

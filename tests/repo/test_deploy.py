@@ -26,7 +26,10 @@ POLICIES = ("connections.yaml", "files.yaml", "host.yaml", "metadata.yaml")
 MAX_SELECTORS = 5  # of one hook: tetragon.io/docs/concepts/tracing-policy/selectors
 LONGEST_PREFIX, LONGEST_POSTFIX = 255, 127  # github.com/cilium/tetragon, pkg/selectors/selectors.go
 MAY_WRITE, MAY_READ = "2", "4"
-CASES = ("", "/app", "/root/.venv/lib/python3.11/site-packages/example-1.0", "/proc/17", "/home/me")
+KUBELET = (
+    "/host/var/lib/kubelet/pods/6b00ba4a-094e-4b05-836e-75487007b2eb/volumes/kubernetes.io~projected/access"
+)
+CASES = ("", "/app", "/root/.venv/lib/python3.11/site-packages/example-1.0", "/proc/17", "/home/me", KUBELET)
 BELOW = ("kubernetes.io/serviceaccount/..2026_11_24_06_41_09.1274825283/token", "agent", "usr-token")
 
 Selector = Mapping[str, list[dict[str, Any]]]

@@ -185,8 +185,8 @@ def test_listed_problems_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("record", "hint"),
     [
-        ({"category": "ManagedIdentitySignInLogs"}, "ManagedIdentitySignInLogs"),
-        ({"Type": "AzureActivity"}, "AzureActivity"),
+        ({"category": "NonInteractiveUserSignInLogs"}, "NonInteractiveUserSignInLogs"),
+        ({"category": "AuditLogs"}, "AuditLogs"),
         ({"records": [{"category": "SignInLogs"}]}, "SignInLogs"),
         ({"category": "NetworkSecurityGroupFlowEvent"}, "neither pods nor names"),
         ({"records": [{"category": "FlowLogFlowEvent", "flowRecords": {}}]}, "neither pods nor names"),

@@ -1207,7 +1207,8 @@ def _spans(decoded: Decoded) -> Json:
 @pytest.mark.parametrize("name", [*ATTACKS, *LOOK_ALIKES])
 def test_shortcuts_change_nothing_in_written_recordings(name: str) -> None:
     recording = (ATTACKS.get(name) or LOOK_ALIKES[name])(KERNEL_ONLY)
-    data = "".join(f"{line}\n" for line in recording.streams["tetragon.jsonl"]).encode()
+    lines = recording.streams.get("tetragon.jsonl", [])  # one recording is of the audit log alone
+    data = "".join(f"{line}\n" for line in lines).encode()
     fast, slow = Decoded(Batch()), Decoded(Batch())
     fast.batch = _outcome(TetragonDecoder(fast.trees, fast.contacts), [data, data], newlines=True)
     slow.batch = _outcome(WithoutShortcuts(slow.trees, slow.contacts), [data, data], newlines=False)

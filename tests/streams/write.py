@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eightysix.lab.generate.scenarios.attack_beyond import AUDIT_ONLY
 from eightysix.lab.generate.scene import Streams
 from eightysix.lab.generate.settings import LEAN, Setting
 from tests.replays import REPLAYS
@@ -75,6 +76,35 @@ RULES: Mapping[str, tuple[Cut, ...]] = {
         Cut("fires/dropper", "dropper", _KERNEL_ONLY),
         Cut("quiet/tool-at-start", "tool-at-start", _KERNEL_ONLY),
         Cut("quiet/compiled-helper", "compiled-helper", _KERNEL_AND_AUDIT),
+    ),
+    "token-outside": (
+        Cut("fires/outside", "token-outside", _KERNEL_AND_AUDIT),
+        Cut("fires/outside-by-log-alone", "token-outside-by-log-alone", AUDIT_ONLY),
+        Cut("fires/elsewhere", "token-elsewhere", _KERNEL_AND_AUDIT),
+        Cut("quiet/gateway", "token-by-gateway", AUDIT_ONLY),
+        Cut("quiet/through-node", "token-through-node", _KERNEL_AND_AUDIT),
+        Cut("quiet/dual-stack", "token-dual-stack", _KERNEL_AND_AUDIT),
+        Cut("quiet/declared-pipeline", "token-of-ci", _KERNEL_AND_AUDIT),
+        Cut("quiet/konnectivity", "token-through-konnectivity", AUDIT_ONLY),
+    ),
+    "node-takeover": (
+        Cut("fires/namespaces", "node-takeover", _KERNEL_AND_AUDIT),
+        Cut("fires/kubelet-folder", "kubelet-folder", _KERNEL_AND_AUDIT),
+        Cut("quiet/node-agents", "node-agent-folders", _KERNEL_AND_AUDIT),
+        Cut("quiet/operator-debugs", "operator-debugs-node", _KERNEL_AND_AUDIT),
+        Cut("quiet/driver-installer", "driver-installer", _KERNEL_AND_AUDIT),
+    ),
+    "made-pods": (
+        Cut("fires/privileged-pods", "privileged-pods", _FULL),
+        Cut("fires/daemonset", "daemonset-made", _KERNEL_AND_AUDIT),
+        Cut("quiet/ci", "ci-makes-pods", _KERNEL_AND_AUDIT),
+        Cut("quiet/scheduler", "operator-makes-workers", _KERNEL_AND_AUDIT),
+    ),
+    "identity-outside": (
+        Cut("fires/vault-and-storage", "identity-outside", _KERNEL_AND_AUDIT),
+        Cut("fires/node-identity", "identity-of-the-nodes-outside", _KERNEL_AND_AUDIT),
+        Cut("quiet/at-home", "identity-at-home", _KERNEL_AND_AUDIT),
+        Cut("quiet/days-later", "identity-days-later", _KERNEL_AND_AUDIT),
     ),
     "model-load": (
         Cut("fires/unpickles", "model-unpickles", _FULL),
@@ -152,6 +182,12 @@ def write(name: str, setting: Setting) -> tuple[Streams, Streams]:
     return REPLAYS[name](setting).streams, {}
 
 
+def declared(name: str, setting: Setting) -> dict[str, list[str]]:
+    """What the operator of a scenario's cluster declares."""
+    scenario = ATTACKS.get(name) or LOOK_ALIKES.get(name)
+    return scenario(setting).declared if scenario is not None else {}
+
+
 def breach() -> Streams:
     """The breach, in the middle of a cluster's everyday installs and metadata calls."""
     streams = [write("breach-86s", _FULL)[0]]
@@ -183,13 +219,16 @@ def shipped() -> Iterator[tuple[str, str]]:
             folder = f"src/eightysix/rules/{rule}/{cut.folder}"
             yield from _files(folder, streams)
             yield from _files(f"{folder}/baseline", baseline)
+            told = declared(cut.scenario, cut.setting)
+            if told:
+                yield f"{folder}/declared.json", json.dumps(told, indent=2) + "\n"
 
 
 def committed() -> set[str]:
     """Paths of the stream files that are there, in the folders that are written here."""
     folders = [ROOT / folder for folder in (*EXAMPLES, DOCUMENTED)]
     folders += [ROOT / "src/eightysix/rules" / rule / group for rule in RULES for group in ("fires", "quiet")]
-    return {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*.jsonl")}
+    return {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*.json*")}
 
 
 def main(arguments: list[str]) -> int:

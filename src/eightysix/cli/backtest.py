@@ -93,9 +93,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
 
 def _complete(told: Backtest) -> bool:
+    from eightysix.detect.needs import OPTIONAL
+
     counts = told.counts
     unread = counts.malformed or counts.oversized or any(p.kind == "unreadable" for p in told.problems)
-    unjudged = any(rule.missing and rule.missing != ("baseline",) for rule in told.before.rules)
+    unjudged = any(not set(rule.missing) <= OPTIONAL for rule in told.before.rules)
     return not (unread or unjudged or told.flooded)
 
 

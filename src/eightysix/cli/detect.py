@@ -24,8 +24,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "detect",
         help="find chains in telemetry files",
-        description="Reads telemetry (Tetragon, Falco, Kubernetes audit, in-process sensor, DNS; JSON Lines, .gz, .zst, folders,"
-        " - for standard input) and prints the incidents in it. Formats are recognised by content.",
+        description="Reads telemetry (Tetragon, Falco, Kubernetes audit, in-process sensor, DNS, Azure logs; JSON Lines, .gz,"
+        " .zst, folders, - for standard input) and prints the incidents in it. Formats are recognised by content.",
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for standard input")
@@ -52,20 +52,17 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     return 0 if args.exit_zero else exit_code(report)
 
 
-_LAYERS = frozenset({"baseline", "provenance"})
-"""What a cluster may simply not have: no baseline was built, the sensor is not installed. That is told, and is no fault of
-this input."""
-
-
 def exit_code(report: Report) -> int:
     """The highest that applies: 14 contain, 13 suspect, 11 watch, 10 incomplete, 0 nothing found. An incident that an
     exception covers raises nobody; the rule of the exit codes is in `docs/output.md`."""
     worst = max((i.verdict.rank for i in report.incidents if not i.suppressed_by), default=0)
     if worst:
         return {1: 11, 2: 13, 3: 14}[worst]
+    from eightysix.detect.needs import OPTIONAL
+
     counts, coverage = report.counts, report.coverage
     unread = counts.malformed or counts.oversized or any(p.kind == "unreadable" for p in coverage.problems)
-    unjudged = any(not rule.evaluable and not _LAYERS.issuperset(rule.missing) for rule in coverage.rules)
+    unjudged = any(not rule.evaluable and not set(rule.missing) <= OPTIONAL for rule in coverage.rules)
     return 10 if unread or unjudged or coverage.flooded else 0
 
 

@@ -23,7 +23,7 @@ __all__ = [
     "load_baseline",
 ]
 
-SOURCES = ("auto", "tetragon", "falco", "kubernetes-audit", "sensor", "dns")
+SOURCES = ("auto", "tetragon", "falco", "kubernetes-audit", "sensor", "dns", "azure")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,31 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="address or name of the Kubernetes API server, repeatable (EIGHTYSIX_API_SERVER, comma separated)",
     )
+    _add_declarations(parser)
+
+
+def _add_declarations(parser: argparse.ArgumentParser) -> None:
+    """What an operator says that no record does."""
+    group = parser.add_argument_group("declaring")
+    group.add_argument(
+        "--egress",
+        action="append",
+        metavar="CIDR",
+        default=None,
+        help="range that the cluster's calls come from, repeatable (EIGHTYSIX_EGRESS, comma separated)",
+    )
+    group.add_argument(
+        "--identity",
+        action="append",
+        metavar="NS/SERVICEACCOUNT=ID",
+        default=None,
+        help="client or object id of a service account's cloud identity (* for the nodes'), repeatable"
+        " (EIGHTYSIX_IDENTITY, comma separated)",
+    )
+
+
+def _several(name: str) -> list[str]:
+    return [text for text in environment(name).split(",") if text]
 
 
 def add_judging(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +128,8 @@ def add_writing(parser: argparse.ArgumentParser, formats: Sequence[str]) -> argp
 
 def catalog_and_options(args: argparse.Namespace) -> tuple[Catalog, ReplayOptions]:
     """The rules, and the options of a run, that the command line asks for."""
+    from eightysix.context.addresses import Ranges
+    from eightysix.context.principals import identities
     from eightysix.rules.catalog import load_all
     from eightysix.serve.replay import ReplayOptions
 
@@ -112,6 +139,8 @@ def catalog_and_options(args: argparse.Namespace) -> tuple[Catalog, ReplayOption
         source=args.source,
         pod=args.pod,
         api_servers=api_servers(servers),
+        egress=Ranges(args.egress or _several("EGRESS")),
+        identities=identities(args.identity or _several("IDENTITY")),
         baseline=load_baseline(args.baseline),
         exceptions=catalog.exceptions,
     )

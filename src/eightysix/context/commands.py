@@ -6,7 +6,8 @@ together from words that are known (`context.programs`) and from names that are 
 
 `install` (packages land) · `download` (files or models land) · `publish` (a package, image, model
 or commit is pushed) · `build-hook` (a package's own build code runs) · `interpreter` (a script or module of anybody's
-runs) · `shell` · `cloud-cli` (a tool that holds cloud, cluster or registry credentials) · empty for everything else.
+runs) · `shell` · `host-entry` (it enters other namespaces or another root) · `cloud-cli` (a tool that holds cloud,
+cluster or registry credentials) · empty for everything else.
 
 Limits: a program under another name (a copy of curl), an applet of busybox (the kernel's record lacks `argv[0]`), and
 code that installs without a command are not recognised here; file writes and the sensor tell of them.
@@ -31,6 +32,7 @@ from eightysix.context.packages import WITHHELD, looks_secret
 from eightysix.context.programs import TOOLS, Grammar
 from eightysix.context.runtimes import (
     BUILD_HOOKS,
+    HOST_ENTRY,
     INTERPRETER_NAMES,
     INTERPRETERS,
     MODULES,
@@ -120,7 +122,7 @@ def summarise_joined(binary: str, arguments: str, cwd: str = "") -> Command:
 
 
 def program_kind(binary: str) -> str:
-    """What kind of program this is, for a first decision: `tool`, `interpreter`, `shell`, `wrapper`, or empty when no
+    """What kind of program this is, for a first decision: `tool`, `interpreter`, `shell`, `wrapper`, `host`, or empty when no
     arguments can give it an activity."""
     handler = _program(binary if len(binary) <= _MAX_BINARY else binary[-_MAX_BINARY:])[1]
     if isinstance(handler, str):
@@ -159,6 +161,8 @@ def _handler(name: str) -> _Handler | None:
             return "shell"
         if candidate in WRAPPERS:
             return "wrapper"
+        if candidate in HOST_ENTRY:
+            return "host"
     return None
 
 
@@ -169,6 +173,8 @@ def _read(name: str, handler: _Handler, words: Words, cwd: str) -> Command:
         return _interpreter(name, handler, words, cwd)
     if isinstance(handler, Transfer):
         return read_transfer(name, handler, words)
+    if handler == "host":
+        return _host(name, words)
     return _shell(name, words) if handler == "shell" else _wrapper(name, words, cwd)
 
 
@@ -307,6 +313,23 @@ def _shell(name: str, words: Words) -> Command:
             return Command(f"{name} -c", "shell", (), "sh")
         place += 2 if word in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file") else 1
     return Command(name, "shell", (), "sh")
+
+
+def _host(name: str, words: Words) -> Command:
+    """`nsenter` into another process's namespaces, or `chroot` into a folder: in a container that is the node's, or
+    nothing at all. What runs there is another program's start."""
+    for word in words.words:
+        letters = word[1:] if word.startswith("-") and not word.startswith("--") else ""
+        if name == "chroot" and word.startswith("/") and word != "/":
+            return Command("chroot", "host-entry", (), name)
+        if name == "nsenter" and (word.startswith(_ENTERS) or set(letters) & _ENTERING):
+            return Command("nsenter", "host-entry", (), name)
+    return Command(name, "", (), "")
+
+
+_ENTERS = ("--target", "--all", "--mount", "--pid", "--net", "--root")
+_ENTERING = frozenset("tampnr")
+"""nsenter(1)."""
 
 
 def _wrapper(name: str, words: Words, cwd: str) -> Command:

@@ -13,6 +13,7 @@ __all__ = [
     "named_key",
     "node_key",
     "pod_key",
+    "principal_key",
     "sensor_key",
 ]
 
@@ -56,6 +57,11 @@ def address_key(address: str) -> PodKey:
     return PodKey(f"i:{address}")
 
 
+def principal_key(principal: str) -> PodKey:
+    """The key of what cloud logs tell of a principal, of which no pod is known."""
+    return PodKey(f"p:{principal}")
+
+
 def is_alias(key: str) -> bool:
     """Tell whether `key` is a makeshift name that may later turn out to be a known pod."""
-    return key[1:2] == ":" and key[:1] in "achins"
+    return key[1:2] == ":" and key[:1] in "achinps"

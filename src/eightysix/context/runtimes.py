@@ -10,6 +10,7 @@ from eightysix.context.programs import DOWNLOAD, HOOK, INSTALL
 
 __all__ = [
     "BUILD_HOOKS",
+    "HOST_ENTRY",
     "INTERPRETERS",
     "INTERPRETER_NAMES",
     "MODULES",
@@ -140,6 +141,9 @@ WRAPPERS: Mapping[str, frozenset[str]] = {
     "busybox": _NONE,
 }
 """Programs that run another one, with their flags that take a value (their manual pages)."""
+
+HOST_ENTRY = frozenset({"nsenter", "chroot"})
+"""Programs that leave a container's own namespaces or root (util-linux, coreutils)."""
 
 _WGET = Transfer(
     tool="wget",

@@ -22,11 +22,14 @@ class Action(StrEnum):
     API = "api"
     API_CONNECT = "api-connect"
     CONNECT = "connect"
+    HOST_ENTRY = "host-entry"  # a process enters namespaces of the node, or runs a program of it
+    CLOUD = "cloud"  # a principal is seen by a cloud service
     EXEC = "exec"
     RUN = "run"  # imports, unpickling, libraries
     RESOLVE = "resolve"
     STARTED = "started"  # never an event: the start of a tainted process, told by its first act
     NEW_DIGEST = "new-digest"  # never an event: the first start of a digest that the baseline has not
+    MADE = "made"  # never an event of this pod: a pod that it made, and what that one did (`detect.follow`)
     OTHER = "other"
 
 
@@ -38,6 +41,8 @@ def action_of(event: Event) -> Action:
     """Sort an event by what it could be evidence for; depends on the event alone."""
     if event.kind is Kind.API:
         return Action.API
+    if event.kind is Kind.CLOUD:
+        return Action.CLOUD
     if event.kind in (Kind.CONNECT, Kind.HTTP):
         if event.domain is not None:
             return Action.CREDENTIAL
@@ -53,12 +58,14 @@ def action_of(event: Event) -> Action:
         return Action.RUN
     if event.activity in _LANDING:
         return Action.INSTALL
-    return Action.EXEC
+    return Action.HOST_ENTRY if event.activity == "host-entry" else Action.EXEC
 
 
 def _file_action(event: Event) -> Action:
     if event.domain is not None:
         return Action.CREDENTIAL
+    if event.activity == "host-entry":
+        return Action.HOST_ENTRY
     if event.activity == "environment":
         return Action.ENVIRONMENT
     if event.activity.startswith("startup-file"):
@@ -71,7 +78,10 @@ def _file_action(event: Event) -> Action:
 def subject_of(event: Event) -> str:
     """What the event acts on: events with the same process, action and subject are repetitions of each other."""
     if event.kind is Kind.API:
-        return f"{event.verb}/{event.resource}/{event.subresource}/{event.object_namespace}/{event.object_name}/{event.outcome}"
+        thing = f"{event.resource}/{event.subresource}/{event.object_namespace}/{event.object_name}"
+        return f"{event.verb}/{thing}/{event.outcome}/{event.source_ip}"
+    if event.kind is Kind.CLOUD:
+        return f"{event.resource}/{event.verb}/{event.object_name}/{event.source_ip}/{event.outcome}"
     if event.kind in (Kind.CONNECT, Kind.HTTP):
         return f"{event.kind}/{event.dst_ip or event.dst_name}:{event.dst_port}{event.url_path}/{event.outcome}/{event.root}"
     if event.kind is Kind.FILE:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from eightysix.detect.facts import UNANCHORED
-from eightysix.detect.gate import Gate, contain_gate
+from eightysix.detect.gate import SKEW_NS, Gate, contain_gate
 from eightysix.detect.observe import Observation
 from eightysix.detect.plan import Plan, Structure
 from eightysix.detect.rule import Join, Rule, Step, StepMode
@@ -92,7 +92,7 @@ def _all_chains(plan: Plan, search: Search) -> list[Chain]:
     found = [
         _try(plan, search, search.trial(anchor, taker))
         for taker, acts in search.takers(plan)
-        for anchor in _anchors(plan, starts, taker, acts)
+        for anchor in _anchors(plan, search, starts, taker, acts)
     ]
     return [chain for chain in found if chain is not None]
 
@@ -125,10 +125,14 @@ def _starts(plan: Plan, search: Search) -> list[Observation]:
     return sorted(found.values(), key=lambda o: (o.time_ns, o.event.event_id))
 
 
-def _anchors(plan: Plan, starts: list[Observation], taker: str, acts: list[Observation]) -> list[Observation]:
+def _anchors(
+    plan: Plan, search: Search, starts: list[Observation], taker: str, acts: list[Observation]
+) -> list[Observation]:
     """The starts worth trying for one taker: of landings the earliest, and the latest before each of its acts (T0 is one
     of them), apart for those that others saw and those that the pod alone tells of; of other starts the taker's own
     first of each domain."""
+    if plan.windowed:
+        return _latest_before(starts, plan, search)
     if not acts:
         return _spread(starts, MAX_ANCHORS)
     if plan.starts_with_landing:
@@ -141,6 +145,18 @@ def _anchors(plan: Plan, starts: list[Observation], taker: str, acts: list[Obser
         if id(start) in own or start.domain is None or not taker:
             firsts.setdefault(str(start.domain or start.event.event_id), start)
     return _spread(list(firsts.values()), MAX_ANCHORS)
+
+
+def _latest_before(starts: list[Observation], plan: Plan, search: Search) -> list[Observation]:
+    """Where time alone joins a step, the latest start before each match of it: a poll makes a start every minute, and the
+    first of them may be days ago."""
+    acts = [t.observation for name in plan.windowed for t in search.candidates(plan, name)]
+    chosen: dict[int, Observation] = {}
+    for act in acts:
+        place = bisect_right(starts, act.time_ns + SKEW_NS, key=lambda o: o.time_ns)
+        if place:
+            chosen[id(starts[place - 1])] = starts[place - 1]
+    return _spread(sorted(chosen.values(), key=lambda o: (o.time_ns, o.event.event_id)), MAX_ANCHORS)
 
 
 def _landings_before(starts: list[Observation], acts: list[Observation]) -> list[Observation]:

@@ -5,7 +5,7 @@ Pure: events in, incidents out. Who reads files and who prints is somebody else'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from eightysix.context.names import MAX_NAMES, Validity, note_name
@@ -18,13 +18,16 @@ from eightysix.context.pods import (
     named_key,
     node_key,
     pod_key,
+    principal_key,
     sensor_key,
 )
 from eightysix.detect.chain import Chain, Tried, find_chain
 from eightysix.detect.combine import Case, combine
 from eightysix.detect.contribute import with_contributions
 from eightysix.detect.exceptions import ExceptionRule
-from eightysix.detect.plan import Plans, traits_of
+from eightysix.detect.follow import follow
+from eightysix.detect.observe import Observation
+from eightysix.detect.plan import Plans, traits_of, with_made
 from eightysix.detect.resolve import resolve
 from eightysix.detect.rule import Rule
 from eightysix.detect.search import Search
@@ -35,7 +38,7 @@ from eightysix.model.event import Contact, Event
 from eightysix.model.incident import Incident
 from eightysix.model.words import Grade, Kind, Source
 
-__all__ = ["MAX_PODS", "MAX_TOTAL_NAMES", "MAX_TOTAL_PROCESSES", "Engine", "judge", "key_of"]
+__all__ = ["MAX_PODS", "MAX_TOTAL_NAMES", "MAX_TOTAL_PROCESSES", "Engine", "Names", "judge", "key_of"]
 
 MAX_TOTAL_PROCESSES = 65_536
 """Process facts kept over all pods, as many as Tetragon's own cache holds (`processCacheSize` of its Helm chart)."""
@@ -60,6 +63,8 @@ def key_of(event: Event) -> str:
         return container_key(event.node, event.container_id)
     if event.pod:
         return named_key(event.namespace, event.pod)
+    if event.kind is Kind.CLOUD:
+        return principal_key(event.principals[0] if event.principals else "")
     if event.source is Source.SENSOR:
         return sensor_key()
     if event.source is Source.DNS:
@@ -192,13 +197,29 @@ class Engine:
             # Who is to be found among the pods must be looked for among those without an event, too.
             silent = [key for key in {*self.trees, *self.contacts} if key not in states and not is_alias(key)]
             states = states | {key: self._new_state(key) for key in sorted(silent)}
-        found, self.unattributed = resolve(states, self.pod_hint)
+        if self.knowledge.learnt.full:
+            self.flooded.add("too many addresses of nodes or pods")
+        found, self.unattributed = resolve(states, self.pod_hint, self._principals())
         return [state for state in found if state.buckets or state.taints]
+
+    def _principals(self) -> dict[str, frozenset[str]]:
+        """Ids of cloud principals by service account (`*`: of the nodes), as declared and as learnt."""
+        known = dict(self.knowledge.identities)
+        for account, ids in self.knowledge.learnt.principals.items():
+            known[account] = known.get(account, frozenset()) | ids
+        return known
 
     def cases(self) -> list[Case]:
         """All incidents that the events so far amount to, worst first, with what they are made of."""
+        states = self.resolved()
+        made = follow(states, self.knowledge)
+        knowledge = replace(self.knowledge, names=Names({state.key: state for state in states}))
         return combine(
-            [chain for state in self.resolved() for chain in judge(self.plans, state, self.knowledge)]
+            [
+                chain
+                for state in states
+                for chain in judge(self.plans, state, knowledge, made.get(state.key, ()))
+            ]
         )
 
     def incidents(self, exceptions: Sequence[ExceptionRule] = ()) -> list[Incident]:
@@ -213,20 +234,44 @@ class Engine:
         ]
 
 
-def judge(plans: Plans, state: PodState, knowledge: Knowledge) -> list[Chain]:
-    """The chains of all rules in one pod."""
-    candidates = plans.worth_asking(
-        traits_of(state, baseline=knowledge.baseline is not None, named=bool(knowledge.told_names))
+def judge(
+    plans: Plans, state: PodState, knowledge: Knowledge, made: tuple[Observation, ...] = ()
+) -> list[Chain]:
+    """The chains of all rules in one pod; `made` is what pods did that this one made (`detect.follow`)."""
+    traits = with_made(
+        traits_of(state, baseline=knowledge.baseline is not None, named=bool(knowledge.told_names)), made
     )
+    candidates = plans.worth_asking(traits)
     if not candidates:
         return []
     view = PodView.of(state, knowledge)
     if view is None:
         return []
+    view.made = made
     search = Search(view)
     tried: Tried = {}
     chains = (find_chain(plan, search, tried) for plan in candidates)
     return [chain for chain in chains if chain is not None]
+
+
+class Names(Mapping[str, str]):
+    """`namespace/name` of pods by uid, looked up when somebody asks."""
+
+    def __init__(self, states: Mapping[str, PodState]) -> None:
+        self._states = states
+
+    def __getitem__(self, key: str) -> str:
+        for bucket in self._states[key].buckets.values():
+            event = bucket.events[0]
+            if event.pod:
+                return f"{event.namespace}/{event.pod}"
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
 
 
 def _add_ancestors(

@@ -8,10 +8,12 @@ from itertools import islice, pairwise
 
 from eightysix.context.commands import is_inline, program_kind
 from eightysix.context.credentials import TEMPORARY, variable_domain
+from eightysix.context.kubelet import volume_at
 from eightysix.context.publishing import PUBLISHING_KINDS, delivery_service
 from eightysix.detect.actions import Action
 from eightysix.detect.loads import loads_of, runs_code
 from eightysix.detect.observe import Observation
+from eightysix.detect.place import agent_novelty, caller_novelty, place_of
 from eightysix.detect.twins import twin_of
 from eightysix.detect.view import ANNOUNCED_NS, PodView, distribution_name, runs_python
 from eightysix.model.event import Event
@@ -86,6 +88,10 @@ def _of_request(work: Callable[[Event], object]) -> _Work:
     return lambda view, observation: work(observation.event) if observation.event.kind is Kind.API else None
 
 
+def _of_cloud(work: Callable[[Event], object]) -> _Work:
+    return lambda view, observation: work(observation.event) if observation.event.kind is Kind.CLOUD else None
+
+
 def _of_event(work: Callable[[Event], object]) -> _Work:
     return lambda view, observation: work(observation.event)
 
@@ -128,6 +134,8 @@ def grade_of(observation: Observation) -> str:
 def rule_action(view: PodView, observation: Observation) -> str:
     """The `action` that rules see."""
     action, event = observation.action, observation.event
+    if observation.told_as:
+        return observation.told_as
     if action is Action.STARTED:
         return "landed-run"
     if action is Action.INSTALL:
@@ -379,6 +387,16 @@ def workload_novelty(view: PodView, observation: Observation) -> str:
     return "unknown"
 
 
+def _volume_owner(view: PodView, observation: Observation) -> str:
+    """Of a file in the kubelet's folder: whose volume it lies in."""
+    event = observation.event
+    volume = volume_at(event.file_path) if event.file_path else None
+    if volume is None:
+        return ""
+    mine = event.pod_uid or view.who.pod_uid
+    return "unknown" if not mine else "own" if volume.pod_uid == mine else "other"
+
+
 def _publishing_novelty(view: PodView, observation: Observation) -> str | None:
     """Of what publishing needs (a credential for it, a tool, a place for uploads): whether the workload ever published, or
     at least took this kind of credential, by the baseline."""
@@ -449,6 +467,7 @@ _FIELDS: Mapping[str, _Work] = {
     "file.path": _of_event(lambda event: event.file_path),
     "file.access": _of_event(lambda event: str(event.access)),
     "file.common": _of_event(lambda event: event.activity == "startup-file-common"),
+    "file.pod": _volume_owner,
     "dst.ip": _of_event(lambda event: event.dst_ip),
     "dst.port": _of_event(lambda event: event.dst_port or None),
     "dst.name": lambda view, observation: observation.name,
@@ -491,6 +510,12 @@ _FIELDS: Mapping[str, _Work] = {
     "k8s.identity": _of_request(lambda event: event.identity),
     "k8s.impersonated": _of_request(lambda event: event.impersonated),
     "k8s.user_agent": _of_request(lambda event: event.user_agent),
+    "k8s.host": _of_request(lambda event: event.host),
+    "caller.place": place_of,
+    "caller.address": caller_novelty,
+    "caller.agent": agent_novelty,
+    "cloud.service": _of_cloud(lambda event: event.resource),
+    "cloud.operation": _of_cloud(lambda event: event.verb),
     "k8s.own_namespace": lambda view, observation: (
         observation.event.object_namespace == view.who.namespace
         if observation.event.kind is Kind.API

@@ -61,6 +61,13 @@ _ACTION_VALUES: Final = (
     ("revive", "a serialized object of LangChain was revived"),
     ("publish", "a program starts that publishes a package, image, model or commit"),
     ("write", "a file is written where programs are kept"),
+    ("host-entry", "a process enters the node's namespaces or file system"),
+    ("cloud", "a principal of the cloud is seen by one of its services"),
+    ("made-pod", "after something landed, the pod's identity makes a pod or a workload"),
+    ("made-credential", "a pod made that way takes a credential"),
+    ("made-host-entry", "a pod made that way enters the node"),
+    ("made-contact", "a pod made that way connects to a public address"),
+    ("made-api", "a pod made that way uses the Kubernetes API"),
 )
 
 ACTIONS: Final = frozenset(value for value, _ in _ACTION_VALUES)
@@ -80,6 +87,8 @@ _CLASSES: Final = _plain(
     "metadata", "wire-server", "api-server", "index", "loopback", "link-local", "cluster", "public", "unknown"
 )
 
+_SEEN: Final = (("new", "from others only"), ("first", "not used before"), ("repeat", ""), ("unknown", ""))
+
 FIELDS: Final[tuple[Field, ...]] = (
     Field("action", "what the event means", values=_ACTION_VALUES),
     Field("source", "as in the event", values=_plain(*Source)),
@@ -96,6 +105,11 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("file.path", "path of the file that was touched"),
     Field("file.access", "how", values=_plain(*Access)),
     Field("file.common", "true for a startup hook with a name that common tools use", FieldType.BOOL),
+    Field(
+        "file.pod",
+        "of a file in the kubelet's folder on the node: whose volume it lies in",
+        values=_plain("own", "other", "unknown"),
+    ),
     Field("dst.ip", "destination address", FieldType.ADDRESS),
     Field("dst.port", "destination port", FieldType.NUMBER),
     Field("dst.name", "destination host name, where a source tells it"),
@@ -140,6 +154,35 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("k8s.impersonated", "user name that the caller impersonates"),
     Field("k8s.user_agent", "user agent of the caller"),
     Field("k8s.own_namespace", "true when the object is in the pod's own namespace", FieldType.BOOL),
+    Field(
+        "k8s.host",
+        "what of the node a made pod asks for, where the audit log has its body",
+        FieldType.TEXTS,
+        _plain("host-ipc", "host-network", "host-path", "host-pid", "privileged"),
+    ),
+    Field(
+        "caller.place",
+        "where a request to the API or the cloud came from",
+        values=(
+            ("pod", "an address of the pod"),
+            ("node", "of its node"),
+            (
+                "egress",
+                "in a range that `--egress` declares, or a public address that nodes of the cluster leave by",
+            ),
+            ("outside", "in none of these"),
+            ("elsewhere", "no range is declared, and it is neither the pod's nor its node's"),
+            ("unknown", ""),
+        ),
+    ),
+    Field("caller.address", "whether the identity was used from this address before", values=_SEEN),
+    Field("caller.agent", "whether it was used with this client product before", values=_SEEN),
+    Field(
+        "cloud.service",
+        "kind of cloud log",
+        values=_plain("activity", "key-vault", "registry", "sign-in", "storage"),
+    ),
+    Field("cloud.operation", "operation that the cloud log names"),
     Field("lineage", "what the process descends from", FieldType.TEXTS, _LINEAGE),
     Field(
         "provenance.root",

@@ -10,9 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace as with_fields
 
 from eightysix.context.pods import is_alias, named_key
+from eightysix.context.workloads import MAKERS
 from eightysix.detect.chain import Chain
 from eightysix.detect.combine import Case, combine
-from eightysix.detect.engine import Engine, judge, key_of
+from eightysix.detect.engine import Engine, Names, judge, key_of
+from eightysix.detect.follow import follow
+from eightysix.detect.observe import Observation
 from eightysix.detect.rule import By
 from eightysix.detect.state import PodState
 from eightysix.detect.story import incident_id
@@ -32,6 +35,10 @@ class LiveEngine:
         self._marks: dict[str, int] = {}
         self._joined: set[str] = set()
         self._called: dict[str, str] = {}  # pods with evidence, by their names
+        self._makers: set[str] = set()
+        self._settled: set[str] = set()
+        self._made: dict[str, tuple[Observation, ...]] = {}
+        self._made_pods: set[str] = set()
         self._chains: dict[str, list[Chain]] = {}
         self._pods: dict[str, list[Case]] = {}
         self._rollouts: dict[str, list[Case]] = {}
@@ -49,6 +56,7 @@ class LiveEngine:
                 self._called[named_key(event.namespace, event.pod)] = key
         # A name counts from the next look on; only one that was never told before is worth a look of its own.
         self.dirty.update(self._called[key] for key in map(key_of, named) if key in self._called)
+        self._makers.update(key_of(e) for e in events if e.verb == "create" and e.resource in MAKERS)
 
     def _is_new_name(self, event: Event) -> bool:
         return f"{event.dst_ip}|{event.dst_name}" not in self.engine.names.get(key_of(event), ())
@@ -70,7 +78,19 @@ class LiveEngine:
     def waits_for_names(self) -> bool:
         """Whether something changed that has to be joined to pods under other names first: `settle` does that, and costs
         time that grows with the number of pods."""
-        return any(is_alias(key) or key in self._joined for key in self.dirty)
+        return any(is_alias(key) or key in self._joined or self._is_followed(key) for key in self.dirty)
+
+    def _is_followed(self, key: str) -> bool:
+        """Whether a pod made others after something landed in it, is one of those, or could be: then the chain that it
+        changes is not only its own."""
+        if key in self._made_pods:
+            return True
+        states = self.engine.states
+        # Of a maker that is known by another name so far, nobody knows here what landed in it.
+        tainted = [
+            maker for maker in self._makers if maker in states and (is_alias(maker) or states[maker].landed)
+        ]
+        return bool(tainted) and (key in tainted or key not in self._settled)
 
     def cases(self) -> list[Case]:
         """All incidents as they stand."""
@@ -80,7 +100,7 @@ class LiveEngine:
     def quick(self) -> list[Case]:
         """Judge the pods that changed and have one name only; the incidents of those, changed or not."""
         keys = {key for key in self.dirty if not is_alias(key) and key not in self._joined}
-        self.dirty -= keys
+        self.dirty -= {key for key in keys if not self._is_followed(key)}
         states = self.engine.states
         return self._judge((states[key] for key in sorted(keys) if key in states), ())
 
@@ -91,8 +111,14 @@ class LiveEngine:
         states = self.engine.resolved()
         self._joined = {state.key for state in states if self.engine.states.get(state.key) is not state}
         there = {state.key for state in states}
+        self._settled = set(there)
         gone = [key for key in self._chains if key not in there]
-        changed = [state for state in states if self._is_changed(state)]
+        made = follow(states, self.engine.knowledge)
+        followed = {key for key in {*made, *self._made} if made.get(key) != self._made.get(key)}
+        self._made = made
+        self._made_pods = {o.event.pod_uid for found in made.values() for o in found if o.event.pod_uid}
+        self._made_pods -= made.keys()
+        changed = [state for state in states if self._is_changed(state) or state.key in followed]
         return self._judge(changed, gone)
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -103,6 +129,8 @@ class LiveEngine:
             self._marks.pop(key, None)
             self._chains.pop(key, None)
             self._pods.pop(key, None)
+            self._made.pop(key, None)
+            self._makers.discard(key)
         for name in [name for name, key in self._called.items() if key in over]:
             del self._called[name]
 
@@ -126,6 +154,7 @@ class LiveEngine:
                 len(state.processes),
                 self._names_told(state),
                 tuple(sorted(state.flooded)),
+                self._known_addresses(state),
             )
         )
         if self._marks.get(state.key) == mark:
@@ -139,6 +168,11 @@ class LiveEngine:
         who = next((event for event in told if event.pod), None)
         return len(self.engine.names.get(named_key(who.namespace, who.pod), ())) if who is not None else 0
 
+    def _known_addresses(self, state: PodState) -> int:
+        """How many addresses of the pod and of nodes are known: where its calls came from depends on them."""
+        learnt = self.engine.knowledge.learnt
+        return len(learnt.pods.get(state.key, ())) + learnt.node_facts
+
     def _judge(self, states: Iterable[PodState], gone: Iterable[str]) -> list[Case]:
         touched_rollouts: set[str] = set()
         found: list[Case] = []
@@ -146,8 +180,9 @@ class LiveEngine:
             touched_rollouts |= _rollouts_of(self._chains.pop(key, ()))
             self._pods.pop(key, None)
         engine = self.engine
+        knowledge = with_fields(engine.knowledge, names=Names(engine.states))
         for state in states:
-            chains = judge(engine.plans, state, engine.knowledge)
+            chains = judge(engine.plans, state, knowledge, self._made.get(state.key, ()))
             before = self._chains.get(state.key, ())
             if not chains and not before:
                 continue

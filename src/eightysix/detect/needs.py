@@ -8,7 +8,11 @@ from eightysix.detect.rule import Need, Rule
 from eightysix.model.incident import RuleCoverage
 from eightysix.model.words import Source
 
-__all__ = ["SWITCH_ON", "account", "met_needs"]
+__all__ = ["OPTIONAL", "SWITCH_ON", "account", "met_needs"]
+
+OPTIONAL = frozenset({Need.BASELINE, Need.PROVENANCE, Need.API_AUDIT, Need.CLOUD_LOGS})
+"""What a cluster may simply not have: no baseline was built, the sensor is not installed, a log is not exported. That is
+told for each rule that needs it, and is no fault of this input."""
 
 SWITCH_ON: Mapping[Need, str] = {
     Need.CONNECTIONS: "connections: a Tetragon policy on tcp_connect (or security_socket_connect), or the in-process sensor",
@@ -16,6 +20,7 @@ SWITCH_ON: Mapping[Need, str] = {
     Need.PROCESSES: "processes: Tetragon's process_exec events (on by default), or the sensor",
     Need.PROVENANCE: "provenance: the in-process sensor",
     Need.API_AUDIT: "api-audit: the Kubernetes audit log (AKS: kube-audit; kube-audit-admin lacks get and list)",
+    Need.CLOUD_LOGS: "cloud-logs: Azure's activity, sign-in, Key Vault, storage and registry logs (diagnostic settings)",
     Need.BASELINE: "baseline: eightysix baseline build over telemetry of a time that you trust",
 }
 """By need, the one thing to switch on."""
@@ -34,6 +39,7 @@ _MET_BY: Mapping[Need, Mapping[Source, tuple[str, ...]]] = {
     Need.PROCESSES: {Source.TETRAGON: ("exec",), Source.FALCO: ("exec",), Source.SENSOR: ("start",)},
     Need.PROVENANCE: {Source.SENSOR: ("start", "connect", "import", "http", "file", "exec", "spawn")},
     Need.API_AUDIT: {Source.KUBERNETES_AUDIT: ("api",)},
+    Need.CLOUD_LOGS: {Source.AZURE: ("activity", "sign-in", "key-vault", "storage", "registry")},
 }
 
 

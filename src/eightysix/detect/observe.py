@@ -33,7 +33,8 @@ HOP_NS = 1_000_000_000
 
 class Observation(Struct):
     """One thing that happened. `event` is the strongest record of it, `twin` the sensor's record of the same act. `name` is
-    what the destination is called by whoever told, `known_as` by the cluster's resolver: only that is judged."""
+    what the destination is called by whoever told, `known_as` by the cluster's resolver: only that is judged. Where a pod
+    that this one made did it, `by` names that pod and `told_as` is what rules see (`detect.follow`)."""
 
     event: Event
     action: Action
@@ -45,6 +46,8 @@ class Observation(Struct):
     artifacts: tuple[Artifact, ...] = ()
     name: str = ""
     known_as: tuple[str, ...] = ()
+    told_as: str = ""
+    by: str = ""
 
     @property
     def evidence(self) -> tuple[Event, ...]:

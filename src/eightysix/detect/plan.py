@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from eightysix.detect.actions import Action
 from eightysix.detect.facts import UNANCHORED, credential_kind
 from eightysix.detect.fieldnames import ACTIONS, FIELD_BY_NAME
+from eightysix.detect.observe import Observation
 from eightysix.detect.rule import Join, Possible, Rule, StepMode
 from eightysix.detect.state import PodState
 from eightysix.model.words import Source, Stage
 
-__all__ = ["Plan", "Plans", "Structure", "Traits", "traits_of"]
+__all__ = ["Plan", "Plans", "Structure", "Traits", "traits_of", "with_made"]
 
 MAX_KINDS = 4096
 """Kinds of pod that are remembered before starting over."""
@@ -30,6 +32,7 @@ _SEEN_AS: Mapping[str, tuple[str, ...]] = {
     Action.CREDENTIAL: ("credential", "landed-run"),
     Action.CONNECT: ("connect", "api-connect"),
     Action.RESOLVE: (),
+    Action.MADE: (),
     Action.OTHER: (),
 }
 """What rules may see (`facts.rule_action`) of a state's actions."""
@@ -119,6 +122,15 @@ def traits_of(state: PodState, *, baseline: bool, named: bool = False) -> Traits
     return Traits(frozenset(actions), frozenset(domains), frozenset(kinds), landed, told, named, baseline)
 
 
+def with_made(traits: Traits, made: Sequence[Observation]) -> Traits:
+    """`traits`, with what pods did that this one made."""
+    if not made:
+        return traits
+    domains = {str(o.domain) for o in made if o.domain is not None}
+    actions = traits.actions | {o.told_as for o in made}
+    return msgspec.structs.replace(traits, actions=actions, domains=traits.domains | domains)
+
+
 Structure = tuple[object, ...]
 """What a chain search depends on: steps, joins and detections, but no points and no texts."""
 
@@ -148,6 +160,7 @@ class Plan:
         self.process_names = tuple(
             name for step in steps if step.join in (Join.PROCESS, Join.LINEAGE) for name in step.names
         )
+        self.windowed = tuple(name for step in steps if step.join is Join.WINDOW for name in step.names)
         self.by_process = any(step.join in (Join.PROCESS, Join.LINEAGE) for step in rule.chain)
 
     def could_match(self, traits: Traits) -> bool:

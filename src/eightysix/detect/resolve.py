@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from eightysix.context.pods import is_alias
+from eightysix.detect.identities import join_principals
 from eightysix.detect.state import PodState, merge, step
+from eightysix.model.event import Event
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Source
 
-__all__ = ["resolve"]
+__all__ = ["MAX_MINTED", "resolve"]
 
 _SLACK_NS = 60_000_000_000
 """A pod's life as far as the records show is stretched by a minute at both ends before it is compared with others."""
+
+
+MAX_MINTED = 4
+"""Tokens that mint tokens are followed this far."""
 
 
 class _Span:
@@ -38,11 +44,13 @@ class _Span:
         return max(0, self.first - time_ns, time_ns - self.last)
 
 
-def resolve(states: Mapping[str, PodState], pod_hint: str = "") -> tuple[list[PodState], int]:
+def resolve(
+    states: Mapping[str, PodState], pod_hint: str = "", principals: Mapping[str, frozenset[str]] | None = None
+) -> tuple[list[PodState], int]:
     """The states of pods, with the records of makeshift names joined in, and the number of events that stay without a pod.
 
-    `pod_hint` (`namespace/name` or a uid) says whose the sensor's records without a pod are. The given states are not
-    changed.
+    `pod_hint` (`namespace/name` or a uid) says whose the sensor's records without a pod are, `principals` which ids of
+    cloud principals a service account stands for (`detect.identities`). The given states are not changed.
     """
     pods = {key: state for key, state in states.items() if not is_alias(key) or key.startswith("c:")}
     aliases = {key: state for key, state in states.items() if key not in pods}
@@ -63,6 +71,8 @@ def resolve(states: Mapping[str, PodState], pod_hint: str = "") -> tuple[list[Po
         unattributed += _join_sensor(sensor, joined, spans, pod_hint)
     accounts = [s for k, s in aliases.items() if k.startswith("a:")]
     unattributed += _join_tokens(joined, accounts)
+    clouds = [s for k, s in sorted(aliases.items()) if k.startswith("p:")]
+    unattributed += join_principals(joined, clouds, principals or {})
     unattributed += sum(len(s.events()) for k, s in aliases.items() if k.startswith("h:")) - _told_by_lineage(
         joined
     )
@@ -204,22 +214,32 @@ def _join_sensor(sensor: PodState, joined: dict[str, PodState], spans: dict[str,
 
 
 def _join_tokens(joined: dict[str, PodState], accounts: Iterable[PodState]) -> int:
-    """Requests with a token that a pod minted join that pod: taint follows the token id."""
+    """Requests with a token that a pod minted join that pod, and so do those with a token that such a token minted:
+    taint follows the token id, `MAX_MINTED` steps far."""
     minted: dict[str, str] = {}
-    for key, state in joined.items():
-        for bucket in state.buckets.values():
+    for key in sorted(joined):
+        for bucket in joined[key].buckets.values():
             for event in bucket.events:
                 if event.issued_credential_id:
                     minted.setdefault(event.issued_credential_id, key)
-    lost = 0
-    for state in accounts:
-        for event in state.events():
+    waiting = [event for state in accounts for event in state.events()]
+    for _ in range(MAX_MINTED):
+        theirs: dict[str, PodState] = {}
+        rest: list[Event] = []
+        for event in waiting:
             owner = minted.get(event.credential_id) if event.credential_id else None
             if owner is None:
-                lost += 1
+                rest.append(event)
                 continue
-            joined[owner] = _with(joined[owner], step(PodState(key=owner), event))
-    return lost
+            step(theirs.setdefault(owner, PodState(key=owner)), event)
+            if event.issued_credential_id:
+                minted.setdefault(event.issued_credential_id, owner)
+        for owner, state in theirs.items():
+            joined[owner] = _with(joined[owner], state)
+        waiting = rest
+        if not theirs or not minted:
+            break
+    return len(waiting)
 
 
 def _ns(text: str) -> int:

@@ -98,6 +98,7 @@ class Need(StrEnum):
     PROCESSES = "processes"
     PROVENANCE = "provenance"
     API_AUDIT = "api-audit"
+    CLOUD_LOGS = "cloud-logs"
     BASELINE = "baseline"
 
 

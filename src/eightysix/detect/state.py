@@ -67,6 +67,8 @@ MAX_BUCKETS: dict[Action, int] = {
     Action.RESOLVE: 256,
     Action.OTHER: 64,
     Action.ENVIRONMENT: 64,
+    Action.HOST_ENTRY: 64,
+    Action.CLOUD: 256,
 }
 """Buckets kept by action, half from the beginning, half from the end. Sized by the largest of the benign runs times ten."""
 

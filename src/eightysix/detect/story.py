@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 
 from eightysix.context.credentials import credential_at
+from eightysix.context.kubelet import volume_at
 from eightysix.detect.actions import Action
+from eightysix.detect.blast import node_identities, node_reason, node_step, other_volume
 from eightysix.detect.chain import Chain
 from eightysix.detect.facts import grade_of
 from eightysix.detect.observe import Observation
+from eightysix.detect.place import place_of
 from eightysix.detect.rule import By
 from eightysix.detect.view import PodView
 from eightysix.model.event import Event
@@ -111,7 +114,12 @@ def _signal_order(chain: Chain) -> list[str]:
 def _thing(view: PodView, observation: Observation) -> str:
     event = observation.event
     if event.kind is Kind.API:
-        return f"{event.verb} {event.resource} {event.object_namespace}/{event.object_name}"
+        thing = f"{event.verb} {event.resource} {event.object_namespace}/{event.object_name}"
+        return f"{observation.by} {thing} {event.source_ip}"
+    if event.kind is Kind.CLOUD:
+        return f"{event.resource} {event.verb} {event.object_name} {event.source_ip}"
+    if observation.by or volume_at(event.file_path) is not None:
+        return f"{observation.by} {event.file_path or view.thing(observation)}"
     return (
         view.thing(observation)
         or event.file_path
@@ -132,7 +140,7 @@ def _entry(chain: Chain, observation: Observation, stage: Stage, title: str, sig
         evidence=_evidence(observation.evidence),
         signal=signal,
         process=_process(chain, observation),
-        destination=_destination(observation),
+        destination=_destination(chain, observation),
         identity=_identity_text(chain, observation),
     )
 
@@ -158,13 +166,15 @@ def _process(chain: Chain, observation: Observation) -> str:
         return f"{observation.event.image} {observation.event.image_digest[:19]}"
     told = observation.provenance
     command = observation.event.command or chain.view.lineage.command(observation.actor)
+    if observation.told_as not in ("", "made-pod"):
+        return f"{command or observation.event.binary} in {observation.by}".strip()
     root = told.at_import.partition("pth:")[2] or told.at_import or told.root
     if root and not root.startswith("app:"):
         return f"{command} ({root})" if command else root
     return command
 
 
-def _destination(observation: Observation) -> str:
+def _destination(chain: Chain, observation: Observation) -> str:
     event = observation.event
     if event.kind in (Kind.CONNECT, Kind.HTTP):
         place = f"{event.dst_ip or event.dst_name}:{event.dst_port}"
@@ -179,8 +189,20 @@ def _destination(observation: Observation) -> str:
         target = "/".join(
             p for p in (event.object_namespace, event.resource, event.object_name, event.subresource) if p
         )
-        return f"{event.verb} {target}"
+        asked = f" ({', '.join(event.host)})" if event.host else ""
+        return f"{event.verb} {target}{asked}{_from(chain, observation)}"
+    if event.kind is Kind.CLOUD:
+        return f"{event.verb} {event.object_name}".strip() + _from(chain, observation)
     return event.module
+
+
+def _from(chain: Chain, observation: Observation) -> str:
+    """Where a call came from, where that matters: beside the pod's own requests it would be noise."""
+    event = observation.event
+    told = event.source_ip and (
+        event.kind is Kind.CLOUD or place_of(chain.view, observation) in ("outside", "elsewhere")
+    )
+    return f" from {event.source_ip}" if told else ""
 
 
 def _identity_text(chain: Chain, observation: Observation) -> str:
@@ -196,12 +218,20 @@ def _taken(chain: Chain, observation: Observation) -> Identity | None:
     event, view = observation.event, chain.view
     if observation.denied:
         return None
+    if observation.told_as == "made-credential" and observation.domain is not None:
+        other = other_volume(chain, observation)
+        return other or Identity(
+            "made-pod", f"credential of pod {observation.by}", IdentityState.TAKEN, str(observation.domain)
+        )
     if observation.action is Action.CREDENTIAL and observation.domain is not None:
         domain = str(observation.domain)
         if event.kind is not Kind.FILE:
             return Identity(
                 "managed-identity", f"of {_pod_name(view)} by metadata service", IdentityState.TAKEN, domain
             )
+        other = other_volume(chain, observation)
+        if other is not None:
+            return other
         credential = credential_at(event.file_path)
         if (
             credential is not None
@@ -265,6 +295,8 @@ def _identities(chain: Chain) -> tuple[Identity, ...]:
     for (kind, name), identity in list(states.items()):
         if kind == "service-account" and used_api and name == _service_account(chain.view):
             note(Identity(kind, name, IdentityState.USED, identity.domain))
+    for identity in node_identities(chain):
+        note(identity)
     for name in _exposed(chain):
         note(Identity("environment", name, IdentityState.EXPOSED))
     return tuple(sorted(states.values(), key=lambda i: (-_STRENGTH[i.state], i.kind, i.name)))
@@ -296,6 +328,7 @@ def _why(chain: Chain) -> tuple[Reason, ...]:
     reasons += [
         Reason(rule.benign[place].points, rule.benign[place].why, Basis.JUDGED) for place in chain.benign
     ]
+    reasons += node_reason(chain)
     return tuple(sorted(reasons, key=lambda reason: (-reason.points, reason.text)))
 
 
@@ -324,7 +357,8 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
     if metadata and not any(e.url_path for o in metadata for e in o.evidence):
         gaps.append("which metadata path was asked for: the kernel sees the address only")
     if metadata:
-        gaps.append("which identity the metadata service handed out: sign-in logs are not read yet")
+        gaps.append(_cloud_gap(chain))
+    gaps += _place_gaps(chain)
     gaps += _nameless(chain)
     gaps += [f"flooded: {what}; a taint summary was kept" for what in sorted(view.flooded)]
     if chain.verdict is not Verdict.CONTAIN and chain.gate is not None:
@@ -350,6 +384,32 @@ def _nameless(chain: Chain) -> list[str]:
     ]
 
 
+def _cloud_gap(chain: Chain) -> str:
+    """Why it is not known which identity the metadata service handed out, and what that did."""
+    what = "which identity the metadata service handed out"
+    if Source.AZURE not in chain.view.knowledge.sources:
+        return f"{what}: no cloud log was read"
+    if any(o.action is Action.CLOUD for o in chain.view.observations):
+        return f"{what}: cloud logs tell of one that is declared, not whether it was this one"
+    return f"{what}: no row of the cloud logs is known to be this pod's (--identity)"
+
+
+def _place_gaps(chain: Chain) -> list[str]:
+    """Calls of which nobody can say whether they came from the pod."""
+    calls = [o for found in chain.matches.values() for o in found if o.event.source_ip]
+    unknown = {o.action for o in calls if place_of(chain.view, o) == "unknown"}
+    gaps = []
+    if Action.API in unknown:
+        gaps.append(
+            "where the token was used from: neither egress (--egress) nor the node's address is known"
+        )
+    if Action.CLOUD in unknown:
+        gaps.append(
+            "where the cloud identity was used from: no egress is declared (--egress) for such an address"
+        )
+    return gaps
+
+
 def _next_steps(chain: Chain, identities: tuple[Identity, ...]) -> tuple[str, ...]:
     """What to do, the incident's own names first."""
     lost = [
@@ -358,7 +418,7 @@ def _next_steps(chain: Chain, identities: tuple[Identity, ...]) -> tuple[str, ..
     landed = sorted(
         {str(a) for found in chain.matches.values() for o in found for a in o.artifacts if a.kind != "file"}
     )
-    steps: list[str] = []
+    steps = list(node_step(chain))
     if lost:
         steps.append(f"take back: {_some(lost)}")
     if landed:

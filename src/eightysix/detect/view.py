@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from eightysix.context.addresses import Learnt, Ranges
 from eightysix.context.baseline import Baseline, workload_key
 from eightysix.context.credentials import TEMPORARY
 from eightysix.context.destinations import classify
@@ -36,19 +38,25 @@ ANNOUNCED_NS = 3_000_000_000
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known beside the pod's own events. `sources` are those that brought anything at all;
-    `told_names` are names of destinations, by the name or address of the pod that was told them."""
+    """What is known beside the pod's own events. `sources` are those that brought anything at all; `told_names` are names of
+    destinations, by the name or address of the pod that was told them; `egress` and `identities` (service account to ids of
+    cloud principals) are the operator's word, `learnt` the control plane's; `names` are those of pods by uid."""
 
     baseline: Baseline | None = None
     api_servers: frozenset[str] = frozenset()
     startup_ns: int = STARTUP_NS
     sources: frozenset[Source] = frozenset()
     told_names: Names = field(default_factory=dict)
+    egress: Ranges = field(default_factory=Ranges)
+    learnt: Learnt = field(default_factory=Learnt)
+    identities: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class PodView:
-    """A pod's retained events, joined and sorted. Pure: the same state gives the same view."""
+    """A pod's retained events, joined and sorted. Pure: the same state gives the same view. `made` is what pods did that
+    this one made (`detect.follow`); `memo` and `memo_times` keep what other modules worked out."""
 
     key: str
     knowledge: Knowledge
@@ -71,6 +79,9 @@ class PodView:
     taint_roots: dict[str, str] = field(default_factory=dict)
     package_of: dict[str, tuple[str, str]] = field(default_factory=dict)
     fresh_code: dict[str, str] | None = None
+    made: tuple[Observation, ...] = ()
+    memo: dict[str, frozenset[str]] = field(default_factory=dict)
+    memo_times: dict[str, dict[str, int]] = field(default_factory=dict)
     loads: Loads | None = None
     heard: Heard | None = None
 
@@ -129,6 +140,7 @@ class PodView:
             o for o in self.observations if o.action is not Action.INSTALL or o.event.activity == "build-hook"
         ]
         found += self.landings
+        found += self.made
         release = self.new_digest()
         if release is not None:
             found.append(release)

@@ -139,6 +139,9 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     object_name: str = ""
     user_agent: str = ""
     source_ip: str = ""
+    host: tuple[str, ...] = ()
+    # identities of the cloud, small letters: what a row is about, or what a token was asked for
+    principals: tuple[str, ...] = ()
     # provenance, told by the sensor
     chain: tuple[str, ...] = ()
     root: str = ""

@@ -27,6 +27,7 @@ class Source(StrEnum):
     SENSOR = "sensor"
     FALCO = "falco"
     DNS = "dns"
+    AZURE = "azure"
 
 
 class Origin(StrEnum):
@@ -99,6 +100,7 @@ class Kind(StrEnum):
     START = "start"  # a Python interpreter started (sensor)
     SPAWN = "spawn"  # a Python program started a child (sensor)
     PICKLE = "pickle"  # unpickling looked up a global (sensor)
+    CLOUD = "cloud"  # a principal was seen at a cloud service or signed in (provider)
     REVIVE = "revive"  # a serialised object of LangChain was revived (sensor)
 
 

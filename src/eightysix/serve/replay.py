@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
+from eightysix.context.addresses import Ranges
 from eightysix.context.baseline import Baseline
 from eightysix.context.pods import is_alias
 from eightysix.detect.actions import Action, action_of
@@ -20,6 +21,7 @@ from eightysix.detect.view import Knowledge
 from eightysix.model.event import Event
 from eightysix.model.incident import Coverage, Incident, Report, SourceCoverage
 from eightysix.model.words import Kind, Source
+from eightysix.sources.azure import AzureDecoder
 from eightysix.sources.dns import DnsDecoder
 from eightysix.sources.falco import FalcoDecoder
 from eightysix.sources.interface import Decoder
@@ -37,12 +39,15 @@ TRIM_EVERY = 64
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """What a run is asked to do. `source` forces one format; `pod` says whose sensor records without a pod are;
+    """What a run is asked to do. `source` forces one format; `pod` says whose sensor records without a pod are; `egress`
+    and `identities` are what the operator declares (see `Knowledge`);
     `first_programs` asks for an event at the first start of each program, which only baselines need."""
 
     source: str = "auto"
     pod: str = ""
     api_servers: frozenset[str] = frozenset()
+    egress: Ranges = field(default_factory=Ranges)
+    identities: Mapping[str, frozenset[str]] = field(default_factory=dict)
     baseline: Baseline | None = None
     exceptions: tuple[ExceptionRule, ...] = ()
     first_programs: bool = False
@@ -59,17 +64,24 @@ class Replay:
     ) -> None:
         """`tetragon` makes the decoder of Tetragon's records, where it is not the usual one."""
         self._options = options
-        self.engine = Engine(rules, Knowledge(baseline=options.baseline, api_servers=options.api_servers))
+        knowledge = Knowledge(
+            baseline=options.baseline,
+            api_servers=options.api_servers,
+            egress=options.egress,
+            identities=options.identities,
+        )
+        self.engine = Engine(rules, knowledge)
         self.engine.pod_hint = options.pod
         first_execs = options.first_programs or not rules or _asks_for_execs(rules, options.baseline)
         self.tetragon = (tetragon or _decoder)(self.engine.trees, self.engine.contacts, first_execs)
         self.falco = FalcoDecoder(self.engine.trees, first_execs=first_execs, grown=self.tetragon.grown)
         decoders: list[Decoder] = [
             self.tetragon,
-            KubernetesAuditDecoder(),
+            KubernetesAuditDecoder(knowledge.learnt),
             SensorDecoder(),
             self.falco,
             DnsDecoder(),
+            AzureDecoder(),
         ]
         forced = None if options.source == "auto" else Source(options.source)
         self.recogniser = Recogniser(decoders, forced=forced)

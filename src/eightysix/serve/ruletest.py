@@ -1,24 +1,30 @@
 """Tests of rules on recordings: what must fire fires, what must stay quiet stays quiet, and a firing recording with its
 cause taken away never reaches `contain`.
 
-A rule's folder holds `fires/NAME/` and `quiet/NAME/`, each a folder of telemetry; a subfolder `baseline/` is the time before.
+A rule's folder holds `fires/NAME/` and `quiet/NAME/`, each a folder of telemetry; a subfolder `baseline/` is the time
+before, and a file `declared.json` what the operator of that cluster declares.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
+from eightysix.context.addresses import Ranges
 from eightysix.context.baseline import Baseline
+from eightysix.context.principals import identities
 from eightysix.detect.actions import Action, action_of
 from eightysix.detect.contribute import contributed
 from eightysix.detect.engine import Engine
 from eightysix.detect.profile import add_to_baseline
 from eightysix.detect.rule import Need, Rule
 from eightysix.detect.view import Knowledge
+from eightysix.model.errors import UsageError
 from eightysix.model.event import Contact, Event
 from eightysix.model.words import Outcome, Source, Verdict
 from eightysix.rules.catalog import load_packaged, packaged_folder
@@ -30,6 +36,7 @@ MINIMUM = 2
 """Recordings of each kind that a rule needs (DESIGN.md, decision 5)."""
 
 BASELINE = "baseline"
+DECLARED = "declared.json"
 ELSEWHERE = "another-pod"
 _LANDINGS = frozenset({Action.INSTALL, Action.STARTUP_FILE, Action.WRITE})
 
@@ -54,6 +61,14 @@ class Recording:
     contacts: dict[str, dict[str, Contact]]
     sources: frozenset[Source]
     baseline: Baseline | None = None
+    knowledge: Knowledge = field(default_factory=Knowledge)
+
+
+class Declared(msgspec.Struct, forbid_unknown_fields=True):
+    """`declared.json`: as the options `--egress` and `--identity`."""
+
+    egress: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,12 +151,27 @@ def record(folder: Path) -> Recording:
         before = Replay((), ReplayOptions())
         before.read([str(folder / BASELINE)], None)
         baseline, _ = before.build_baseline()
-    replay = Replay((), ReplayOptions(baseline=baseline))
-    paths = [str(path) for path in sorted(folder.iterdir()) if path.name != BASELINE]
-    events = [event for block in replay.events(paths, None) for event in block]
-    return Recording(
-        events, replay.engine.trees, replay.engine.contacts, frozenset(replay.recogniser.sources), baseline
+    told = _declared(folder / DECLARED)
+    options = ReplayOptions(
+        baseline=baseline, egress=Ranges(told.egress), identities=identities(told.identity)
     )
+    replay = Replay((), options)
+    paths = [str(path) for path in sorted(folder.iterdir()) if path.name not in (BASELINE, DECLARED)]
+    events = [event for block in replay.events(paths, None) for event in block]
+    engine = replay.engine
+    sources = frozenset(replay.recogniser.sources)
+    return Recording(events, engine.trees, engine.contacts, sources, baseline, engine.knowledge)
+
+
+def _declared(path: Path) -> Declared:
+    if not path.is_file():
+        return Declared()
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Declared)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path}: {error}", 'Write {"egress": ["203.0.113.0/28"], "identity": []}.'
+        ) from None
 
 
 def judge_contribution(rule: Rule, recording: Recording) -> Finding:
@@ -167,7 +197,10 @@ def judge_alone(rule: Rule, recording: Recording) -> Finding:
 
 
 def _engine(rules: Sequence[Rule], recording: Recording) -> Engine:
-    engine = Engine(rules, Knowledge(baseline=recording.baseline, sources=recording.sources))
+    knowledge = dataclasses.replace(
+        recording.knowledge, baseline=recording.baseline, sources=recording.sources
+    )
+    engine = Engine(rules, knowledge)
     engine.trees.update({key: dict(tree) for key, tree in recording.trees.items()})
     engine.contacts.update({key: dict(contacts) for key, contacts in recording.contacts.items()})
     engine.feed(recording.events)
@@ -181,11 +214,11 @@ def replace_baseline(recording: Recording) -> Recording:
     engine = _engine((), recording)
     for state in engine.resolved():
         add_to_baseline(known, state, engine.names)
-    return Recording(recording.events, recording.trees, recording.contacts, recording.sources, known)
+    return dataclasses.replace(recording, baseline=known)
 
 
 def _with(recording: Recording, events: list[Event]) -> Recording:
-    return Recording(events, recording.trees, recording.contacts, recording.sources, recording.baseline)
+    return dataclasses.replace(recording, events=events)
 
 
 def _reversed(recording: Recording) -> Recording:

@@ -17,6 +17,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from eightysix.context.addresses import Learnt
+from eightysix.context.destinations import address
 from eightysix.context.packages import looks_secret
 from eightysix.model.event import Event, EventId
 from eightysix.model.incident import Problem
@@ -24,6 +26,7 @@ from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Grade, Kind, Origin, Outcome, Source
 from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import read_value, why
+from eightysix.sources.kubernetes_audit_bodies import asked_of_node, learn, made_name
 from eightysix.sources.kubernetes_audit_records import (
     Annotations,
     AuditEvent,
@@ -76,13 +79,16 @@ _annotations, _addresses = _Column(Annotations), _Column(list[str])
 
 
 class KubernetesAuditDecoder:
-    """Decodes blocks of audit records; keeps no state.
+    """Decodes blocks of audit records; `learnt` receives what they tell beside events.
 
     Counting: a list (`records`, `items`) counts as the records in it. Understood records are of kind `api`, and
     `request-received` where they only announce a request that another record completes.
     """
 
     source = Source.KUBERNETES_AUDIT
+
+    def __init__(self, learnt: Learnt | None = None) -> None:
+        self._learnt = learnt if learnt is not None else Learnt()
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """See `Decoder.recognises`; a list is recognised by any of its first records."""
@@ -95,7 +101,7 @@ class KubernetesAuditDecoder:
         value is on, and the calls cost a tenth of it.
         """
         batch = Batch()
-        place = _Place(file, first_line, batch)
+        place = _Place(file, first_line, batch, self._learnt)
         view, find, decode, take = memoryview(block), block.find, _decode_record, place.take
         start, size = 0, len(block)
         while start < size:
@@ -131,7 +137,8 @@ class KubernetesAuditDecoder:
 class _Place:
     """Where in the input we are, and the batch that takes what is found there."""
 
-    def __init__(self, file: str, line: int, batch: Batch) -> None:
+    def __init__(self, file: str, line: int, batch: Batch, learnt: Learnt) -> None:
+        self.learnt = learnt
         self.file = file
         self.line = line
         self.batch = batch
@@ -217,6 +224,8 @@ class _Place:
                 received=row.row_received,
                 staged=row.row_staged,
                 annotations=_annotations(row.row_annotations),
+                request=row.row_request,
+                response=row.row_response,
             )
         except (ValueError, RecursionError) as error:
             self.problem(f"a column: {why(error)}")
@@ -240,6 +249,7 @@ class _Place:
             batch.kinds["request-received"] = batch.kinds.get("request-received", 0) + 1
             return
         batch.kinds["api"] = batch.kinds.get("api", 0) + 1
+        learn(self.learnt, audit, _peer(audit.source_ips))
         if is_of_interest(audit):
             batch.events.append(event_of_request(audit, time_ns, cluster, self.file, self.line))
 
@@ -293,7 +303,8 @@ def event_of_request(audit: AuditEvent, time_ns: int, cluster: str, file: str, l
         resource=_short(target.resource),
         subresource=_short(target.subresource),
         object_namespace=_short(target.namespace),
-        object_name=_short(target.name),
+        object_name=_short(target.name or made_name(audit)),
+        host=asked_of_node(audit),
         user_agent=_product(audit.user_agent),
         source_ip=_peer(audit.source_ips),
     )
@@ -339,7 +350,7 @@ def _path(uri: str, subresource: str | None) -> str:
 
 def _peer(addresses: list[str] | None) -> str:
     """The last of `sourceIPs`: "all but the last IP can be arbitrarily set by the client" (audit.k8s.io/v1 reference)."""
-    return _short(addresses[-1]) if addresses else ""
+    return address(addresses[-1]) if addresses else ""
 
 
 def _credential(ids: list[str] | None) -> str:

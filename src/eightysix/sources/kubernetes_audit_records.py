@@ -1,4 +1,5 @@
-"""The members of audit records that are decoded, and no others: bodies, headers and unknown extras never enter.
+"""The members of audit records that are decoded, and no others: headers and unknown extras never enter, and of bodies
+(which audit policies log at level Request and above) only what `Body` names.
 
 Sources: audit.k8s.io/v1 (kubernetes.io/docs/reference/config-api/apiserver-audit.v1), Azure Monitor's tables AKSAudit,
 AKSAuditAdmin and AzureDiagnostics, and the common schema of Azure resource logs (Event Hub, storage).
@@ -11,9 +12,11 @@ from msgspec import Raw, Struct
 __all__ = [
     "Annotations",
     "AuditEvent",
+    "Body",
     "Caller",
     "Extra",
     "Impersonated",
+    "PodSpec",
     "Properties",
     "Record",
     "Status",
@@ -80,10 +83,116 @@ class Annotations(
     issued: str | None = None
 
 
+class Address(Struct, gc=False):
+    """One of `podIPs`, `hostIPs`."""
+
+    ip: str = ""
+
+
+class PodStatus(
+    Struct,
+    gc=False,
+    rename={"pod_ips": "podIPs", "host_ips": "hostIPs", "pod_ip": "podIP", "host_ip": "hostIP"},
+):
+    """`status`, as the kubelet reports it."""
+
+    pod_ip: str | None = None
+    host_ip: str | None = None
+    pod_ips: list[Address] | None = None
+    host_ips: list[Address] | None = None
+
+
+class SecurityContext(Struct, gc=False):
+    """`securityContext` of a container."""
+
+    privileged: bool | None = None
+
+
+class BodyContainer(Struct, gc=False, rename={"security": "securityContext"}):
+    """One of `containers`."""
+
+    security: SecurityContext | None = None
+
+
+class Volume(Struct, gc=False, rename={"host_path": "hostPath"}):
+    """One of `volumes`; what its `hostPath` names is not kept."""
+
+    host_path: dict[str, object] | None = None
+
+
+class PodSpec(
+    Struct,
+    gc=False,
+    rename={
+        "host_pid": "hostPID",
+        "host_network": "hostNetwork",
+        "host_ipc": "hostIPC",
+        "first": "initContainers",
+    },
+):
+    """What of the node a pod asks for."""
+
+    host_pid: bool | None = None
+    host_network: bool | None = None
+    host_ipc: bool | None = None
+    volumes: list[Volume] | None = None
+    containers: list[BodyContainer] | None = None
+    first: list[BodyContainer] | None = None
+
+
+class Template(Struct, gc=False):
+    """`template` of a workload."""
+
+    spec: PodSpec | None = None
+
+
+class JobSpec(Struct, gc=False):
+    """`spec` of a job template."""
+
+    template: Template | None = None
+
+
+class JobTemplate(Struct, gc=False):
+    """`jobTemplate` of a CronJob."""
+
+    spec: JobSpec | None = None
+
+
+class Spec(PodSpec, gc=False, rename={"job": "jobTemplate"}):
+    """`spec` of a pod or of a workload that makes pods."""
+
+    template: Template | None = None
+    job: JobTemplate | None = None
+
+
+class Notes(Struct, gc=False, rename={"client_id": "azure.workload.identity/client-id"}):
+    """`metadata.annotations` of a service account (azure.github.io/azure-workload-identity)."""
+
+    client_id: str | None = None
+
+
+class Metadata(Struct, gc=False):
+    """`metadata`."""
+
+    name: str | None = None
+    uid: str | None = None
+    annotations: Notes | None = None
+
+
+class Body(Struct, gc=False):
+    """Of `requestObject` and `responseObject`."""
+
+    metadata: Metadata | None = None
+    spec: Spec | None = None
+    status: PodStatus | None = None
+
+
 class AuditEvent(
     Struct,
     gc=False,
     rename={
+        "request": "requestObject",
+        "response": "responseObject",
         "api_version": "apiVersion",
         "audit_id": "auditID",
         "uri": "requestURI",
@@ -113,6 +222,8 @@ class AuditEvent(
     received: str | None = None
     staged: str | None = None
     annotations: Annotations | None = None
+    request: Raw = Raw()
+    response: Raw = Raw()
 
 
 class Properties(Struct, gc=False):
@@ -139,6 +250,8 @@ class Record(
         "row_received": "RequestReceivedTime",
         "row_staged": "StageReceivedTime",
         "row_annotations": "Annotations",
+        "row_request": "RequestObject",
+        "row_response": "ResponseObject",
         "row_diagnostics_id": "ResourceId",
         "resource_id": "resourceId",
     },
@@ -171,3 +284,5 @@ class Record(
     row_received: str | None = None
     row_staged: str | None = None
     row_annotations: Raw = Raw()
+    row_request: Raw = Raw()
+    row_response: Raw = Raw()

@@ -31,16 +31,8 @@ MAX_PROBLEMS = 20_000
 
 _AZURE = frozenset(
     {
-        "Administrative",
-        "AADManagedIdentitySignInLogs",
-        "AADServicePrincipalSignInLogs",
         "AuditLogs",
-        "AzureActivity",
-        "ContainerRegistryLoginEvents",
-        "ContainerRegistryRepositoryEvents",
-        "ManagedIdentitySignInLogs",
         "NonInteractiveUserSignInLogs",
-        "ServicePrincipalSignInLogs",
         "SignInLogs",
         "cloud-controller-manager",
         "cluster-autoscaler",

@@ -24,6 +24,7 @@ from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import why
 from eightysix.sources.lines import find_newlines
 from eightysix.sources.tetragon_events import (
+    NODE_ROOT,
     Fact,
     classify_path,
     event_of,
@@ -208,6 +209,8 @@ class TetragonDecoder:
             process.docker,
             process.in_init_tree,
         )
+        if process.ns is not None and process.ns.mnt is not None and process.ns.mnt.is_host:
+            return True
         return self._first_execs or kind == _LOOK or (kind == _MAYBE and _may_matter(process.arguments))
 
     def _probe_matters(self, glance: Glance) -> bool:
@@ -417,13 +420,15 @@ def _program_class(binary: str) -> int:
     they hold a telling word; a look in any case."""
     if binary in LEAVES:
         return _LEAF
-    if binary.startswith(TEMPORARY):
+    if binary.startswith((*TEMPORARY, NODE_ROOT)):
         return _LOOK
     # A wrapper (env, timeout) starts the installer as a process of its own.
-    return {"tool": _LOOK, "interpreter": _MAYBE, "shell": _MAYBE}.get(program_kind(binary), _NOISE)
+    return {"tool": _LOOK, "interpreter": _MAYBE, "shell": _MAYBE, "host": _LOOK}.get(
+        program_kind(binary), _NOISE
+    )
 
 
-_TOLD = frozenset({"install", "download", "build-hook", "publish"})
+_TOLD = frozenset({"install", "download", "build-hook", "publish", "host-entry"})
 """Activities of which every exec is an event."""
 
 

@@ -16,6 +16,7 @@ from eightysix.context.credentials import (
     is_environment,
     startup_file,
 )
+from eightysix.context.kubelet import volume_at
 from eightysix.context.packages import told_path
 from eightysix.context.pods import container_key, node_key, pod_key
 from eightysix.model.event import Artifact, Event, EventId
@@ -24,6 +25,7 @@ from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, 
 from eightysix.sources.tetragon_records import Argument, Parent, Pod, Probe, ProcessInfo, Record
 
 __all__ = [
+    "NODE_ROOT",
     "Fact",
     "classify_path",
     "event_id",
@@ -46,6 +48,9 @@ MAY_READ = 4
 UNDER_WAY = frozenset({-4, -11, -106, -114, -115, -512, -513, -514, -516})
 """EINTR, EAGAIN, EISCONN, EALREADY, EINPROGRESS (include/uapi/asm-generic/errno.h) and the kernel's ERESTART codes
 (include/linux/errno.h): no failures, because the connection goes on. A program chooses them with a timer or a flag."""
+
+NODE_ROOT = "/proc/1/root/"
+"""The node's file system as a pod with the node's process ids sees it; in any other pod it is the container's own."""
 
 _MODEL_SUFFIXES = (
     ".pkl",
@@ -90,6 +95,9 @@ def classify_path(path: str, *, written: bool) -> FileClass | None:
     credential = credential_at(path)
     if credential is not None:
         return FileClass(credential.domain, (), credential.kind)
+    volume = volume_at(path)
+    if volume is not None and volume.kind == "secret" and volume.name and not volume.name.startswith(".."):
+        return FileClass(Domain.DELIVERY, (), "secret-volume")
     if is_environment(path):
         return FileClass(None, (), "environment")
     if not written:
@@ -118,7 +126,7 @@ def event_of(record: Record, file: str, line: int) -> Event | None:
     of a program is worth one is the caller's to say. Raises `ValueError` when the record has no time that can be read."""
     if record.process_exec is not None:
         process = record.process_exec.process
-        return _make(record, process, Kind.EXEC, "", file, line, command=_summary(process))
+        return _make(record, process, Kind.EXEC, "", file, line, command=_exec_command(process))
     probe = record.process_kprobe or record.process_lsm or record.process_tracepoint
     if probe is not None:
         return _probe_event(record, probe, file, line)
@@ -139,6 +147,23 @@ def event_of(record: Record, file: str, line: int) -> Event | None:
             record, loader.process, Kind.LOAD, loader.path, file, line, file_path=told_path(loader.path)
         )
     return None
+
+
+def _exec_command(process: ProcessInfo) -> Command:
+    """The command of a program start; one in the node's file system is an entry there, whatever program it is."""
+    command = _summary(process)
+    entered = process.binary.startswith(NODE_ROOT) or "mnt" in _host_namespaces(process)
+    if not entered or process.pod is None or command.activity in ("install", "download"):
+        return command
+    return msgspec.structs.replace(command, activity="host-entry")
+
+
+def _host_namespaces(process: ProcessInfo) -> tuple[str, ...]:
+    ns = process.ns
+    if ns is None:
+        return ()
+    told = (("mnt", ns.mnt), ("pid", ns.pid), ("net", ns.net))
+    return tuple(name for name, namespace in told if namespace is not None and namespace.is_host)
 
 
 def is_landed_command(event: Event) -> bool:
@@ -208,6 +233,17 @@ def _probe_event(record: Record, probe: Probe, file: str, line: int) -> Event | 
         if argument.sock_arg is not None:
             socket = argument.sock_arg
             return _connect(record, process, socket.daddr, socket.dport, outcome, file, line, socket.saddr)
+    if probe.function_name.endswith("setns") and process.pod is not None:
+        return _make(
+            record,
+            process,
+            Kind.FILE,
+            probe.function_name,
+            file,
+            line,
+            activity="host-entry",
+            outcome=outcome,
+        )
     path = _path(probe.args)
     if not path:
         return None
@@ -314,6 +350,7 @@ def _make(
         process_started_ns=_ns_or_zero(process.start_time),
         entrypoint=process.in_init_tree,
         exec_probe=container.maybe_exec_probe if container is not None else False,
+        host=_host_namespaces(process),
         **fields,  # type: ignore[arg-type]
     )
 

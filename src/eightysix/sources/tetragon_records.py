@@ -65,6 +65,20 @@ class Pod(Struct, gc=False):
     workload_kind: str = ""
 
 
+class Namespace(Struct, gc=False):
+    """One namespace of a process; `is_host` is the node's own."""
+
+    is_host: bool = False
+
+
+class Namespaces(Struct, gc=False):
+    """`ns`, which is exported with `enableProcessNs` only. Others than these say nothing of an escape."""
+
+    mnt: Namespace | None = None
+    pid: Namespace | None = None
+    net: Namespace | None = None
+
+
 class ProcessInfo(Struct, gc=False):
     """The process that an event is about."""
 
@@ -79,6 +93,7 @@ class ProcessInfo(Struct, gc=False):
     uid: Number = 0
     cwd: Path = ""
     pod: Pod | None = None
+    ns: Namespaces | None = None
     in_init_tree: bool | None = None
 
 
@@ -208,6 +223,12 @@ class GlancePod(Struct, gc=False):
     uid: Short = ""
 
 
+class GlanceNamespaces(Struct, gc=False):
+    """Whether it runs in the file system of the node."""
+
+    mnt: Namespace | None = None
+
+
 class GlanceProcess(Struct, gc=False):
     """What the process tree keeps, and whether the command may matter."""
 
@@ -219,6 +240,7 @@ class GlanceProcess(Struct, gc=False):
     start_time: Short = ""
     docker: Short = ""
     pod: GlancePod | None = None
+    ns: GlanceNamespaces | None = None
     in_init_tree: bool | None = None
 
 

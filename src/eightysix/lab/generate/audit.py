@@ -11,7 +11,7 @@ from eightysix.lab.generate.cluster import Cluster, Pod
 from eightysix.lab.generate.ids import hex_id, number, uuid_id
 from eightysix.lab.generate.settings import AuditForm
 
-__all__ = ["Caller", "Request", "audit_event", "control_plane", "envelopes", "of_pod", "operator"]
+__all__ = ["Caller", "Request", "audit_event", "control_plane", "envelopes", "kubelet", "of_pod", "operator"]
 
 Record = dict[str, object]
 
@@ -32,9 +32,10 @@ class Caller:
     node: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Request:
-    """One API request. `name` is empty for lists; `code` is the answer; `issued` the id of a token minted by it."""
+    """One API request. `name` is empty for lists; `code` is the answer; `issued` the id of a token minted by it; `body`
+    what it sends, where the audit policy logs at level Request."""
 
     verb: str
     resource: str
@@ -46,6 +47,7 @@ class Request:
     code: int = 200
     user_agent: str = _PYTHON_CLIENT
     issued: str = ""
+    body: Record | None = None
 
     @property
     def uri(self) -> str:
@@ -76,6 +78,11 @@ def of_pod(pod: Pod, *, minimal: bool = False, token: int = 0) -> Caller:
         )
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{pod.namespace}", "system:authenticated")
     return Caller(account, "" if minimal else uuid_id("account", account), groups, extra, pod.ip)
+
+
+def kubelet(node: str, address: str) -> Caller:
+    """A node's own agent, as the API server sees it at `address`."""
+    return Caller(f"system:node:{node}", "", ("system:nodes", "system:authenticated"), (), address)
 
 
 def operator(name: str = "mira@contoso.example") -> Caller:
@@ -128,7 +135,7 @@ def audit_event(
     event: Record = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
-        "level": "Metadata",
+        "level": "Metadata" if request.body is None else "Request",
         "auditID": uuid_id("audit", caller.username, request.uri, request.verb, time_ns),
         "stage": stage,
         "requestURI": request.uri,
@@ -142,6 +149,8 @@ def audit_event(
         event["responseStatus"] = (
             {"code": request.code} if minimal else {"metadata": {}, "code": request.code}
         )
+    if request.body is not None and not begun:
+        event["requestObject"] = request.body
     event["requestReceivedTimestamp"] = rfc3339(time_ns, 6)
     event["stageTimestamp"] = rfc3339(time_ns if begun else time_ns + took, 6)
     if not minimal and not begun:
@@ -202,7 +211,7 @@ def _aks_audit(cluster: Cluster, event: Record) -> Record:
         "Level": event["level"],
         "ObjectRef": event["objectRef"],
         "PodName": _API_SERVER_POD,
-        "RequestObject": {},
+        "RequestObject": event.get("requestObject", {}),
         "RequestReceivedTime": event["requestReceivedTimestamp"],
         "RequestUri": event["requestURI"],
         "ResponseObject": {},

@@ -51,13 +51,15 @@ class Label:
 
 @dataclass(frozen=True)
 class Recording:
-    """The streams of one scenario in one setting; `baseline` are those of the time before, where novelty matters."""
+    """The streams of one scenario in one setting; `baseline` are those of the time before, where novelty matters, and
+    `declared` is what the operator of that cluster says (`egress`, `identity`)."""
 
     name: str
     setting: Setting
     streams: Streams
     label: Label
     baseline: Streams = field(default_factory=dict)
+    declared: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -82,7 +84,12 @@ class Scenario:
 ATTACKS: dict[str, Scenario] = {}
 LOOK_ALIKES: dict[str, Scenario] = {}
 
-Writer = Callable[[Setting], tuple[Streams, Label] | tuple[Streams, Label, Streams]]
+Declared = dict[str, list[str]]
+
+Writer = Callable[
+    [Setting],
+    tuple[Streams, Label] | tuple[Streams, Label, Streams] | tuple[Streams, Label, Streams, Declared],
+]
 
 
 def attack(name: str, *settings: Setting) -> Callable[[Writer], Scenario]:
@@ -109,8 +116,8 @@ def _register(
 ) -> Callable[[Writer], Scenario]:
     def register(writer: Writer) -> Scenario:
         def write(setting: Setting) -> Recording:
-            streams, label, *baseline = writer(setting)
-            return Recording(name, setting, streams, label, *baseline)
+            streams, label, *rest = writer(setting)
+            return Recording(name, setting, streams, label, *rest)
 
         summary = (writer.__doc__ or "").strip().partition("\n")[0]
         scenario = Scenario(name, write, settings or (FULL,), summary)

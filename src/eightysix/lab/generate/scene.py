@@ -84,8 +84,10 @@ class Process:
         cwd: str = "",
         uid: int | None = None,
         python: bool | None = None,
+        host: tuple[str, ...] = (),
     ) -> Process:
-        """A child that starts a program (clone and execve). `python` tells whether the sensor runs in it."""
+        """A child that starts a program (clone and execve). `python` tells whether the sensor runs in it, `host` which of
+        its namespaces are the node's."""
         return self.scene.start(
             at,
             self.container,
@@ -96,6 +98,7 @@ class Process:
             uid=self.facts.uid if uid is None else uid,
             in_init_tree=self.facts.in_init_tree,
             python=_is_python(binary, arguments) if python is None else python,
+            host=host,
         )
 
     def replace(self, at: float, binary: str, arguments: str = "", *, python: bool | None = None) -> Process:
@@ -462,6 +465,7 @@ class Scene:
         in_init_tree: bool,
         python: bool,
         probe: bool = False,
+        host: tuple[str, ...] = (),
     ) -> Process:
         """A new process with a program of its own; `entrypoint`, `session` and `Process.exec` are the ways to ask for one."""
         time_ns = self.ns(at)
@@ -480,6 +484,7 @@ class Scene:
             in_init_tree=in_init_tree,
             parent=parent,
             maybe_exec_probe=probe and not lab,
+            host=host,
         )
         process = Process(self, container, facts, time_ns, python)
         self.note_exec(process)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from eightysix.lab.generate.clock import rfc3339
 from eightysix.lab.generate.cluster import Container, Node
+from eightysix.lab.generate.ids import number
 from eightysix.lab.generate.settings import Dialect
 
 __all__ = [
@@ -48,7 +49,7 @@ class ProcessFacts:
 
     `pod_known` False: the agent could not join the container to a pod (forked workers, cilium/tetragon#2902);
     `docker_known` False: not even the container. `known` False: the process is not in the agent's cache at all,
-    then only its pid and start are told.
+    then only its pid and start are told. `host` names namespaces that are the node's own (`enableProcessNs`).
     """
 
     node: Node
@@ -67,6 +68,7 @@ class ProcessFacts:
     pod_known: bool = True
     docker_known: bool = True
     known: bool = True
+    host: tuple[str, ...] = ()
 
     def exec_id(self, dialect: Dialect) -> str:
         """Base64 of `node:ktime:pid`."""
@@ -223,12 +225,23 @@ def _process(dialect: Dialect, facts: ProcessFacts, *, tid: int, refcnt: int = 0
         record["tid"] = tid
         if facts.parent is not None:
             record["parent_exec_id"] = facts.parent.exec_id(dialect)
+    record |= _namespaces(facts)
     if dialect.init_tree:
         record["in_init_tree"] = facts.in_init_tree
     if dialect.lean:
         for name in FILTERED:
             record.pop(name, None)
     return record
+
+
+def _namespaces(facts: ProcessFacts) -> Record:
+    if not facts.host:
+        return {}
+    inums = {name: number(4_026_531_800, 4_026_532_900, name) for name in ("mnt", "pid", "net")}
+    host = {"is_host": True}
+    return {
+        "ns": {name: {"inum": inum, **(host if name in facts.host else {})} for name, inum in inums.items()}
+    }
 
 
 def _pod(dialect: Dialect, facts: ProcessFacts, container: Container) -> Record:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
+import msgspec
+
+from eightysix.context.addresses import Fact
 from eightysix.detect.engine import Engine, key_of
 from eightysix.detect.journal import Delta, apply_delta, decode_delta, encode_delta
 from eightysix.detect.state import PodState, decode_state, encode_state
+from eightysix.model.errors import StateError
 from eightysix.model.event import Event
 from eightysix.store.live import Commit, LiveStore, OutboxRow, SourceRow
 
@@ -15,6 +19,9 @@ __all__ = ["PENDING_EVENTS", "SNAPSHOT_BYTES", "Keeper"]
 
 SNAPSHOT_BYTES = 64 << 10
 """Journal of one pod that is kept before its whole state is written instead: a state of a busy pod is as large."""
+
+LEARNT = "learnt"
+"""Under this key lies what was learnt beside events (`context.addresses`); no pod has it."""
 
 PENDING_EVENTS = 4_096
 """Events of one pod that wait for a commit which fails, before its state is written whole when it succeeds again."""
@@ -44,8 +51,17 @@ class Keeper:
     def load(self) -> None:
         """Put the stored states into the engine."""
         engine = self._engine
-        states = {key: decode_state(data) for key, data in self._store.pods()}
+        states: dict[str, PodState] = {}
+        for key, data in self._store.pods():
+            if key == LEARNT:
+                engine.knowledge.learnt.add(_facts(data))
+            else:
+                states[key] = decode_state(data)
         for key, data in self._store.journal():
+            if key == LEARNT:
+                engine.knowledge.learnt.add(_facts(data))
+                self._journal_bytes[key] = self._journal_bytes.get(key, 0) + len(data)
+                continue
             state = states.setdefault(key, PodState(key=key))
             apply_delta(state, decode_delta(data))
             self._journal_bytes[key] = self._journal_bytes.get(key, 0) + len(data)
@@ -57,6 +73,7 @@ class Keeper:
             self._written[key] = len(state.processes)
             if state.buckets or state.taints:
                 engine.states[key] = state
+        engine.knowledge.learnt.news = []
 
     def note(self, events: Iterable[Event]) -> None:
         """Keep `events` for the next commit."""
@@ -94,16 +111,20 @@ class Keeper:
             elif len(tree) > written:
                 pending.setdefault(key, Delta()).processes = dict(islice(tree.items(), written, None))
         gone = [key for key in self._written if not self.is_kept(key)]
+        entries = [
+            (key, encode_delta(delta)) for key, delta in pending.items() if delta and key not in self._whole
+        ]
+        learnt = engine.knowledge.learnt
+        if learnt.news:
+            entries.append((LEARNT, _encode(learnt.news)))
+            learnt.news = []
         journal: list[tuple[str, bytes]] = []
-        for key, delta in pending.items():
-            if not delta or key in self._whole:
-                continue
-            data = encode_delta(delta)
+        for key, data in entries:
             if self._journal_bytes.get(key, 0) + len(data) > SNAPSHOT_BYTES:
                 self._whole.add(key)
             else:
                 journal.append((key, data))
-        snapshots = {key: encode_state(self._state(key)) for key in sorted(self._whole) if self.is_kept(key)}
+        snapshots = {key: self._snapshot(key) for key in sorted(self._whole) if self.is_kept(key)}
         pending.clear()
         rows, self._unwritten = [*self._unwritten, *news], []
         ended, self._ended = self._ended, []
@@ -112,8 +133,10 @@ class Keeper:
     def is_kept(self, key: str) -> bool:
         """Whether the engine knows anything of this pod."""
         engine = self._engine
-        return key in engine.states or any(
-            key in kept and kept[key] for kept in (engine.trees, engine.contacts, engine.names)
+        return (
+            key in engine.states
+            or key == LEARNT
+            or any(key in kept and kept[key] for kept in (engine.trees, engine.contacts, engine.names))
         )
 
     def committed(self, change: Commit) -> None:
@@ -139,6 +162,11 @@ class Keeper:
         self._unwritten += change.outbox
         self._ended += change.ended
 
+    def _snapshot(self, key: str) -> bytes:
+        if key == LEARNT:
+            return _encode(self._engine.knowledge.learnt.facts())
+        return encode_state(self._state(key))
+
     def _state(self, key: str) -> PodState:
         engine = self._engine
         known = engine.states.get(key)
@@ -150,3 +178,17 @@ class Keeper:
             contacts=engine.contacts.get(key, {}),
             names=engine.names.get(key, {}),
         )
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Fact]).decode
+
+
+def _facts(data: bytes) -> list[Fact]:
+    try:
+        return _decode(data)
+    except msgspec.MsgspecError as error:
+        raise StateError(
+            f"stored addresses of nodes and pods cannot be read: {error}",
+            "delete the state file; it is rebuilt",
+        ) from error

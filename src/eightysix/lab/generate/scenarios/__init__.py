@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from eightysix.lab.generate.scenarios import (
     agents,
+    attack_beyond,
     attack_child,
     attack_dropper,
     attack_hook,
     attack_install,
     attack_patient,
+    benign_beyond,
     benign_operations,
     benign_platforms,
     benign_serving,
@@ -21,11 +23,13 @@ from eightysix.lab.generate.scenarios import (
 
 __all__ = [
     "agents",
+    "attack_beyond",
     "attack_child",
     "attack_dropper",
     "attack_hook",
     "attack_install",
     "attack_patient",
+    "benign_beyond",
     "benign_operations",
     "benign_platforms",
     "benign_serving",
