@@ -15,7 +15,7 @@ from msgspec import Struct
 from eightysix.model.incident import Problem
 from eightysix.serve.follow.copies import Copies
 from eightysix.serve.follow.cutter import Cutter
-from eightysix.serve.follow.notify import PACE_S, Wake, Watcher, wait_for
+from eightysix.serve.follow.notify import IDLE_POLL_S, IDLE_S, PACE_S, POLL_S, Wake, Watcher, wait_for
 from eightysix.serve.follow.places import Found, Places, is_rotated_name, printable
 from eightysix.serve.follow.position import ANCHOR_BYTES, Position
 from eightysix.serve.follow.tracked import Tracked
@@ -112,7 +112,7 @@ class Follower:
         self._next = max(map(int, ours), default=0) + 1
         self._behind = False
         self._careful = True
-        self._woken_at = float("-inf")
+        self._woken_at = self._busy_at = float("-inf")
 
     # --- what the main loop calls
 
@@ -133,6 +133,8 @@ class Follower:
             if len(self._files) > MAX_OPEN and not file.deleted:
                 file.close()
         self._behind = left <= 0
+        if blocks:
+            self._busy_at = time.monotonic()
         self._tell_missing()
         return blocks
 
@@ -148,7 +150,9 @@ class Follower:
             pause = min(self._woken_at + PACE_S - time.monotonic(), timeout_s)
             if pause > 0:
                 time.sleep(pause)
-            wait_for(timeout_s - max(0.0, pause), others, self._wake, self._watcher, self._stirred)
+            poll_s = IDLE_POLL_S if time.monotonic() - self._busy_at > IDLE_S else POLL_S
+            left = timeout_s - max(0.0, pause)
+            wait_for(left, others, self._wake, self._watcher, self._stirred, poll_s=poll_s)
         self._woken_at = time.monotonic()
 
     def lag_bytes(self) -> int:
