@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,6 +128,35 @@ def test_an_incident_that_nobody_took_is_delivered_after_a_restart(tmp_path: Pat
     receiver.shutdown()
     receiver.server_close()
     assert len({(i["id"], i["revision"]) for _, i in receiver.arrived}) == len(receiver.arrived)
+
+
+def test_health_and_metrics_tell_how_it_fares(tmp_path: Path) -> None:
+    out, log = tmp_path / "out", tmp_path / "tetragon.log"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with watching(str(log), "--state", str(tmp_path / "state"), "--metrics", address, out=out):
+        until(lambda: page(f"http://{address}/healthz")[0])
+        status, body = page(f"http://{address}/healthz")
+        assert status == 503
+        assert f"the input {log} is dead" in body
+        log.write_text("\n".join(BREACH.streams["tetragon.jsonl"]) + "\n")
+        until(lambda: page(f"http://{address}/healthz")[0] == 200)
+        until(lambda: 'eightysix_incidents{rule="' in page(f"http://{address}/metrics")[1])
+        told = page(f"http://{address}/metrics")[1]
+        assert f'eightysix_records_total{{source="tetragon"}} {len(BREACH.streams["tetragon.jsonl"])}' in told
+        assert f'eightysix_input_up{{input="{log}"}} 1' in told
+        assert "eightysix_state_commits_total 0" not in told
+        assert 'eightysix_state_commit_duration_seconds_bucket{le="+Inf"}' in told
+
+
+def page(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url) as answer:  # noqa: S310 - an address of this test
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except urllib.error.URLError:
+        return 0, ""
 
 
 def test_state_that_is_damaged_is_told(tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     def problem(problem: Problem) -> None:
         replay.recogniser.note(problem)
         watch.stats.unreadable += problem.kind == "unreadable"
+        instruments.note(problem)
         voice.problem(problem)
 
     spool = instruments.folders
@@ -297,6 +298,8 @@ class _Instruments:
         self._gauges = Gauges()
         self._health = Health(ticked=time.monotonic())
         self._updated = 0.0
+        self._named = frozenset(args.paths)
+        self._state = folder
         self._spooled = _receiver(args, folder, self._gauges, stack) if args.listen else None
         if args.metrics:
             host, port = parse_address(args.metrics, METRICS_PORT)
@@ -307,6 +310,11 @@ class _Instruments:
         """What is to be followed for the receiver."""
         return (self._spooled.folder,) if self._spooled is not None else ()
 
+    def note(self, problem: Problem) -> None:
+        """A named input that cannot be read is dead until something comes from it."""
+        if problem.kind == "unreadable" and problem.file in self._named:
+            self._health.dead_inputs = {**self._health.dead_inputs, problem.file: problem.reason}
+
     def turn(self, watch: Watch, inputs: StoredInputs, courier: Courier, now: float) -> None:
         """Bring the numbers up to date, now and then."""
         from eightysix.serve.live.gauges import update
@@ -316,6 +324,17 @@ class _Instruments:
         if now - self._updated < UPDATE_S:
             return
         self._updated = now
+        lags = inputs.lags()
+        dead = self._health.dead_inputs
+        if dead:  # files of a named folder have names of their own: what is read there is below it
+            self._health.dead_inputs = {
+                name: reason
+                for name, reason in dead.items()
+                if not any(file == name or file.startswith(name.rstrip("/") + "/") for file in lags)
+            }
+        self._gauges.state_bytes = sum(
+            path.stat().st_size for path in self._state.glob("shard-*") if path.is_file()
+        )
         update(self._gauges, self._health, watch, inputs, courier, now, time.time_ns())
         if self._spooled is not None:
             self._spooled.turn({name: position_of(row) for name, row in watch.committed.items()})

@@ -35,6 +35,16 @@ def update(
     gauges.incidents = dict(Counter((incident.rule, str(incident.verdict)) for incident in standing))
     gauges.revisions = dict(stats.revisions)
     gauges.commits, gauges.commit_failures = stats.commits, stats.failed_commits
+    measured, stats.commit_times = stats.commit_times, []
+    for seconds in measured:
+        gauges.commit_duration.observe(seconds)
+    measured, stats.event_ages = stats.event_ages, []
+    for seconds in measured:
+        gauges.event_latency.observe(seconds)
+    gauges.input_up = {
+        name: name not in watch.silent and name not in health.dead_inputs
+        for name in (*gauges.lag_bytes, *health.dead_inputs)
+    }
     told = courier.counters(now)
     gauges.delivered = {name: each.sent for name, each in told.items()}
     gauges.retried = {name: each.retried for name, each in told.items()}

@@ -90,6 +90,13 @@ class Hearing:
                 found.append(file)
         return found
 
+    @property
+    def silent(self) -> frozenset[str]:
+        """The files that are silent now."""
+        return frozenset(
+            file for file, known in self._files.items() if known.gaps and not known.gaps[-1].until_ns
+        )
+
     def gaps_of(self, incident: Incident) -> list[tuple[str, Gap]]:
         """The gaps of the inputs on the node that tell of this incident, as (file, gap), after its chain began."""
         files = {e.file for stage in incident.stages for e in stage.evidence if e.source in _WITNESSES}

@@ -39,6 +39,9 @@ CATCH_UP_SHARE = 0.2
 """While the inputs are far ahead, pods are judged and states committed only this often, and for this part of the time:
 what was written long ago is told a little later, and the present is reached sooner."""
 
+MAX_MEASURED = 10_000
+"""Measurements that wait to be taken: nobody may be asking for metrics."""
+
 MAX_ENDED = 10_000
 """Pods that were let go and are remembered, to tell of records that come too late for them."""
 
@@ -74,7 +77,6 @@ class WatchStats(Struct):
 
     turns: int = 0
     commits: int = 0
-    commit_seconds: float = 0.0
     failed_commits: int = 0
     revisions: dict[str, int] = field(default_factory=dict)  # by verdict
     suppressed: int = 0
@@ -84,6 +86,10 @@ class WatchStats(Struct):
     last_turn: float = 0.0
     last_commit: float = 0.0
     trouble: str = ""
+    commit_times: list[float] = field(default_factory=list)  # of each commit, until somebody takes them
+    event_ages: list[float] = field(
+        default_factory=list
+    )  # from an event's time to its being judged, likewise
 
 
 class Watch:
@@ -193,7 +199,9 @@ class Watch:
                 self._hearing.dropped(block.file, now_ns)
 
     def _note_times(self, events: Iterable[Event]) -> None:
+        now_ns, ages = self._now(), self.stats.event_ages
         for event in events:
+            _keep(ages, max(0.0, (now_ns - event.time_ns) / 1e9))
             if event.origin is not Origin.SUSPECT and event.time_ns > self._newest_ns:
                 self._newest_ns = event.time_ns
             if self._ended and key_of(event) in self._ended:
@@ -213,6 +221,11 @@ class Watch:
         self._last_settle = ended
         self._next_settle = ended + (ended - started) / self._options.settle_share
         return cases
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """The inputs that are silent now."""
+        return self._hearing.silent
 
     def source_ended(self, file: str) -> None:
         """An input ended by itself: where a chain began before, that is a sign. Told by the next turn."""
@@ -286,7 +299,7 @@ class Watch:
             stats.commits += bool(change)
             stats.trouble = ""
         stats.last_commit = started  # also where it failed: not before another interval has passed
-        stats.commit_seconds += self._clock() - started
+        _keep(stats.commit_times, self._clock() - started)
         told = [incident for incident in news if not incident.suppressed_by]
         if told:
             self._tell(told)
@@ -324,6 +337,11 @@ class Watch:
             del self._where[name]
             self.told.forget(name)
         self._keeper.end(key, over)
+
+
+def _keep(measured: list[float], value: float) -> None:
+    if len(measured) < MAX_MEASURED:
+        measured.append(value)
 
 
 def _dropped(replay: Replay) -> int:
