@@ -2,11 +2,13 @@
 
     python -m bench.live latency [--rate 5000] [--seconds 60] [--output bench/results/live_latency.json]
     python -m bench.live steady [--rate 500] [--seconds 3600] [--output bench/results/live_steady.json]
+    python -m bench.live backlog [--records 600000] [--rounds 5] [--output bench/results/live_backlog.json]
 
 A writer appends records of a busy node (`bench.corpus`) to a file that rotates as Tetragon's does; `watch` follows it and
 delivers to a webhook on loopback. Latency is from the moment after the write of the last record that a delivered revision
 names as evidence, to the moment its request has arrived; only first deliveries and rises of a verdict count, because others
-are throttled on purpose. CPU seconds are of the whole process of `watch`, from its own accounting.
+are throttled on purpose. `backlog` reads a file that is there already, with one process and with `--jobs 2`, in turn, and
+compares wall seconds from start to end. CPU seconds are of the whole process of `watch`, from its own accounting.
 """
 
 from __future__ import annotations
@@ -130,7 +132,7 @@ def accounting(pid: int) -> tuple[float, float]:
 def run(mode: str, rate: int, seconds: float) -> dict[str, object]:
     from bench.corpus import write_corpus
 
-    records = min(200_000, int(rate * seconds))
+    records = int(rate * seconds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpus = folder / "corpus.jsonl"
@@ -207,21 +209,71 @@ def latencies(arrived: list[tuple[float, dict[str, Any]]], written: dict[int, fl
     }
 
 
+def backlog(records: int, rounds: int) -> dict[str, object]:
+    """How much sooner a backlog is read with two processes."""
+    from bench.corpus import write_corpus
+
+    taken: dict[int, list[float]] = {1: [], 2: []}
+    told: dict[int, set[tuple[str, str]]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        corpus = Path(name) / "corpus.jsonl"
+        write_corpus(corpus, records=records)
+        for _ in range(rounds):
+            for jobs, each in taken.items():
+                command = [
+                    sys.executable,
+                    "-m",
+                    "eightysix",
+                    "watch",
+                    "-",
+                    "--format",
+                    "jsonl",
+                    "--quiet",
+                    "--jobs",
+                    str(jobs),
+                ]
+                with corpus.open("rb") as file:
+                    begun = time.monotonic()
+                    done = subprocess.run(command, stdin=file, capture_output=True, check=True)
+                    each.append(time.monotonic() - begun)
+                incidents = [json.loads(line) for line in done.stdout.splitlines()]
+                told[jobs] = {(incident["id"], incident["verdict"]) for incident in incidents}
+    median = {jobs: statistics.median(each) for jobs, each in taken.items()}
+    return {
+        "mode": "backlog",
+        "records": records,
+        "rounds": rounds,
+        "python": platform.python_version(),
+        "wall_s": {str(jobs): round(each, 3) for jobs, each in median.items()},
+        "records_per_second": {str(jobs): round(records / each) for jobs, each in median.items()},
+        "jobs_2_over_1": round(median[1] / median[2], 3),
+        "each": {str(jobs): [round(one, 3) for one in each] for jobs, each in taken.items()},
+        "same_incidents": told[1] == told[2],
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("mode", choices=("latency", "steady"))
+    parser.add_argument("mode", choices=("latency", "steady", "backlog"))
     parser.add_argument("--rate", type=int)
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--records", type=int, default=600_000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    rate = args.rate or (5_000 if args.mode == "latency" else 500)
-    seconds = args.seconds or (60 if args.mode == "latency" else 3600)
-    text = json.dumps(run(args.mode, rate, seconds), indent=1) + "\n"
+    told = backlog(args.records, args.rounds) if args.mode == "backlog" else live(args)
+    text = json.dumps(told, indent=1) + "\n"
     if args.output:
         args.output.write_text(text)
     sys.stdout.write(text)
+
+
+def live(args: argparse.Namespace) -> dict[str, object]:
+    rate = args.rate or (5_000 if args.mode == "latency" else 500)
+    seconds = args.seconds or (60 if args.mode == "latency" else 3600)
+    return run(args.mode, rate, seconds)
 
 
 if __name__ == "__main__":

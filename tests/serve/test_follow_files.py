@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -603,3 +605,93 @@ def test_inotify_is_not_believed_any_more_after_writes_that_it_missed() -> None:
         believed.append(watcher.believed)
     assert believed == [True, True, False]
     watcher.close()
+
+
+@pytest.mark.parametrize("rotation", ["rename", "copytruncate"])
+def test_a_fast_writer_and_a_follower_that_is_killed_again_and_again(tmp_path: Path, rotation: str) -> None:
+    """Two processes, no agreement between them but the files: nothing is lost and nothing comes twice."""
+    logs, out, state = tmp_path / "logs", tmp_path / "out", tmp_path / "state"
+    logs.mkdir()
+    (logs / "x.log").touch()
+    out.touch()
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, logs, rotation])
+    rounds = 0
+    while writer.poll() is None:
+        rounds += 1
+        follower = start_follower(logs, out, state)
+        assert follower.stdout is not None
+        for _ in range(3):
+            follower.stdout.readline()  # it came round
+        follower.kill()
+        follower.wait()
+        follower.stdout.close()
+    follower = start_follower(logs, out, state, "end")
+    follower.communicate(timeout=60)
+    numbers = [int(line[5 : line.index(b",")]) for line in out.read_bytes().splitlines()]
+    assert sorted(numbers) == list(range(4000))
+    assert rounds > 1
+
+
+def start_follower(logs: Path, out: Path, state: Path, end: str = "") -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", FOLLOWER, logs, out, state, end], stdout=subprocess.PIPE)
+
+
+WRITER = """
+import gzip, os, shutil, sys, time
+folder, rotation = sys.argv[1:]
+path, size, backups = folder + "/x.log", 0, []
+for number in range(4000):
+    line = b'{"n":%d,"x":"%s"}\\n' % (number, b"x" * (number * 7919 % 900))
+    with open(path, "ab", buffering=0) as file:
+        file.write(line[:9])
+        file.write(line[9:])
+    size += len(line)
+    if number % 10 == 0:
+        time.sleep(0.003)  # what a node does between two bursts
+    if size > 60_000:
+        size = 0
+        backup = f"{folder}/x.log.{number}"
+        if rotation == "rename":
+            os.rename(path, backup)
+            backups.append(backup)
+            if len(backups) > 2:
+                old = backups.pop(0)
+                with open(old, "rb") as source, gzip.open(old + ".gz", "wb") as target:
+                    shutil.copyfileobj(source, target, 4096)
+                os.unlink(old)
+        else:
+            shutil.copyfile(path, backup)
+            os.truncate(path, 0)
+"""
+
+FOLLOWER = """
+import os, sys, time
+import msgspec
+from eightysix.serve.follow.files import Follower
+from eightysix.serve.follow.position import Position
+from eightysix.sources.decompress import Limits
+logs, out, state, end = sys.argv[1:]
+positions, size = {}, 0
+if os.path.exists(state):
+    with open(state, "rb") as file:
+        size, positions = msgspec.msgpack.decode(file.read(), type=tuple[int, dict[str, Position]])
+os.truncate(out, size)
+follower = Follower([logs], positions, Limits(), lambda problem: None)
+last = time.monotonic()
+while not end or time.monotonic() - last < 2:
+    follower.wait(0.05)
+    blocks = follower.poll(20_000)
+    with open(out, "ab") as file:
+        for block in blocks:
+            file.write(block.data)
+            last = time.monotonic()
+        size = file.tell()
+    if blocks:
+        with open(state + ".new", "wb") as file:
+            file.write(msgspec.msgpack.encode((size, follower.positions())))
+        os.replace(state + ".new", state)
+        with open(out, "ab") as file:
+            file.write(b"never committed")
+        os.truncate(out, size)
+    print(len(blocks), flush=True)
+"""

@@ -177,7 +177,11 @@ def run(world: World, operations: list[tuple[str, int]]) -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(operations=OPERATIONS)
 def test_each_line_comes_once_with_its_number(named: bool, operations: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

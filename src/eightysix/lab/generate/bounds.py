@@ -57,7 +57,6 @@ _HARMLESS: Mapping[str, str] = {"metadata-denied": _REFUSED, "metadata-denied-tc
 _NO_RULE: Mapping[str, str] = {
     "volume-replaced-pod": _VOLUME,
     "volume-replaced-pod-pth": _VOLUME,
-    "model-download": "no packaged rule judges what a model's own code does in a server's process",
 }
 """What the telemetry shows and no rule judges: told apart from what it does not show."""
 

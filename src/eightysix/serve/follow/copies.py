@@ -34,17 +34,20 @@ class Copies:
         while len(self.gone) > MAX_REMEMBERED:
             del self.gone[next(iter(self.gone))]
 
-    def holds(self, told: Position) -> bool:
-        """Whether no copy went on where `told` stands."""
-        return any(
-            (each.head_hash, each.tail_hash, each.offset) == (told.head_hash, told.tail_hash, told.offset)
-            for each in self.gone.values()
-        )
-
-    def decide(self, file: Tracked, others: Mapping[str, Tracked]) -> None:
+    def decide(self, file: Tracked, others: Mapping[str, Tracked], *, settled: bool = True) -> None:
         """Tell whether `file`, of which nothing was read, is a copy: of one that is gone it takes over the position; one
-        that lives it `shadows` and is asked about again later; else it is `decided` to be on its own."""
+        that lives it `shadows` and is asked about again later; else it is `decided` to be on its own.
+
+        Of a compressed file that is not `settled`, and of which too little was written to tell, nothing is decided yet.
+        """
         file.shadows = ""
+        if (
+            file.kind == "packed"
+            and not settled
+            and len(file.packed_head()) < ANCHOR_BYTES
+            and not file.complete()
+        ):
+            return
         for key, told in self.gone.items():
             anchors = file.fits(told) if told.offset else None
             if anchors is not None:
@@ -54,13 +57,31 @@ class Copies:
                 file.finished = told.finished and file.kind == "packed"
                 del self.gone[key]
                 return
+        begin = file.packed_head() if file.kind == "packed" else file.begin
         for other in others.values():
-            if other is not file and other.decided and _is_copy(file, other):
+            if other is file or not other.decided or not _alike(begin, other):
+                continue
+            if _is_copy(file, other):
                 file.shadows, file.compared = other.key, (other.size, other.mtime_ns)
                 return
+            if other.kind == "text" and not _unchanged(other):
+                return  # truncated this very moment: when that is known, so is whose copy this is
         if file.kind == "packed":
             file.packed(again=True)
         file.decided = True
+
+
+def _alike(begin: bytes, other: Tracked) -> bool:
+    theirs = other.head if other.kind == "packed" else other.begin
+    count = min(len(begin), len(theirs))
+    return begin[:count] == theirs[:count]
+
+
+def _unchanged(other: Tracked) -> bool:
+    try:
+        return other.unchanged()
+    except OSError:
+        return False
 
 
 def _is_copy(file: Tracked, other: Tracked) -> bool:

@@ -10,10 +10,12 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
+
 from eightysix.model.incident import Problem
 from eightysix.serve.follow.copies import Copies
 from eightysix.serve.follow.cutter import Cutter
-from eightysix.serve.follow.notify import PACE_S, Wake, Watcher, wait_for
+from eightysix.serve.follow.notify import IDLE_POLL_S, IDLE_S, PACE_S, POLL_S, Wake, Watcher, wait_for
 from eightysix.serve.follow.places import Found, Places, is_rotated_name, printable
 from eightysix.serve.follow.position import ANCHOR_BYTES, Position
 from eightysix.serve.follow.tracked import Tracked
@@ -43,6 +45,26 @@ _COLD_LOOK_S = 1.0
 
 _TOLD_ONCE = 10_000
 """Files whose refusal is remembered, so that it is told once."""
+
+
+_COPIED = (
+    "was truncated after it had been copied: the rest of it is read from the copy, and here reading begins again at the "
+    "start; what was written between copying and truncating is lost"
+)
+_TRUNCATED = (
+    "was truncated or replaced: reading begins again at its start; what had been written after byte {} and was not read "
+    "is lost, unless it was copied before"
+)
+_SHORTENED = "was shortened: what had been written after byte {} and was not read is lost"
+_GONE = "is gone, by deletion or rotation: what may have been written after byte {} is lost"
+
+
+class _Missing(Struct, frozen=True):
+    """A file whose content went elsewhere: truncated `in_place`, or gone. `copied` tells that a copy was seen before."""
+
+    told: Position
+    in_place: bool = False
+    copied: bool = False
 
 
 class Follower:
@@ -83,14 +105,14 @@ class Follower:
         self._copies = Copies({key: told for key, told in ours.items() if told.gone})
         self._saved = {key: told for key, told in ours.items() if not told.gone}
         self._known_paths = {told.path for told in ours.values()}
-        self._missing: dict[str, Position] = {}
+        self._missing: dict[str, _Missing] = {}
         self._consumed = tuple(printable(folder).rstrip("/") + "/" for folder in consumed)
         self._first = True
         self._refused: set[tuple[int, int]] = set()
         self._next = max(map(int, ours), default=0) + 1
         self._behind = False
         self._careful = True
-        self._woken_at = float("-inf")
+        self._woken_at = self._busy_at = float("-inf")
 
     # --- what the main loop calls
 
@@ -111,6 +133,9 @@ class Follower:
             if len(self._files) > MAX_OPEN and not file.deleted:
                 file.close()
         self._behind = left <= 0
+        if blocks:
+            self._busy_at = time.monotonic()
+        self._tell_missing()
         return blocks
 
     def positions(self) -> dict[str, Position]:
@@ -125,7 +150,9 @@ class Follower:
             pause = min(self._woken_at + PACE_S - time.monotonic(), timeout_s)
             if pause > 0:
                 time.sleep(pause)
-            wait_for(timeout_s - max(0.0, pause), others, self._wake, self._watcher, self._stirred)
+            poll_s = IDLE_POLL_S if time.monotonic() - self._busy_at > IDLE_S else POLL_S
+            left = timeout_s - max(0.0, pause)
+            wait_for(left, others, self._wake, self._watcher, self._stirred, poll_s=poll_s)
         self._woken_at = time.monotonic()
 
     def lag_bytes(self) -> int:
@@ -168,8 +195,7 @@ class Follower:
         if self._first:
             self._first = False
             for key, told in self._saved.items():
-                self._missing[key] = told
-                self._copies.remember(key, told)
+                self._forget(key, told)
             self._saved = {}
         busy = [file.path for file in self._files.values() if file.path and file.descriptor >= 0]
         self._watcher.watch(busy, self._places.folders())
@@ -200,8 +226,7 @@ class Follower:
         file.tell_kind()
         anchors = file.fits(told)
         if anchors is None:
-            self._copies.remember(self._new_key(), told)
-            self._begin_anew(file, told)
+            self._forget(self._new_key(), told, in_place=printable(file.path) == told.path)
             return
         file.head, tail = anchors
         file.cutter.resume(told.offset, told.line, tail, skipping=told.skipping)
@@ -266,10 +291,10 @@ class Follower:
         if changed and file.kind in ("", "text"):
             if file.size > file.cutter.end and not file.shrank and not self._careful:
                 pass  # reading the next bytes tells whether those before them are still the same
-            elif not file.unchanged():
+            elif not file.unchanged() or (file.shrank and not file.cutter.end):
                 self._restart(file)
             elif file.shrank:
-                self._tell_lost(file.position(), copied=False)
+                self._tell(file.position(), _SHORTENED)
         if not file.kind and (other := file.tell_kind()):
             reason = f"looks like {other}, not like JSON Lines: it is not followed"
             self._on_problem(Problem(file.cutter.name, 0, "unreadable", reason))
@@ -278,8 +303,8 @@ class Follower:
         if not file.decided:
             original = self._files.get(file.shadows)
             if changed or original is None or file.compared != (original.size, original.mtime_ns):
-                self._copies.decide(file, self._files)
-        if file.shadows:
+                self._copies.decide(file, self._files, settled=now - file.changed_at >= GRACE_S)
+        if not file.decided:
             return False
         if file.finished:
             if file.kind == "packed" or file.size <= file.cutter.end:
@@ -328,32 +353,35 @@ class Follower:
     def _restart(self, file: Tracked) -> None:
         """Its content is another one now: truncated, or its inode given to a new file."""
         told = file.position(gone=True)
-        file.restart()
-        if told.offset:
-            self._copies.remember(self._new_key(), told)
-        self._begin_anew(file, told)
-
-    def _begin_anew(self, file: Tracked, told: Position) -> None:
-        """Say what that means for what was in it: it may have been copied before it was truncated."""
         copied = any(other.shadows == file.key for other in self._files.values())
+        file.restart()
+        self._forget(self._new_key(), told, in_place=True, copied=copied)
         for other in self._files.values():
-            if not other.decided and other is not file and other.kind not in ("", "other"):
+            if other.shadows == file.key:
                 self._copies.decide(other, self._files)
-        if not told.finished:
-            self._tell_lost(told, copied=not self._copies.holds(told) if told.offset else copied)
 
-    def _tell_lost(self, told: Position, *, copied: bool) -> None:
-        if copied:
-            reason = (
-                "was truncated after it had been copied: the rest of it is read from the copy, and here reading begins "
-                "again at the start; what was written between copying and truncating is lost"
-            )
-        else:
-            reason = (
-                "was truncated or replaced: reading begins again at its start; what had been written after byte "
-                f"{told.offset} and was not read is lost, unless a copy of it appears"
-            )
-        self._on_problem(Problem(told.path, told.line, "unreadable", reason))
+    def _forget(self, key: str, told: Position, *, in_place: bool = False, copied: bool = False) -> None:
+        """What was read up to `told` is no longer where it was; whether a copy has it is known when all were looked at."""
+        self._copies.remember(key, told)
+        if not told.finished:
+            self._missing[key] = _Missing(told, in_place, copied)
+
+    def _tell_missing(self) -> None:
+        """Say what became of files that are gone or were truncated."""
+        for key, missing in self._missing.items():
+            told = missing.told
+            copied = key not in self._copies.gone if told.offset else missing.copied
+            if missing.in_place:
+                reason = _COPIED if copied else _TRUNCATED
+            elif copied or not told.offset or told.path.startswith(self._consumed):
+                continue
+            else:
+                reason = _GONE
+            self._tell(told, reason)
+        self._missing = {}
+
+    def _tell(self, told: Position, reason: str) -> None:
+        self._on_problem(Problem(told.path, told.line, "unreadable", reason.format(told.offset)))
 
     # --- how files end
 
@@ -397,18 +425,8 @@ class Follower:
         if file.path and file.descriptor < 0 and os.path.exists(file.path):
             return  # it moved: the next look at the places finds it
         del self._files[file.key]
-        told = file.position(gone=True)
-        self._copies.remember(file.key, told)
-        self._missing[file.key] = told
+        self._forget(file.key, file.position(gone=True))
         file.close()
-
-    def _tell_missing(self) -> None:
-        """Files that were not read to their end and are nowhere, nor a copy of them."""
-        for key, told in self._missing.items():
-            if key in self._copies.gone and not told.finished and not told.path.startswith(self._consumed):
-                reason = f"is gone, by deletion or rotation: what may have been written after byte {told.offset} is lost"
-                self._on_problem(Problem(told.path, told.line, "unreadable", reason))
-        self._missing = {}
 
     def _stirred(self) -> bool:
         """Whether something changed since the last poll, without taking note of it."""

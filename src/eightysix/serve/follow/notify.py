@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-__all__ = ["CHECK_S", "PACE_S", "POLL_S", "Wake", "Watcher", "wait_for"]
+__all__ = ["CHECK_S", "IDLE_POLL_S", "IDLE_S", "PACE_S", "POLL_S", "Wake", "Watcher", "wait_for"]
 
 PACE_S = 0.016
 """Shortest time between two wake-ups: at 500 records a second, eight are then taken at once, for a fifth of the CPU that
@@ -21,6 +21,11 @@ one by one they would cost. It is also the most that pacing adds to the time fro
 
 POLL_S = 0.016
 """Time between two looks where inotify is not believed, while looking is cheap: see `_SHARE`."""
+
+IDLE_POLL_S = 0.05
+IDLE_S = 10.0
+"""The same after `IDLE_S` without anything: a wake-up costs a tenth of a millisecond of CPU, and nothing should cost
+half a percent of a core all night."""
 
 CHECK_S = 0.5
 """Time between two looks where inotify is believed: what it fails to tell is found after this, and counted."""
@@ -132,9 +137,11 @@ def wait_for(
     wake: Wake | None,
     watcher: Watcher | None = None,
     stirred: Callable[[], bool] | None = None,
+    *,
+    poll_s: float = POLL_S,
 ) -> None:
     """Return when one of `others` can be read, `wake` is set, the watcher tells something, `stirred` finds something, or
-    after `timeout_s`. Both of the last or neither are given."""
+    after `timeout_s`. Both of the last or neither are given; `poll_s` is how often is looked without inotify."""
     deadline = time.monotonic() + timeout_s
     poller = select.poll()
     for descriptor in (*others, *([wake.fileno()] if wake else [])):
@@ -142,7 +149,7 @@ def wait_for(
     believed = watcher is not None and watcher.believed
     if watcher is not None and believed:
         poller.register(watcher.fileno(), select.POLLIN)
-    step = timeout_s if stirred is None else CHECK_S if believed else POLL_S
+    step = timeout_s if stirred is None else CHECK_S if believed else poll_s
     while (left := deadline - time.monotonic()) > 0:
         ready = poller.poll(max(1, round(min(left, step) * 1000)))
         if ready:
@@ -157,4 +164,4 @@ def wait_for(
                 watcher.missed()
             return
         if not believed:
-            step = min(CHECK_S, max(POLL_S, _SHARE * (time.perf_counter() - before)))
+            step = min(CHECK_S, max(poll_s, _SHARE * (time.perf_counter() - before)))

@@ -21,7 +21,7 @@ OnProblem = Callable[[Problem], None]
 RELIST_S = 5.0
 """Seconds after which folders are listed whatever their time of change says."""
 
-MAX_ENTRIES = 20_000
+MAX_ENTRIES = 5_000
 """Entries of all followed folders together that are looked at. A node's log folders hold some hundred."""
 
 MAX_DEPTH = 16

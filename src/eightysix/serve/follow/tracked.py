@@ -24,6 +24,9 @@ __all__ = ["Packed", "Tracked"]
 _TEXT_STARTS = b'{["tfn-0123456789 \t\r\n'
 """First bytes of JSON and of white space: with one of these a file is text, whatever follows."""
 
+_BEGIN_BYTES = 160
+"""First bytes that are compared before anything is read for comparing: Tetragon's differ within the first hundred."""
+
 
 class Packed:
     """The text of a compressed file, from its beginning on."""
@@ -69,7 +72,8 @@ class Tracked:
         self.path = found.path
         self.dev, self.ino = found.dev, found.ino
         self.cutter = cutter
-        self.head = b""
+        self.begin = b""  # its first bytes when its kind was told
+        self.head = b""  # the first bytes that were read
         self.kind = ""
         self.decided = False
         self.shadows = ""
@@ -123,9 +127,10 @@ class Tracked:
 
     def tell_kind(self) -> str:
         """What it is by its first bytes, empty while there are too few."""
-        raw = self.pread(18, 0)
+        raw = self.pread(_BEGIN_BYTES, 0)
         if raw and not self.kind:
-            what = "" if raw[:1] in _TEXT_STARTS else first_bytes_tell(raw)
+            self.begin = raw
+            what = "" if raw[:1] in _TEXT_STARTS else first_bytes_tell(raw[:18])
             if what in ("gzip", "zstd"):
                 self.kind = "packed"
             elif what:
@@ -153,6 +158,10 @@ class Tracked:
     def packed_head(self) -> bytes:
         """The first bytes of its decompressed text."""
         return self.head if len(self.head) == ANCHOR_BYTES else self.packed(again=True).head
+
+    def complete(self) -> bool:
+        """Whether the compressed data were whole when their head was read."""
+        return self._packed is not None and not self._packed.state.failure
 
     def read(self, count: int) -> bytes | None:
         """The next bytes, of text at most `count`; None where what was read before is not there any more.

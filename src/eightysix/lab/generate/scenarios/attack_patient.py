@@ -182,8 +182,7 @@ def model_download(setting: Setting) -> tuple[Streams, Label]:
         "model-load",
         "the model that was loaded a moment before is at work in the server",
         _LANDS + 6.0 + FAST.leave,
-        at_least="none",
-        notes="no packaged rule judges what a model's own code does in the server's process",
+        at_least="suspect",
     )
     # The model lands when it is there; that it runs is seen by nobody, as no module is imported.
     return scene.streams(), replace(label, t0_s=_LANDS + 6.0, stages=("land", "reach", "pivot", "leave"))
