@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 from eightysix.cli.main import main
 from eightysix.cli.options import api_servers
 from eightysix.context.destinations import classify
+from eightysix.model.timestamps import to_ns
+from eightysix.rules.catalog import packaged_folder
 from tests.streams import ATTACKS, KERNEL_AND_SENSOR, KERNEL_ONLY, LOOK_ALIKES, Recording
 
 BREACH = ATTACKS["breach-86s"]()
@@ -246,6 +249,25 @@ def test_a_baseline_tells_what_is_new(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_an_api_server_is_matched_as_records_have_it(told: str, known: str) -> None:
     assert api_servers([told]) == {known}
     assert classify("", 443, known, api_servers([told])) == "api-server"
+
+
+def test_a_token_request_that_names_an_identity_joins_the_cloud_rows(tmp_path: Path) -> None:
+    shutil.copytree(
+        packaged_folder() / "identity-outside" / "fires" / "node-identity", tmp_path, dirs_exist_ok=True
+    )
+    declared = json.loads((tmp_path / "declared.json").read_text())
+    (tmp_path / "declared.json").unlink()
+    ways_out = [word for network in declared["egress"] for word in ("--egress", network)]
+    assert run(str(tmp_path), *ways_out) in (0, 10, 11)
+    identity = declared["identity"][0].partition("=")[2]
+    url = "http://169.254.169.254/metadata/identity/oauth2/token?resource=https://vault.azure.net&client_id="
+    request = {
+        "v": 1, "t_ns": to_ns("2026-11-24T09:00:03Z"), "boot_id": "b", "pid": 9, "ns_pid": 9, "tid": 9,
+        "start_ticks": 1, "event": "http", "chain": [], "url": url + identity.upper(),
+        "pod": {"namespace": "ml", "name": "inference-0", "uid": "916eac50-4d4e-4d3a-85ed-d68205d18fa2"},
+    }  # fmt: skip
+    (tmp_path / "sensor.jsonl").write_text(json.dumps(request) + "\n")
+    assert run(str(tmp_path), *ways_out) == 13
 
 
 def test_every_option_has_an_environment_variable(

@@ -74,6 +74,29 @@ def test_other_spellings_of_a_token_path(path: str) -> None:
     assert target.credential
 
 
+@pytest.mark.parametrize(
+    ("query", "principal"),
+    [
+        ("client_id=CCCF9C48-048e-489c-840f-c667af447061", "cccf9c48-048e-489c-840f-c667af447061"),
+        (
+            "a=b&object%5Fid=x&object_id=cccf9c48-048e-489c-840f-c667af447061",
+            "cccf9c48-048e-489c-840f-c667af447061",
+        ),
+        ("client_id=cccf9c48-048e489c-840f-c667-af447061", ""),
+        ("client_id=------------------------------------", ""),
+        ("client_id=c&x=cccf9c48-048e-489c-840f-c667af447061", ""),
+        ("client_id=secret-secret-secret-secret-secret00", ""),
+    ],
+)
+def test_a_token_request_may_name_its_identity(query: str, principal: str) -> None:
+    target = read_url(f"{IMDS}/metadata/identity/oauth2/token?{query}")
+    assert target is not None
+    assert target.principal == principal
+    elsewhere = read_url(f"https://example.com/token?{query}")
+    assert elsewhere is not None
+    assert not elsewhere.principal
+
+
 def test_a_metadata_request_without_path_may_be_for_a_credential() -> None:
     assert read_target("169.254.169.254", 80, "").credential
     assert not read_target("169.254.169.254", 80, "/metadata/instance").credential

@@ -407,6 +407,7 @@ def _http(record: Record) -> dict[str, object] | None:
         "dst_port": target.port,
         "url_path": target.path,
         "object_name": target.resource,
+        "principals": (target.principal,) if target.principal else (),
         "domain": Domain.CLOUD if target.credential else None,
     }
 

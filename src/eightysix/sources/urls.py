@@ -16,12 +16,14 @@ _LONGEST_WORD = 20
 _MOST_SEGMENTS = 12
 _WORDS = frozenset("abcdefghijklmnopqrstuvwxyz_-.")
 _NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~@:,+=")
+_IDS = frozenset("0123456789abcdef-")
 _PLATFORM = frozenset({"metadata", "wire-server", "api-server"})
 
 
 class Target(Struct, frozen=True, gc=False):
     """Where a request goes. `kind` is the destination's class, `path` is `/...`, empty where the record has none;
-    `resource` is the host that a token is asked for."""
+    `resource` is the host that a token is asked for, `principal` the id of the identity whose token it is to be, where the
+    request names one."""
 
     ip: str
     name: str
@@ -30,6 +32,7 @@ class Target(Struct, frozen=True, gc=False):
     kind: str
     credential: bool
     resource: str = ""
+    principal: str = ""
 
 
 def read_url(url: str) -> Target | None:
@@ -58,8 +61,9 @@ def read_target(host: str, port: int, path: str, query: str = "") -> Target:
     kind = classify(ip, port, name)
     path = _resolve(_unquote(path.partition("?")[0])) if path else ""
     credential = kind in ("metadata", "wire-server") and (not path or gives_credential(path))
-    resource = _resource(query) if kind == "metadata" and query else ""
-    return Target(ip, name, port, _tell(path, kind), kind, credential, resource)
+    asks = kind == "metadata" and bool(query)
+    resource, principal = (_resource(query), _principal(query)) if asks else ("", "")
+    return Target(ip, name, port, _tell(path, kind), kind, credential, resource, principal)
 
 
 def gives_credential(path: str) -> bool:
@@ -98,6 +102,17 @@ def _resource(query: str) -> str:
         if key.lower() == "resource":
             value = _unquote(value)
             return url_host(value) if "://" in value else ""
+    return ""
+
+
+def _principal(query: str) -> str:
+    """The query's `client_id` or `object_id` (learn.microsoft.com/entra/identity/managed-identities-azure-resources/
+    how-to-use-vm-token), which is no secret; nothing that is not formed like one."""
+    for part in query.split("&")[:32]:
+        key, _, value = part.partition("=")
+        value = _unquote(value).lower()
+        if key.lower() in ("client_id", "object_id") and len(value) == 36 and _IDS.issuperset(value):
+            return value if [len(piece) for piece in value.split("-")] == [8, 4, 4, 4, 12] else ""
     return ""
 
 
