@@ -214,7 +214,7 @@ def runs_hook(view: PodView, actor: str) -> list[str]:
 def is_landed_program(view: PodView, exec_id: str) -> bool:
     """Whether a process runs a program or script that was written in this pod before, or that lies where only such lie.
     The interpreter of a virtual environment that was made there (Ray does so for each job) is none, unless it was seen
-    to be written."""
+    to be written. Nor is what may be the container's own entrypoint: a job's script often lies in /tmp."""
     tree = view.lineage
     started = tree.started_ns(exec_id)
     for path in tree.programs(exec_id):
@@ -224,7 +224,7 @@ def is_landed_program(view: PodView, exec_id: str) -> bool:
         if path in view.installed:
             continue
         if path.startswith(TEMPORARY) and not ("/bin/" in path and runs_python(path)):
-            return True
+            return not tree.may_be_first(exec_id)
     return False
 
 

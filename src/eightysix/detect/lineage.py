@@ -190,6 +190,14 @@ class Lineage:
             return None
         return True if first in self.ancestors(exec_id) else None
 
+    def may_be_first(self, exec_id: str) -> bool:
+        """Whether the process may be the container's first, because nothing says that it is not: the kernel's word is
+        missing for it, and no other process of the pod was told to have started before."""
+        if self.in_entrypoint_tree(exec_id) is not None or exec_id in self._facts:
+            return False
+        started = self.started_ns(exec_id)
+        return all(self.started_ns(other) >= started for other in self._told)
+
     def is_exec_session(self, exec_id: str) -> bool:
         """Whether somebody started the process from outside, as `kubectl exec` does: the kernel says that it is not in
         the init tree, or it or an ancestor is the runtime's child and not the container's first process."""
