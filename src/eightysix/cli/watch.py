@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,9 @@ RECEIVER_PORT = 8686
 METRICS_PORT = 9686
 UPDATE_S = 1.0
 """Seconds between two updates of the metrics."""
+
+COLLECT_S = 300.0
+"""Seconds between two collections of cycles; they are few."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -191,10 +195,26 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         voice.turn(watch, now)
         instruments.turn(watch, inputs, threads.courier, now)
 
-    serve(watch, ahead, stopped, each_turn, time.sleep)
+    serve(watch, ahead, stopped, each_turn, time.sleep, _collector())
     outlets.finish()
     voice.end(watch)
     return 0
+
+
+def _collector() -> Callable[[], None]:
+    """Cycles are collected while nothing is to be read. What a watch allocates is state that stays: to look through
+    100,000 objects of it took 0.1 to 0.2 seconds in the middle of an incident, through 5,000 it takes 5 ms."""
+    gc.freeze()  # what was loaded stays
+    gc.set_threshold(5_000, 1_000, 1_000)
+    last = time.monotonic()
+
+    def rest() -> None:
+        nonlocal last
+        if time.monotonic() - last >= COLLECT_S:
+            gc.collect()
+            last = time.monotonic()
+
+    return rest
 
 
 def _hours(text: str) -> float:

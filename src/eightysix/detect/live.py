@@ -34,6 +34,7 @@ class LiveEngine:
         self._sizes: dict[str, int] = {}  # of process trees, as of the last time that everything was settled
         self._marks: dict[str, int] = {}
         self._joined: set[str] = set()
+        self._aliases = {key for key in engine.states if is_alias(key)}
         self._called: dict[str, str] = {}  # pods with evidence, by their names
         self._makers: set[str] = set()
         self._settled: set[str] = set()
@@ -56,6 +57,7 @@ class LiveEngine:
                 self._called[named_key(event.namespace, event.pod)] = key
         # A name counts from the next look on; only one that was never told before is worth a look of its own.
         self.dirty.update(self._called[key] for key in map(key_of, named) if key in self._called)
+        self._aliases.update(key for key in map(key_of, events) if is_alias(key))
         self._makers.update(key_of(e) for e in events if e.verb == "create" and e.resource in MAKERS)
 
     def _is_new_name(self, event: Event) -> bool:
@@ -80,6 +82,13 @@ class LiveEngine:
         time that grows with the number of pods."""
         return any(is_alias(key) or key in self._joined or self._is_followed(key) for key in self.dirty)
 
+    @property
+    def needs_settling(self) -> bool:
+        """Whether there is anything that one pod alone does not tell: records under makeshift names, pods that made
+        others, addresses that were learnt."""
+        learnt = self.engine.knowledge.learnt
+        return bool(self._aliases or self._makers or learnt.node_facts or learnt.pods)
+
     def _is_followed(self, key: str) -> bool:
         """Whether a pod made others after something landed in it, is one of those, or could be: then the chain that it
         changes is not only its own."""
@@ -102,7 +111,10 @@ class LiveEngine:
         keys = {key for key in self.dirty if not is_alias(key) and key not in self._joined}
         self.dirty -= {key for key in keys if not self._is_followed(key)}
         states = self.engine.states
-        return self._judge((states[key] for key in sorted(keys) if key in states), ())
+        found = [states[key] for key in sorted(keys) if key in states]
+        for state in found:
+            self._is_changed(state)  # so that `settle` knows that it was judged
+        return self._judge(found, ())
 
     def settle(self) -> list[Case]:
         """Join the records of makeshift names to their pods, and judge every pod that changed by it."""

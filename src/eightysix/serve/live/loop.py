@@ -34,6 +34,9 @@ __all__ = ["BUDGET_BYTES", "Followed", "Watch", "WatchOptions", "WatchStats"]
 BUDGET_BYTES = 4 << 20
 """Bytes read in one turn: some hundredths of a second of work, so that what is found is told in time under load."""
 
+LATER_AT_ONCE = 8
+"""Pods of which nothing but the time of known connections moved that are judged in one turn."""
+
 CATCH_UP_S = 1.0
 CATCH_UP_SHARE = 0.2
 """While the inputs are far ahead, pods are judged and states committed only this often, and for this part of the time:
@@ -112,7 +115,6 @@ class Watch:
         self.replay = replay
         self.stats = WatchStats()
         self._options = options or WatchOptions()
-        self._live = LiveEngine(replay.engine)
         self._store = store
         self._tell = tell
         self._clock = clock
@@ -121,6 +123,7 @@ class Watch:
         self._delivers = delivers
         self._keeper = Keeper(replay.engine, store)
         self._keeper.load()
+        self._live = LiveEngine(replay.engine)
         replay.tetragon.moved_contacts = self._keeper.moved
         self._hearing = Hearing(int(self._options.silence_s * 1e9))
         self._listens_at = self._judge_at = 0.0
@@ -163,6 +166,7 @@ class Watch:
             stats.turns += 1
             stats.last_turn = started
             return True
+        self._look_later(len(self._later) if last else LATER_AT_ONCE)
         cases = self._live.quick()
         settles = last or self._may_settle(started)
         if settles:
@@ -182,6 +186,11 @@ class Watch:
         stats.turns += 1
         stats.last_turn = started
         return bool(blocks)
+
+    def _look_later(self, most: int) -> None:
+        """Of pods whose known connections only went on, a few are judged in each turn: that is rarely news."""
+        for _ in range(min(most, len(self._later))):
+            self._live.dirty.add(self._later.pop())
 
     def _read(self, block: Block) -> None:
         recogniser = self.replay.recogniser
@@ -208,14 +217,12 @@ class Watch:
                 self.stats.late += 1
 
     def _may_settle(self, started: float) -> bool:
-        due = started - self._last_settle >= self._options.settle_s
-        waits = self._live.waits_for_names or (due and bool(self._live.dirty or self._later))
-        return waits and started >= self._next_settle
+        if not self._live.needs_settling or started < self._next_settle:
+            return False
+        return self._live.waits_for_names or started - self._last_settle >= self._options.settle_s
 
     def _settle(self) -> list[Case]:
         started = self._clock()
-        self._live.dirty |= self._later
-        self._later.clear()
         cases = self._live.settle()
         ended = self._clock()
         self._last_settle = ended

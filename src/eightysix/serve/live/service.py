@@ -116,8 +116,10 @@ def serve(
     stopped: Callable[[], bool],
     each_turn: Callable[[], None],
     pause: Callable[[float], None],
+    rest: Callable[[], None] = lambda: None,
 ) -> None:
-    """Turn until `stopped`, or until the inputs end; then settle and commit what there is. `pause` sleeps."""
+    """Turn until `stopped`, or until the inputs end; then settle and commit what there is. `pause` sleeps; `rest` is
+    called when there was nothing to read, for what can wait until then."""
     while not stopped():
         read = watch.turn(inputs)
         each_turn()
@@ -126,6 +128,8 @@ def serve(
             break
         if read:
             pause(PACE_S)
+        else:
+            rest()
         inputs.wait(IDLE_S)
     watch.turn(inputs, last=True)
     each_turn()
