@@ -33,6 +33,9 @@ class Keeper:
 
     def __init__(self, engine: Engine, store: LiveStore) -> None:
         self.moved: dict[str, set[str]] = {}
+        self.grown: set[str] = set()
+        """Pods whose process trees grew."""
+        self._thorough = True
         self._engine = engine
         self._store = store
         self._pending: dict[str, Delta] = {}
@@ -91,6 +94,10 @@ class Keeper:
         """The state of this pod lost something: a delta cannot tell that."""
         self._whole.add(key)
 
+    def look_at_all(self) -> None:
+        """Something was let go: the next change looks at every pod, not only at those that are known to have changed."""
+        self._thorough = True
+
     def end(self, key: str, incidents: Iterable[str]) -> None:
         """A pod is let go, and the incidents that were told of it are over."""
         self._pending.pop(key, None)
@@ -104,13 +111,16 @@ class Keeper:
             delta = pending.setdefault(key, Delta())
             delta.contacts = {name: contacts[name] for name in names if name in contacts}
         self.moved.clear()
-        for key, tree in engine.trees.items():
+        thorough, self._thorough = self._thorough, False
+        for key in list(engine.trees) if thorough else self.grown:
+            tree = engine.trees.get(key, {})
             written = self._written.get(key, 0)
             if len(tree) < written:
                 self._whole.add(key)
             elif len(tree) > written:
                 pending.setdefault(key, Delta()).processes = dict(islice(tree.items(), written, None))
-        gone = [key for key in self._written if not self.is_kept(key)]
+        self.grown.clear()
+        gone = [key for key in self._written if not self.is_kept(key)] if thorough else []
         entries = [
             (key, encode_delta(delta)) for key, delta in pending.items() if delta and key not in self._whole
         ]

@@ -156,6 +156,7 @@ class Watch:
         grown = self.replay.tetragon.grown
         self._live.dirty.update(self._keeper.moved)
         self._live.grew(grown)
+        self._keeper.grown |= grown
         grown.clear()
         for pod in self.replay.falco.changed:
             self._keeper.write_whole(pod)
@@ -316,6 +317,7 @@ class Watch:
         options, engine = self._options, self.replay.engine
         self._next_expire = self._clock() + options.expire_s
         engine.trim()
+        self._keeper.look_at_all()
         now_ns = min(self._newest_ns, self._now() + _MINUTE_NS)  # a clock far ahead must not end everything
         keep_ns = int(options.keep_s * 1e9)
         if now_ns <= keep_ns:
