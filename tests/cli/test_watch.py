@@ -175,7 +175,6 @@ def test_state_that_is_damaged_is_told(tmp_path: Path) -> None:
         (),
         ("x", "--keep", "no"),
         ("x", "--silence", "0"),
-        ("x", "--jobs", "0"),
         ("x", "--deliver", "pigeon:somewhere"),
         ("x", "--listen", "0.0.0.0:0"),
         ("x", "--listen", "127.0.0.1:0", "--tls-cert", "x"),

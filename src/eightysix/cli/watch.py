@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from eightysix.serve.live.loop import Watch
     from eightysix.serve.live.spooled import Spooled
     from eightysix.serve.metrics import Gauges
-    from eightysix.sources.tetragon import Contacts, TetragonDecoder, Trees
     from eightysix.store.casebook import Casebook
 
 __all__ = ["add_parser", "run"]
@@ -72,13 +71,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=environment("SILENCE", "120"),
         metavar="SECONDS",
         help="after how long an input that stops counts as silent (EIGHTYSIX_SILENCE; default 120)",
-    )
-    living.add_argument(
-        "--jobs",
-        type=_jobs,
-        default=environment("JOBS", "1"),
-        metavar="N",
-        help="processes that work (EIGHTYSIX_JOBS; default 1): one judges, the others decode",
     )
     living.add_argument(
         "--metrics",
@@ -152,13 +144,12 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     from eightysix.serve.follow.notify import Wake
     from eightysix.serve.live.inputs import open_inputs
     from eightysix.serve.live.loop import Watch, WatchOptions
-    from eightysix.serve.live.pool import Ahead, PooledTetragon
     from eightysix.serve.live.service import Outlets, serve
     from eightysix.serve.replay import Replay
     from eightysix.store.live import LiveStore
 
     catalog, options = catalog_and_options(args)
-    replay = Replay(catalog.rules, options, _pool(args.jobs - 1, stack) if args.jobs > 1 else None)
+    replay = Replay(catalog.rules, options)
     folder = _state_folder(args.state, stack)
     store = stack.enter_context(LiveStore(folder / "shard-00.sqlite"))
     wake = Wake()
@@ -186,7 +177,6 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     spool = instruments.folders
     inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
-    ahead = Ahead(inputs, replay.tetragon) if isinstance(replay.tetragon, PooledTetragon) else inputs
     voice.begin()
 
     def each_turn() -> None:
@@ -195,7 +185,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         voice.turn(watch, now)
         instruments.turn(watch, inputs, threads.courier, now)
 
-    serve(watch, ahead, stopped, each_turn, time.sleep, _collector())
+    serve(watch, inputs, stopped, each_turn, time.sleep, _collector())
     outlets.finish()
     voice.end(watch)
     return 0
@@ -223,12 +213,6 @@ def _hours(text: str) -> float:
 
 def _seconds(text: str) -> float:
     return _positive(text, 1.0)
-
-
-def _jobs(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 64:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 64")
-    return int(text)
 
 
 def _positive(text: str, least: float) -> float:
@@ -266,17 +250,6 @@ def _stopped_by_signals(wake: Wake) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _pool(jobs: int, stack: ExitStack) -> Callable[[Trees, Contacts, bool], TetragonDecoder]:
-    from eightysix.serve.live.pool import PooledTetragon
-
-    def make(trees: Trees, contacts: Contacts, first_execs: bool) -> TetragonDecoder:
-        pool = PooledTetragon(trees, contacts, first_execs=first_execs, jobs=jobs)
-        stack.callback(pool.close)
-        return pool
-
-    return make
 
 
 def _threads(args: argparse.Namespace, folder: Path, wake: Wake, stack: ExitStack) -> DeliveryThreads:

@@ -6,6 +6,7 @@ the result is the same as that of a run over all records at once, because states
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace as with_fields
 
@@ -34,6 +35,7 @@ class LiveEngine:
         self._sizes: dict[str, int] = {}  # of process trees, as of the last time that everything was settled
         self._marks: dict[str, int] = {}
         self._joined: set[str] = set()
+        self._judged_last = ""
         self._aliases = {key for key in engine.states if is_alias(key)}
         self._called: dict[str, str] = {}  # pods with evidence, by their names
         self._makers: set[str] = set()
@@ -106,12 +108,17 @@ class LiveEngine:
         found = [case for cases in self._pods.values() for case in cases]
         return found + [case for cases in self._rollouts.values() for case in cases]
 
-    def quick(self) -> list[Case]:
-        """Judge the pods that changed and have one name only; the incidents of those, changed or not."""
-        keys = {key for key in self.dirty if not is_alias(key) and key not in self._joined}
+    def quick(self, most: int | None = None) -> list[Case]:
+        """Judge the pods that changed and have one name only (`most` of them, in turn); the incidents of those, changed or
+        not."""
+        keys = sorted(key for key in self.dirty if not is_alias(key) and key not in self._joined)
+        if most is not None and len(keys) > most:
+            place = bisect_right(keys, self._judged_last)
+            keys = (keys[place:] + keys[:place])[:most]
+            self._judged_last = keys[-1]
         self.dirty -= {key for key in keys if not self._is_followed(key)}
         states = self.engine.states
-        found = [states[key] for key in sorted(keys) if key in states]
+        found = [states[key] for key in keys if key in states]
         for state in found:
             self._is_changed(state)  # so that `settle` knows that it was judged
         return self._judge(found, ())

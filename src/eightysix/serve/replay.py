@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -29,7 +29,7 @@ from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.reading import Limits, read_inputs
 from eightysix.sources.recognise import Recogniser
 from eightysix.sources.sensor import SensorDecoder
-from eightysix.sources.tetragon import Contacts, TetragonDecoder, Trees
+from eightysix.sources.tetragon import TetragonDecoder
 
 __all__ = ["Replay", "ReplayOptions"]
 
@@ -56,13 +56,7 @@ class ReplayOptions:
 class Replay:
     """One run over some inputs."""
 
-    def __init__(
-        self,
-        rules: Sequence[Rule],
-        options: ReplayOptions,
-        tetragon: Callable[[Trees, Contacts, bool], TetragonDecoder] | None = None,
-    ) -> None:
-        """`tetragon` makes the decoder of Tetragon's records, where it is not the usual one."""
+    def __init__(self, rules: Sequence[Rule], options: ReplayOptions) -> None:
         self._options = options
         knowledge = Knowledge(
             baseline=options.baseline,
@@ -73,7 +67,7 @@ class Replay:
         self.engine = Engine(rules, knowledge)
         self.engine.pod_hint = options.pod
         first_execs = options.first_programs or not rules or _asks_for_execs(rules, options.baseline)
-        self.tetragon = (tetragon or _decoder)(self.engine.trees, self.engine.contacts, first_execs)
+        self.tetragon = TetragonDecoder(self.engine.trees, self.engine.contacts, first_execs=first_execs)
         self.falco = FalcoDecoder(self.engine.trees, first_execs=first_execs, grown=self.tetragon.grown)
         decoders: list[Decoder] = [
             self.tetragon,
@@ -186,10 +180,6 @@ class Replay:
             else f"{len(self._options.baseline.workloads)} workloads",
             problems=self.recogniser.problems,
         )
-
-
-def _decoder(trees: Trees, contacts: Contacts, first_execs: bool) -> TetragonDecoder:
-    return TetragonDecoder(trees, contacts, first_execs=first_execs)
 
 
 def _time(time_ns: int) -> str:

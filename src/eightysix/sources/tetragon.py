@@ -38,7 +38,7 @@ from eightysix.sources.tetragon_events import (
 from eightysix.sources.tetragon_noise import LEAVES, MOST, Noise, NoiseCounts
 from eightysix.sources.tetragon_records import Glance, GlanceProcess, Record
 
-__all__ = ["Contacts", "TetragonDecoder", "Tree", "Trees"]
+__all__ = ["TetragonDecoder", "Tree", "Trees"]
 
 Tree = dict[str, Fact]
 """Process facts of one pod by exec id."""
@@ -89,7 +89,7 @@ class TetragonDecoder:
         self.moved_contacts: dict[str, set[str]] | None = None
         """By pod, the names of plain connections that are new or moved since somebody emptied this; None: nobody asks."""
         self.grown: set[str] = set()
-        """Pods whose process trees grew since somebody emptied this."""
+        """Pods whose process trees or connections grew since somebody emptied this."""
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """A record of Tetragon has exactly one of its `process_*` keys on top."""
@@ -284,6 +284,7 @@ class TetragonDecoder:
         contacts[name] = (seen, seen) if known is None else (min(seen, known[0]), max(seen, known[1]))
         if self.moved_contacts is not None:
             self.moved_contacts.setdefault(pod, set()).add(name)
+            self.grown.add(pod)
 
     def flush(self) -> None:
         """Bring the latest times of all contacts up to date: while blocks are read, those of noise wait here."""

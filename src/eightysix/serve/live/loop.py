@@ -37,10 +37,9 @@ BUDGET_BYTES = 4 << 20
 LATER_AT_ONCE = 8
 """Pods of which nothing but the time of known connections moved that are judged in one turn."""
 
-CATCH_UP_S = 1.0
-CATCH_UP_SHARE = 0.2
-"""While the inputs are far ahead, pods are judged and states committed only this often, and for this part of the time:
-what was written long ago is told a little later, and the present is reached sooner."""
+JUDGED_BEHIND = 4
+"""Pods that are judged in one turn while the inputs are far ahead: few milliseconds, beside some 20 of reading. What was
+written long ago is told a little later, and the present is reached sooner."""
 
 MAX_MEASURED = 10_000
 """Measurements that wait to be taken: nobody may be asking for metrics."""
@@ -126,7 +125,10 @@ class Watch:
         self._live = LiveEngine(replay.engine)
         replay.tetragon.moved_contacts = self._keeper.moved
         self._hearing = Hearing(int(self._options.silence_s * 1e9))
-        self._listens_at = self._judge_at = 0.0
+        self._listens_at = 0.0
+        self._untold: list[Incident] = []
+        self.behind = False
+        """Whether there is more to read than the last turn read."""
         self._silent: set[str] = set()
         self._later: set[str] = set()
         self._newest_ns = 0
@@ -154,36 +156,34 @@ class Watch:
         for block in blocks:
             self._read(block)
         grown = self.replay.tetragon.grown
-        self._live.dirty.update(self._keeper.moved)
         self._live.grew(grown)
         self._keeper.grown |= grown
         grown.clear()
         for pod in self.replay.falco.changed:
             self._keeper.write_whole(pod)
         self.replay.falco.changed.clear()
-        # Far behind, the next blocks change the same pods again: they are judged now and then, not for each of them.
-        behind = sum(len(block.data) for block in blocks) >= BUDGET_BYTES // 2
-        if behind and not last and started < self._judge_at:
-            stats.turns += 1
-            stats.last_turn = started
-            return True
+        # Far behind, the next blocks change the same pods again: a few are judged in each turn, and told once a second.
+        self.behind = not last and sum(len(block.data) for block in blocks) >= BUDGET_BYTES // 2
         self._look_later(len(self._later) if last else LATER_AT_ONCE)
-        cases = self._live.quick()
+        cases = self._live.quick(JUDGED_BEHIND if self.behind else None)
         settles = last or self._may_settle(started)
         if settles:
             cases += self._settle()
         if last or started >= self._listens_at:
             self._listens_at = started + 1.0
             cases += self._listen()
-        news = self._news(cases)
+        self._untold += self._news(cases)
         if settles:
-            news += self._taken_back()
+            self._untold += self._taken_back()
         if last or started >= self._next_expire:
             self._expire()
-        if news or last or started - stats.last_commit >= self._options.commit_s:
+        if (
+            (self._untold and not self.behind)
+            or last
+            or started - stats.last_commit >= self._options.commit_s
+        ):
+            news, self._untold = self._untold, []
             self._commit(inputs, news)
-        ended = self._clock()
-        self._judge_at = ended + max(CATCH_UP_S, (ended - started) / CATCH_UP_SHARE)
         stats.turns += 1
         stats.last_turn = started
         return bool(blocks)
@@ -207,6 +207,7 @@ class Watch:
             self._hearing.heard(block.file, now_ns)
             if _dropped(self.replay) > before:
                 self._hearing.dropped(block.file, now_ns)
+                self._silent.add(block.file)
 
     def _note_times(self, events: Iterable[Event]) -> None:
         now_ns, ages = self._now(), self.stats.event_ages
@@ -241,7 +242,7 @@ class Watch:
         self._silent.add(file)
 
     def _listen(self) -> list[Case]:
-        """The incidents whose input has just fallen silent or ended."""
+        """The incidents whose input has just fallen silent, ended, or lost records."""
         self._silent.update(self._hearing.listen(self._now()))
         silent, self._silent = self._silent, set()
         if not silent:
@@ -288,8 +289,10 @@ class Watch:
 
     def _commit(self, inputs: Followed, news: Sequence[Incident]) -> None:
         stats, started = self.stats, self._clock()
-        self.replay.tetragon.flush()
-        self._later.update(self._keeper.moved)
+        tetragon = self.replay.tetragon
+        tetragon.flush()
+        self._later |= tetragon.grown
+        tetragon.grown.clear()
         rows = [
             OutboxRow(i.id, i.revision, encode_incident(i), bool(i.suppressed_by) or not self._delivers)
             for i in news

@@ -126,10 +126,10 @@ def serve(
         if inputs.ended:
             watch.source_ended("-")
             break
-        if read:
-            pause(PACE_S)
-        else:
+        if not read:
             rest()
+        elif not watch.behind:
+            pause(PACE_S)
         inputs.wait(IDLE_S)
     watch.turn(inputs, last=True)
     each_turn()
