@@ -7,7 +7,8 @@
 A writer appends records of a busy node (`bench.corpus`) to a file that rotates as Tetragon's does; `watch` follows it and
 delivers to a webhook on loopback. Latency is from the moment after the write of the last record that a delivered revision
 names as evidence, to the moment its request has arrived; only first deliveries and rises of a verdict count, because others
-are throttled on purpose. `backlog` reads a file that is there already, from start to end. CPU seconds are of the whole process of `watch`, from its own accounting.
+are throttled on purpose. `backlog` reads a file that is
+there already, from start to end. CPU seconds are of the whole process of `watch`, from its own accounting.
 """
 
 from __future__ import annotations
