@@ -55,13 +55,65 @@ def table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def live_table(folder: Path) -> str:
+    """What `bench/live.py` and `bench/crash.py` measured of `watch`, as a table; nothing where they did not."""
+    names = ("live_latency", "live_steady", "live_backlog", "crash")
+    found = {
+        name: json.loads((folder / f"{name}.json").read_text())
+        for name in names
+        if (folder / f"{name}.json").is_file()
+    }
+    rows = []
+    if "live_latency" in found:
+        told = found["live_latency"]
+        late = told["latency"]
+        rows.append(
+            (
+                f"from a record on disk to the delivered incident, {told['rate']:,} records/s for {told['seconds']:.0f} s",
+                f"p50 {late['p50_ms']:.0f} ms, p99 {late['p99_ms']:.0f} ms (n={late['n']})",
+            )
+        )
+    if "live_steady" in found:
+        told = found["live_steady"]
+        rows.append(
+            (
+                f"{told['rate']:,} records/s for {told['seconds'] / 60:.0f} minutes",
+                f"{told['share_of_a_core'] * 100:.1f} % of a core, {told['peak_mb']:.0f} MB",
+            )
+        )
+    if "live_backlog" in found:
+        told = found["live_backlog"]
+        rows.append(
+            (f"a backlog of {told['records']:,} records", f"{told['records_per_second']:,} records/s")
+        )
+    if "crash" in found:
+        told = found["crash"]
+        rows.append(
+            (
+                f"killed (SIGKILL) {told['kills']} times, {told['incidents']} incidents: lost, changed, repeated revisions",
+                f"{told['lost']}, {told['changed_or_invented']}, {told['repeated']}",
+            )
+        )
+    if not rows:
+        return ""
+    lines = [
+        "`eightysix watch`, with state, delivering to a webhook:",
+        "",
+        "| measured | result |",
+        "|---|---:|",
+    ]
+    return "\n".join([*lines, *(f"| {what} | {result} |" for what, result in rows), ""])
+
+
 def with_table(page: str, results: Path) -> str:
-    """`page` with the table of `results` between the marks, or with nothing there where they are absent."""
+    """`page` with the tables of `results` and its folder between the marks, or with nothing there where they are absent."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise SystemExit(f"{PAGE.name} lacks the marks {BEGIN} and {END}")
     inside = f"\n{table(json.loads(results.read_text()))}\n" if results.is_file() else "\n"
+    live = live_table(results.parent)
+    inside += f"\n{live}" if live else ""
     return f"{before}{BEGIN}{inside}{END}{after}"
 
 

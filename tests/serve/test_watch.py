@@ -125,3 +125,65 @@ def test_nothing_is_lost_when_it_is_killed_between_commits(name: str, tmp_path: 
     assert outline(standing) == outline(told_by_detect(files, tmp_path / "files"))
     assert {(i.id, i.revision) for i in standing} <= kept
     assert {i.id for i in standing} <= {i.id for i in told}
+
+
+def test_a_full_disk_hides_no_incident_and_loses_no_state(tmp_path: Path) -> None:
+    files = {file: list(lines) for file, lines in ATTACKS["breach-86s"]().streams.items()}
+    told: list[Incident] = []
+    with LiveStore(tmp_path / "state.sqlite") as store:
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        live = watch(store, told, commit_s=0.05)
+        inputs = Lines(files, random.Random(86))
+        while not inputs.ended:
+            live.turn(inputs)
+        assert live.stats.failed_commits
+        assert "make room" in live.stats.trouble
+        assert told
+        assert store.told() == []
+        store._connection.execute("PRAGMA max_page_count = 1000000")
+        live.turn(inputs, last=True)
+        assert not live.stats.trouble
+        assert {(row.id, row.revision) for row in store.told()} == {
+            (incident.id, incident.revision) for incident in live.told.latest.values()
+        }
+    with LiveStore(tmp_path / "state.sqlite") as store:
+        again: list[Incident] = []
+        live = watch(store, again)
+        live.turn(
+            Lines(files, random.Random(86), {name: len(lines) for name, lines in files.items()}), last=True
+        )
+        assert again == []
+        assert outline(list(live.told.latest.values())) == outline(told_by_detect(files, tmp_path / "files"))
+
+
+def test_a_pod_is_let_go_long_after_its_last_record(tmp_path: Path) -> None:
+    breach = {file: list(lines) for file, lines in ATTACKS["breach-86s"]().streams.items()}
+    later = [
+        line.replace("2026-11-24T09", "2026-11-24T15").replace('"uid":"', '"uid":"f')
+        for line in LOOK_ALIKES["worker-respawn"]().streams["tetragon.jsonl"]
+    ]
+    told: list[Incident] = []
+    with LiveStore(tmp_path / "state.sqlite") as store:
+        live = watch(store, told, keep_s=3600.0, expire_s=0.0)
+        inputs = Lines(breach, random.Random(1))
+        while not inputs.ended:
+            live.turn(inputs)
+        (incident,) = live.told.latest.values()
+        assert incident.pod is not None
+        uid = incident.pod.uid
+        assert uid in live.replay.engine.states
+        inputs = Lines({"later.jsonl": later}, random.Random(1))
+        while not inputs.ended:
+            live.turn(inputs)
+        before = len(told)
+        live.turn(inputs, last=True)
+        assert uid not in live.replay.engine.states
+        assert live.stats.expired_pods
+        assert not live.told.latest
+        assert uid not in {key for key, _ in (*store.pods(), *store.journal())}
+        inputs = Lines({"late.jsonl": breach["tetragon.jsonl"]}, random.Random(1))
+        while not inputs.ended:
+            live.turn(inputs)
+        assert live.stats.late
+        assert not any(incident.title.startswith("Withdrawn") for incident in told[:before])

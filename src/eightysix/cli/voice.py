@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["Voice"]
 
 MAX_TOLD_PROBLEMS = 20
+MAX_REMEMBERED = 1_000
+"""Incidents of which it is remembered what was printed last."""
+
 ADVISE_S = 15.0
 """Seconds after the first record until it is told what telemetry is missing: by then every policy has said something."""
 
@@ -31,6 +34,7 @@ class Voice:
         self._render = RenderOptions(
             width=terminal_width(), colour=may_colour(args.color, out), verbose=args.verbose
         )
+        self._told: dict[str, Incident] = {}
         self._began = 0.0
         self._advised = False
         self._trouble = ""
@@ -48,8 +52,14 @@ class Voice:
         from eightysix.report.live import json_line, story
 
         for incident in incidents:
-            text = json_line(incident) if self._args.format == "jsonl" else story(incident, self._render)
-            self._out.write(text)
+            before = self._told.get(incident.id)
+            if self._args.format == "jsonl":
+                self._out.write(json_line(incident))
+            else:
+                self._out.write(story(incident, self._render, before))
+            self._told[incident.id] = incident
+            if len(self._told) > MAX_REMEMBERED:
+                del self._told[next(iter(self._told))]
         self._out.flush()
 
     def problem(self, problem: Problem) -> None:
@@ -77,7 +87,7 @@ class Voice:
         counts = watch.replay.recogniser.counts
         found = sum(not incident.suppressed_by for incident in watch.told.latest.values())
         self._say(
-            f"{found} incidents; {counts.events} events, {counts.malformed} malformed, {counts.oversized} oversized,"
+            f"{found} incident{'s' * (found != 1)}; {counts.events} events, {counts.malformed} malformed, {counts.oversized} oversized,"
             f" {counts.unrecognised} unrecognised"
         )
 
