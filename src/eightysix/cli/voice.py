@@ -86,9 +86,10 @@ class Voice:
             self._advise(watch)
         counts = watch.replay.recogniser.counts
         found = sum(not incident.suppressed_by for incident in watch.told.latest.values())
+        ending = "s" * (found != 1)
         self._say(
-            f"{found} incident{'s' * (found != 1)}; {counts.events} events, {counts.malformed} malformed, {counts.oversized} oversized,"
-            f" {counts.unrecognised} unrecognised"
+            f"{found} incident{ending}; {counts.events} events, {counts.malformed} malformed,"
+            f" {counts.oversized} oversized, {counts.unrecognised} unrecognised"
         )
 
     def warn(self, text: str) -> None:
