@@ -32,7 +32,8 @@ _RUNTIMES = frozenset(
 
 
 class Lineage:
-    """The process tree of one pod. Pure and lazy: nothing is computed for processes that nobody asks about."""
+    """The process tree of one pod. Pure and lazy: nothing is computed for processes that nobody asks about. `events` come
+    sorted by time."""
 
     def __init__(self, processes: Mapping[str, Fact], events: Iterable[Event]) -> None:
         self._facts = processes
@@ -40,11 +41,13 @@ class Lineage:
         self._started: dict[str, int] = {}
         self._told: dict[str, Event] = {}
         self._containers: dict[str, int] = {}
+        self._earliest = ""
         for event in events:
             if event.container_started_ns:
                 self._containers.setdefault(event.container_id[:12], event.container_started_ns)
             if not event.exec_id:
                 continue
+            self._earliest = self._earliest or event.exec_id
             known = self._told.get(event.exec_id)
             if known is None or (not known.command and event.command):
                 self._told[event.exec_id] = event
@@ -192,11 +195,9 @@ class Lineage:
 
     def may_be_first(self, exec_id: str) -> bool:
         """Whether the process may be the container's first, because nothing says that it is not: the kernel's word is
-        missing for it, and no other process of the pod was told to have started before."""
-        if self.in_entrypoint_tree(exec_id) is not None or exec_id in self._facts:
-            return False
-        started = self.started_ns(exec_id)
-        return all(self.started_ns(other) >= started for other in self._told)
+        missing for it, and no other process of the pod was told before."""
+        known = self.in_entrypoint_tree(exec_id) is not None or exec_id in self._facts
+        return not known and exec_id == self._earliest
 
     def is_exec_session(self, exec_id: str) -> bool:
         """Whether somebody started the process from outside, as `kubectl exec` does: the kernel says that it is not in
