@@ -23,7 +23,7 @@ MAX_UNRECORDED = 10_000
 IDLE_S = 1.0
 """Longest wait of the loop: silence is noticed, and what waits for a commit is written, within this time."""
 
-PACE_S = 0.02
+PACE_S = 0.03
 """Pause after a turn that read something: a stream of single records costs a turn for many of them, not one each."""
 
 
