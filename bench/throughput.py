@@ -7,8 +7,8 @@ of its own (CPU seconds and peak memory are its own), the sides take turns, and 
 is kept. Ratios are what counts: absolute numbers are the machine's.
 
 `eql` reads the same records and flattens them, as whoever feeds Tetragon's export to Python EQL has to; `eql-flat` reads
-events of 230 bytes that somebody else flattened before. Both run one query. `detect-50-rules` has 46 more rules, all about
-the same pods as the packaged ones.
+events of 230 bytes that somebody else flattened before. Both run one query. `detect-50-rules` has so many more rules, all
+about the same pods as the packaged ones.
 """
 
 from __future__ import annotations
@@ -169,11 +169,12 @@ def idle() -> float:
 def run(records: int, rounds: int) -> dict[str, object]:
     """All sides in turn; medians and ratios."""
     from bench.corpus import write_corpus, write_flat
+    from eightysix.rules.catalog import packaged_folder
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpus, flat = folder / "tetragon.jsonl", folder / "flat.jsonl"
-        write_rules(folder / "rules.d", 46)
+        write_rules(folder / "rules.d", 50 - len(list(packaged_folder().glob("*/rule.yml"))))
         truth = write_corpus(corpus, records=records)
         write_flat(flat, records=records)
         taken: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
@@ -203,7 +204,7 @@ def summarise(
         "floor_over_detect": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
         "eql_over_detect": cpu["eql"] / cpu["detect"],
         "eql_on_flat_events_over_detect": cpu["eql-flat"] / cpu["detect"],
-        "fifty_rules_over_four": cpu["detect-50-rules"] / cpu["detect"],
+        "fifty_rules_over_packaged": cpu["detect-50-rules"] / cpu["detect"],
         "start_cpu_s": idle(),
         "incidents": score(found, truth),
     }
