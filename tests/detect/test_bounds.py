@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import settings
@@ -13,7 +15,9 @@ from eightysix.detect import Engine, Knowledge, PodState, encode_state, expire, 
 from eightysix.detect.state import KEEP_AFTER_LANDING, KEEP_FIRST, KEEP_LAST, MAX_BUCKETS, MAX_TAINTS
 from eightysix.model.words import Source, Verdict
 from eightysix.rules.catalog import load_packaged
+from eightysix.serve.replay import Replay, ReplayOptions
 from tests.detect.events import BASE_NS, SECOND, api_server, breach, connect, install, metadata, token
+from tests.streams import ATTACKS
 
 RULES = load_packaged()
 KNOWLEDGE = Knowledge(sources=frozenset({Source.TETRAGON}))
@@ -135,3 +139,24 @@ def test_a_forked_worker_stays_with_its_pod_when_pods_are_let_go(monkeypatch: py
     engine.trim()
     assert len(engine.states) == 20
     assert [incident.verdict for incident in engine.incidents()] == [Verdict.CONTAIN]
+
+
+LATER = 1_795_700_000.0 - BASE_NS / SECOND
+"""Seconds after `BASE_NS` that are later than any recording."""
+
+
+@pytest.mark.parametrize("name", ["state-takes-credentials", "state-builds-client", "model-remote-code"])
+def test_a_chain_without_landing_stays_when_pods_are_let_go(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(eightysix.detect.engine, "MAX_PODS", 20)
+    for file, lines in ATTACKS[name]().streams.items():
+        (tmp_path / file).write_text("\n".join(lines) + "\n")
+    replay = Replay(load_packaged(), ReplayOptions())
+    expected = replay.read([str(tmp_path)], None).incidents
+    replay.engine.feed(
+        metadata(LATER + n, pod_uid=f"uid-other-{n}", container_id=f"{n:016d}") for n in range(60)
+    )
+    replay.engine.trim()
+    assert len(replay.engine.states) == 20
+    assert [i.verdict for i in replay.engine.incidents()] == [i.verdict for i in expected]

@@ -130,7 +130,7 @@ class Engine:
 
     def trim(self) -> None:
         """Bound pods, process facts and connections; call it now and then. Of pods, those go first of which nothing
-        landed, then those that were silent longest."""
+        landed, then those in which no chain could begin otherwise, then those that were silent longest."""
         if len(self.states) > MAX_PODS:
             self._let_pods_go()
         if len(self.contacts) > 2 * MAX_PODS:
@@ -167,12 +167,12 @@ class Engine:
     def _let_pods_go(self) -> None:
         mine = self._landed_containers()
 
-        def worth(key: str) -> tuple[bool, int, str]:
+        def worth(key: str) -> tuple[bool, bool, int, str]:
             state = self.states[key]
             # What a forked worker does is kept by its container: it belongs to the pod in which something landed.
             landed = bool(state.landed) or (key.startswith("c:") and key.rpartition("/")[2] in mine)
             last = max((bucket.events[-1].time_ns for bucket in state.buckets.values()), default=0)
-            return (landed, last, key)
+            return (landed, _may_begin_without_landing(state), last, key)
 
         for key in sorted(self.states, key=worth)[: len(self.states) - MAX_PODS]:
             del self.states[key]
@@ -232,6 +232,14 @@ class Engine:
             suppress(case.incident, facts_of(case.chains, case.incident), exceptions, case.last_ns)
             for case in self.cases()
         ]
+
+
+def _may_begin_without_landing(state: PodState) -> bool:
+    """Whether a chain may be in this pod although nothing was seen to land: it took credentials of several domains, or
+    loaded or revived an object that can run code."""
+    firsts = [bucket.events[0] for bucket in state.buckets.values()]
+    domains = {event.domain for event in firsts if event.domain is not None}
+    return len(domains) > 1 or any(event.kind in (Kind.PICKLE, Kind.REVIVE) for event in firsts)
 
 
 def judge(
