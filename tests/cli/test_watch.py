@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -161,10 +162,60 @@ def test_state_that_is_damaged_is_told(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "shard-00.sqlite").write_bytes(b"no database" * 1000)
     out = tmp_path / "out"
-    with watching(str(tmp_path), "--state", str(tmp_path / "state"), out=out) as child:
+    with watching(str(tmp_path / "logs"), "--state", str(tmp_path / "state"), out=out) as child:
         assert child.wait(20) == 1
     assert "is damaged" in out.with_suffix(".err").read_text()
     assert "move it away" in out.with_suffix(".err").read_text()
+
+
+def test_a_state_that_somebody_holds_hides_no_incident(tmp_path: Path) -> None:
+    out, logs = tmp_path / "out", tmp_path / "logs"
+    logs.mkdir()
+    state = tmp_path / "state"
+    with watching(str(logs), "--state", str(state), out=out) as child:
+        until(
+            lambda: (state / "shard-00.sqlite").exists() and "watching" in out.with_suffix(".err").read_text()
+        )
+        holder = sqlite3.connect(state / "shard-00.sqlite", isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        write(logs)
+        until(lambda: contained(out))
+        assert "end who else holds the file" in out.with_suffix(".err").read_text()
+        holder.execute("COMMIT")
+        holder.close()
+        until(lambda: "the state is written again" in out.with_suffix(".err").read_text())
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(20) == 0
+
+
+def test_a_standard_output_that_is_full_ends_nothing(tmp_path: Path) -> None:
+    out, logs = tmp_path / "out", tmp_path / "logs"
+    write(logs)
+    receiver = Receiver()
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    command = [
+        sys.executable, "-m", "eightysix", "watch", str(logs), "--state", str(tmp_path / "state"),
+        "--deliver", f"webhook:http://127.0.0.1:{receiver.server_port}/",
+    ]  # fmt: skip
+    with open("/dev/full", "wb") as full, out.open("wb") as err:
+        child = subprocess.Popen(command, stdout=full, stderr=err, env=ENVIRONMENT)
+        try:
+            until(lambda: any(incident["verdict"] == "contain" for _, incident in receiver.arrived))
+            until(lambda: "nothing more is printed" in out.read_text())
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(20) == 0
+        finally:
+            child.kill()
+            child.wait()
+    receiver.shutdown()
+    receiver.server_close()
+
+
+def test_what_it_writes_itself_is_not_watched(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with watching(str(tmp_path), "--state", str(tmp_path / "state"), out=out) as child:
+        assert child.wait(20) == 2
+    assert "would read what it writes" in out.with_suffix(".err").read_text()
 
 
 @pytest.mark.parametrize(

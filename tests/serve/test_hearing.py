@@ -108,6 +108,36 @@ def test_an_input_that_ends_counts_as_silent(world: World) -> None:
     assert "its source ended" in world.told[-1].why[-1].text
 
 
+def test_a_silence_outlives_a_restart_until_something_comes(world: World) -> None:
+    world.after(0, *LINES)
+    (silent,) = world.after(200)
+    replay = Replay(load_all("").rules, ReplayOptions())
+    told: list[Incident] = []
+    again = Watch(replay, world.store, told.extend, lambda: world.now_ns / SECOND, lambda: world.now_ns)
+    world.watch = again
+    world.after(1)
+    again.turn(world, last=True)
+    assert told == []
+    assert again.told.latest[silent.id].score == silent.score
+
+
+def test_gaps_are_bounded_and_the_next_one_still_counts() -> None:
+    hearing = Hearing(10 * SECOND)
+    for at in range(40):
+        hearing.heard("f", at * SECOND)
+        hearing.dropped("f", at * SECOND)
+    assert hearing.listen(1000 * SECOND) == ["f"]
+    assert hearing.silent == {"f"}
+
+
+def test_the_next_segment_of_an_input_is_the_same_input() -> None:
+    hearing = Hearing(10 * SECOND)
+    for number in range(1, 200):
+        hearing.heard(f"spool/{number:012}.jsonl", number * SECOND)
+    assert hearing.listen(200 * SECOND) == []
+    assert hearing.listen(300 * SECOND) == ["spool/.jsonl"]
+
+
 def test_silence_before_a_chain_is_none_of_it() -> None:
     hearing = Hearing(10 * SECOND)
     hearing.heard("f", 0)

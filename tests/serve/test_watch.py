@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from eightysix.detect.revisions import Told
 from eightysix.model.incident import Incident
 from eightysix.rules.catalog import load_all
 from eightysix.serve.live.loop import Watch, WatchOptions
 from eightysix.serve.replay import Replay, ReplayOptions
 from eightysix.sources.lines import Block, find_newlines
 from eightysix.store.live import LiveStore, SourceRow
+from tests.report.sample import breach
 from tests.streams import ATTACKS, LOOK_ALIKES, Recording
 
 RULES = load_all("").rules
@@ -187,3 +190,56 @@ def test_a_pod_is_let_go_long_after_its_last_record(tmp_path: Path) -> None:
             live.turn(inputs)
         assert live.stats.late
         assert not any(incident.title.startswith("Withdrawn") for incident in told[:before])
+
+
+def test_no_revision_comes_twice() -> None:
+    told = Told()
+    base = breach()
+    seen: list[tuple[str, str]] = []
+    news = base
+    for score in (50, 60, 50, 60, 50):
+        (news,) = told.news([replace(base, score=score)])
+        seen.append((news.id, news.revision))
+        assert told.news([replace(base, score=score)]) == []
+    (gone,) = told.take_back([news])
+    (back,) = told.news([replace(base, score=50)])
+    seen += [(gone.id, gone.revision), (back.id, back.revision)]
+    assert len(set(seen)) == len(seen)
+    assert seen[0][1] == base.revision
+
+
+def test_rollouts_end_with_their_pods_and_told_stories_do_not_shrink(tmp_path: Path) -> None:
+    recording = ATTACKS["release-takes-credential"]()
+    before = Replay((), ReplayOptions())
+    (tmp_path / "before").mkdir()
+    for file, lines in (recording.baseline or {}).items():
+        (tmp_path / "before" / file).write_text("\n".join(lines) + "\n")
+    before.read([str(tmp_path / "before")], None)
+    baseline, _ = before.build_baseline()
+    told: list[Incident] = []
+    with LiveStore(tmp_path / "state.sqlite") as store:
+        replay = Replay(RULES, ReplayOptions(baseline=baseline))
+        live = Watch(
+            replay,
+            store,
+            told.extend,
+            Clock(),
+            lambda: NOW,
+            options=WatchOptions(keep_s=3600.0, expire_s=0.0),
+        )
+        inputs = Lines({file: list(lines) for file, lines in recording.streams.items()}, random.Random(1))
+        while not inputs.ended:
+            live.turn(inputs)
+        live.turn(inputs, last=True)
+        assert any(incident.pod is None for incident in live.told.latest.values())
+        later = [
+            line.replace("2026-11-24T", "2026-12-24T").replace('"uid":"', '"uid":"f')
+            for line in LOOK_ALIKES["worker-respawn"]().streams["tetragon.jsonl"]
+        ]
+        inputs = Lines({"later.jsonl": later}, random.Random(1))
+        while not inputs.ended:
+            live.turn(inputs)
+        live.turn(inputs, last=True)
+        assert not live.told.latest
+    with LiveStore(tmp_path / "state.sqlite") as store:
+        store.mark([("s", row.id, row.revision) for row in store.unsent()], ["s"])

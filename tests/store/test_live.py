@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eightysix.model.errors import StateError
-from eightysix.store.live import VERSION, Commit, LiveStore, OutboxRow, SourceRow, StoreFullError
+from eightysix.store.live import VERSION, Commit, LiveStore, OutboxRow, SourceRow, StoreUnavailableError
 
 AT = {"a.log": SourceRow(1, 2, "head", 300, b"rest")}
 
@@ -114,7 +114,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
         pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
         store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
         large = Commit({}, snapshots={"pod": b"x" * 100_000})
-        with pytest.raises(StoreFullError, match="cannot be written") as error:
+        with pytest.raises(StoreUnavailableError, match="cannot be written") as error:
             store.commit(large)
         assert "make room" in error.value.advice
         assert (store.sources(), store.pods()) == (AT, [("pod", b"before")])

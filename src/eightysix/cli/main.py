@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -53,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(parsed.run(parsed, sys.stdout, sys.stderr))
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        print(f"eightysix: {inert_line(str(error))}", file=sys.stderr)
+        return 1
     except EightysixError as error:
         print(f"eightysix: {inert_line(_place(error) + error.what)}", file=sys.stderr)
         if error.advice:
@@ -69,13 +73,14 @@ def _place(error: EightysixError) -> str:
 def entry() -> None:
     """The console script. A closed pipe downstream is no error of ours; Ctrl-C ends quietly."""
     gc.set_threshold(YOUNG_OBJECTS)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
     try:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes standard output at exit: give it something that cannot fail.
-        import os
-
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except KeyboardInterrupt:

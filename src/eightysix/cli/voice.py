@@ -35,6 +35,7 @@ class Voice:
             width=terminal_width(), colour=may_colour(args.color, out), verbose=args.verbose
         )
         self._told: dict[str, Incident] = {}
+        self._mute = False
         self._began = 0.0
         self._advised = False
         self._trouble = ""
@@ -49,18 +50,30 @@ class Voice:
 
     def tell(self, incidents: Sequence[Incident]) -> None:
         """Print incidents, each in one piece, at once."""
+        if self._mute:
+            return
+        try:
+            for incident in incidents:
+                self._out.write(self._text(incident))
+            self._out.flush()
+        except OSError as error:
+            if not (self._args.state or self._args.deliver):
+                raise  # nobody else hears of it: the end of the reader is the end
+            self._mute = True
+            self.warn(
+                f"standard output cannot be written ({error.strerror}): nothing more is printed, all else goes on"
+            )
+
+    def _text(self, incident: Incident) -> str:
         from eightysix.report.live import json_line, story
 
-        for incident in incidents:
-            before = self._told.get(incident.id)
-            if self._args.format == "jsonl":
-                self._out.write(json_line(incident))
-            else:
-                self._out.write(story(incident, self._render, before))
-            self._told[incident.id] = incident
-            if len(self._told) > MAX_REMEMBERED:
-                del self._told[next(iter(self._told))]
-        self._out.flush()
+        before = self._told.pop(incident.id, None)
+        self._told[incident.id] = incident
+        if len(self._told) > MAX_REMEMBERED:
+            del self._told[next(iter(self._told))]
+        if self._args.format == "jsonl":
+            return json_line(incident)
+        return story(incident, self._render, before)
 
     def problem(self, problem: Problem) -> None:
         """What could not be read: the first few, and then only what is about a whole input."""

@@ -151,6 +151,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     catalog, options = catalog_and_options(args)
     replay = Replay(catalog.rules, options)
     folder = _state_folder(args.state, stack)
+    _refuse_own_state(args.paths, folder)
     store = stack.enter_context(LiveStore(folder / "shard-00.sqlite"))
     wake = Wake()
     stack.callback(wake.close)
@@ -231,6 +232,17 @@ def _state_folder(named: str, stack: ExitStack) -> Path:
     from tempfile import TemporaryDirectory
 
     return Path(stack.enter_context(TemporaryDirectory(prefix="eightysix-")))
+
+
+def _refuse_own_state(paths: Sequence[str], folder: Path) -> None:
+    own = folder.resolve()
+    for path in paths:
+        watched = Path(path).resolve()
+        if path != "-" and (watched == own or watched in own.parents):
+            raise UsageError(
+                f"the state folder {folder} lies in {path}, which is watched: it would read what it writes",
+                "name another folder with --state, or watch the files beside it",
+            )
 
 
 @contextmanager

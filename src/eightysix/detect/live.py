@@ -140,10 +140,12 @@ class LiveEngine:
         changed = [state for state in states if self._is_changed(state) or state.key in followed]
         return self._judge(changed, gone)
 
-    def forget(self, keys: Iterable[str]) -> None:
-        """Let go of what pods amount to that are no longer kept."""
+    def forget(self, keys: Iterable[str]) -> list[str]:
+        """Let go of what pods amount to that are no longer kept; the rollouts that are over with the last of their pods."""
         over = set(keys)
+        touched: set[str] = set()
         for key in over:
+            touched |= _rollouts_of(self._chains.get(key, ()))
             self._sizes.pop(key, None)
             self._marks.pop(key, None)
             self._chains.pop(key, None)
@@ -152,6 +154,13 @@ class LiveEngine:
             self._makers.discard(key)
         for name in [name for name, key in self._called.items() if key in over]:
             del self._called[name]
+        for identity in touched:
+            same = [chain for chain in self._all_chains() if identity in _rollouts_of((chain,))]
+            self._rollouts[identity] = combine(same)
+        ended = sorted(identity for identity in touched if not self._rollouts[identity])
+        for identity in ended:
+            del self._rollouts[identity]
+        return ended
 
     def _note_growth(self) -> None:
         sizes = self._sizes

@@ -71,7 +71,8 @@ class Told:
         return self._latest
 
     def news(self, incidents: Iterable[Incident]) -> list[Incident]:
-        """Those of `incidents` that tell something new, under the id by which they were first told."""
+        """Those of `incidents` that tell something new, under the id by which they were first told. The first revision is of
+        the evidence; each further one also of the one before, so that none comes twice."""
         news: list[Incident] = []
         for incident in incidents:
             known = self._under_known_id(incident)
@@ -79,9 +80,11 @@ class Told:
             if self._prints.get(known.id) == told:
                 continue
             before = self._latest.get(known.id)
-            if before is not None and before.revision == known.revision:
-                # The same records tell another story now, because more is known beside them.
-                revision = blake2b(f"{known.revision}\0{told}".encode(), digest_size=8).hexdigest()
+            if before is not None:
+                # A story may come back that was told before the last one: who keeps revisions must see that it is newer.
+                revision = blake2b(
+                    f"{before.revision}\0{known.revision}\0{told}".encode(), digest_size=8
+                ).hexdigest()
                 known = msgspec.structs.replace(known, revision=revision)
             self._keep(known)
             news.append(known)

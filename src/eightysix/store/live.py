@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from eightysix.model.errors import StateError
 
-__all__ = ["VERSION", "Commit", "LiveStore", "OutboxRow", "SourceRow", "StoreFullError"]
+__all__ = ["VERSION", "Commit", "LiveStore", "OutboxRow", "SourceRow", "StoreUnavailableError"]
 
 VERSION = 1
 """`PRAGMA user_version` of the layout below."""
@@ -42,8 +42,9 @@ CREATE TABLE delivered (sink TEXT, id TEXT, revision TEXT, PRIMARY KEY (sink, id
 """
 
 
-class StoreFullError(StateError):
-    """The state could not be written for want of space; nothing was lost, and writing may be tried again."""
+class StoreUnavailableError(StateError):
+    """The state could not be written now: the disk is full or fails, or somebody else holds the file. Nothing was lost, and
+    writing may be tried again."""
 
 
 class SourceRow(Struct, frozen=True):
@@ -203,6 +204,15 @@ class LiveStore:
             return self._connection.execute(query).fetchall()
 
 
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM,
+    }
+)  # fmt: skip
+"""What may be over the next time: no reason to stop detecting."""
+
+
 class _told_clearly:  # noqa: N801 - reads as a verb where it is used
     """Turns the errors of SQLite into ours."""
 
@@ -218,10 +228,11 @@ class _told_clearly:  # noqa: N801 - reads as a verb where it is used
         if not isinstance(error, sqlite3.Error):
             return
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            raise StoreFullError(
+        if code in _PASSING:
+            raise StoreUnavailableError(
                 f"the state in {self._path} cannot be written: {error}",
-                "make room on that disk; what was read since the last commit is kept in memory and written then",
+                "make room on that disk, or end who else holds the file; what was read since the last commit is kept in memory"
+                " and written then",
             ) from error
         if code in (0, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise StateError(

@@ -15,14 +15,28 @@ from eightysix.model.incident import Incident, Reason
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Basis, Source, Verdict
 
-__all__ = ["DROP_POINTS", "SILENCE_POINTS", "Gap", "Hearing", "with_gaps"]
+__all__ = [
+    "DROP_POINTS",
+    "SILENCE_POINTS",
+    "Gap",
+    "Hearing",
+    "carried_over",
+    "input_of",
+    "inputs_of",
+    "with_gaps",
+]
 
 SILENCE_POINTS = 15
 DROP_POINTS = 10
 """Judged: less than any signal of a chain, more than what explains; enough to raise a chain that lacks its last link."""
 
 MAX_GAPS = 8
-"""Gaps of one input that are kept."""
+"""Gaps of one input that are kept, the latest."""
+
+MAX_INPUTS = 10_000
+"""Inputs that are listened to; those that were quiet longest are forgotten."""
+
+_TOLD = "after the chain began its source "
 
 _WITNESSES = frozenset({Source.TETRAGON, Source.SENSOR, Source.FALCO})
 """Sources that lie on the node of the pod. A log of the control plane that comes late is no sign of anything."""
@@ -41,6 +55,17 @@ class _Heard(Struct):
     longest_ns: int = 0
     gaps: list[Gap] = msgspec.field(default_factory=list)
 
+    def add(self, gap: Gap) -> None:
+        self.gaps.append(gap)
+        del self.gaps[:-MAX_GAPS]
+
+
+def input_of(file: str) -> str:
+    """The input that a file is a part of: its name without digits, because rotation and the receiver's spool count and
+    date the files of one input."""
+    folder, slash, name = file.rpartition("/")
+    return folder + slash + "".join(letter for letter in name if not letter.isdigit())
+
 
 class Hearing:
     """When each input was heard. An input counts as silent after `silence_ns`, or four times the longest pause that it
@@ -52,10 +77,14 @@ class Hearing:
 
     def heard(self, file: str, now_ns: int) -> bool:
         """Something came from `file`; whether that ends a silence."""
-        known = self._files.get(file)
+        name = input_of(file)
+        known = self._files.pop(name, None)
         if known is None:
-            self._files[file] = _Heard(now_ns)
+            self._files[name] = _Heard(now_ns)
+            if len(self._files) > MAX_INPUTS:
+                del self._files[next(iter(self._files))]
             return False
+        self._files[name] = known  # the last in the order
         ends = bool(known.gaps) and known.gaps[-1].kind == "silent" and not known.gaps[-1].until_ns
         if ends:
             known.gaps[-1] = Gap("silent", known.gaps[-1].since_ns, now_ns)
@@ -66,49 +95,62 @@ class Hearing:
 
     def dropped(self, file: str, now_ns: int) -> None:
         """The source says that it dropped records."""
-        known = self._files.setdefault(file, _Heard(now_ns))
-        if len(known.gaps) < MAX_GAPS:
-            known.gaps.append(Gap("dropped", now_ns, now_ns))
+        self._files.setdefault(input_of(file), _Heard(now_ns)).add(Gap("dropped", now_ns, now_ns))
 
     def ended(self, file: str, now_ns: int) -> None:
         """The input ended by itself."""
-        known = self._files.get(file)
-        if known is not None and len(known.gaps) < MAX_GAPS:
-            known.gaps.append(Gap("ended", now_ns, now_ns))
+        known = self._files.get(input_of(file))
+        if known is not None:
+            known.add(Gap("ended", now_ns, now_ns))
 
     def listen(self, now_ns: int) -> list[str]:
-        """Files that have just fallen silent."""
+        """Inputs (see `input_of`) that have just fallen silent."""
         found = []
         for file, known in self._files.items():
             if known.gaps and not known.gaps[-1].until_ns:
                 continue
-            if (
-                now_ns - known.last_ns > max(self._silence_ns, 4 * known.longest_ns)
-                and len(known.gaps) < MAX_GAPS
-            ):
-                known.gaps.append(Gap("silent", known.last_ns))
+            if now_ns - known.last_ns > max(self._silence_ns, 4 * known.longest_ns):
+                known.add(Gap("silent", known.last_ns))
                 found.append(file)
         return found
 
     @property
     def silent(self) -> frozenset[str]:
-        """The files that are silent now."""
+        """The inputs (see `input_of`) that are silent now."""
         return frozenset(
             file for file, known in self._files.items() if known.gaps and not known.gaps[-1].until_ns
         )
 
     def gaps_of(self, incident: Incident) -> list[tuple[str, Gap]]:
         """The gaps of the inputs on the node that tell of this incident, as (file, gap), after its chain began."""
-        files = {e.file for stage in incident.stages for e in stage.evidence if e.source in _WITNESSES}
-        if not files & self._files.keys():
+        inputs = inputs_of(incident) & self._files.keys()
+        if not inputs:
             return []
         began = to_ns(incident.t0)
         return [
-            (file, gap)
-            for file in sorted(files & self._files.keys())
-            for gap in self._files[file].gaps
-            if gap.since_ns >= began
+            (name, gap) for name in sorted(inputs) for gap in self._files[name].gaps if gap.since_ns >= began
         ]
+
+    def heard_any(self, incident: Incident) -> bool:
+        """Whether any input that tells of the incident was heard since the start."""
+        return not inputs_of(incident).isdisjoint(self._files)
+
+
+def inputs_of(incident: Incident) -> set[str]:
+    """The inputs on the node that tell of an incident."""
+    return {input_of(e.file) for stage in incident.stages for e in stage.evidence if e.source in _WITNESSES}
+
+
+def carried_over(incident: Incident, before: Incident, suspect_at: int) -> Incident:
+    """`incident` with what was said of silence before a restart, as long as nothing was heard since."""
+    said = [reason for reason in before.why if reason.text.startswith(_TOLD)]
+    if not said:
+        return incident
+    score = incident.score + sum(reason.points for reason in said)
+    verdict = (
+        Verdict.SUSPECT if incident.verdict is Verdict.WATCH and score >= suspect_at else incident.verdict
+    )
+    return msgspec.structs.replace(incident, why=(*incident.why, *said), score=score, verdict=verdict)
 
 
 def with_gaps(incident: Incident, gaps: Iterable[tuple[str, Gap]], suspect_at: int) -> Incident:
@@ -123,14 +165,14 @@ def with_gaps(incident: Incident, gaps: Iterable[tuple[str, Gap]], suspect_at: i
         since = rfc3339(gap.since_ns)
         if gap.kind == "silent":
             points, until = SILENCE_POINTS, f" until {rfc3339(gap.until_ns)}" if gap.until_ns else ""
-            text = f"after the chain began its source fell silent: nothing from {file} since {since}{until}"
+            text = f"{_TOLD}fell silent: nothing from {file} since {since}{until}"
         elif gap.kind == "ended":
             points = SILENCE_POINTS
-            text = f"after the chain began its source ended: nothing comes from {file} since {since}"
+            text = f"{_TOLD}ended: nothing comes from {file} since {since}"
         else:
             points, text = (
                 DROP_POINTS,
-                f"after the chain began its source dropped records: {file}, told at {since}",
+                f"{_TOLD}dropped records: {file}, told at {since}",
             )
         why.append(Reason(points, text, Basis.JUDGED))
         score += points

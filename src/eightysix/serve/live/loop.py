@@ -17,17 +17,17 @@ from eightysix.detect.engine import key_of
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.live import LiveEngine
 from eightysix.detect.revisions import Told
-from eightysix.detect.state import expire
+from eightysix.detect.state import PodState, expire
 from eightysix.detect.suppress import facts_of, suppress
 from eightysix.model.event import Event
 from eightysix.model.incident import Incident
 from eightysix.model.words import Origin
 from eightysix.report.stored import decode_incident, encode_incident
-from eightysix.serve.live.hearing import Hearing, with_gaps
+from eightysix.serve.live.hearing import Hearing, carried_over, input_of, inputs_of, with_gaps
 from eightysix.serve.live.keeper import Keeper
 from eightysix.serve.replay import Replay
 from eightysix.sources.lines import Block
-from eightysix.store.live import LiveStore, OutboxRow, SourceRow, StoreFullError
+from eightysix.store.live import LiveStore, OutboxRow, SourceRow, StoreUnavailableError
 
 __all__ = ["BUDGET_BYTES", "Followed", "Watch", "WatchOptions", "WatchStats"]
 
@@ -136,6 +136,12 @@ class Watch:
         self._next_settle = self._next_expire = self._last_settle = 0.0
         self.told = Told(decode_incident(row.json) for row in store.told())
         self._where = {i.id: i.pod.uid for i in self.told.latest.values() if i.pod is not None and i.pod.uid}
+        sent = {row.id for row in store.told() if row.sent}
+        for name, key in list(self._where.items()):  # let go while somebody had still to be told
+            if name in sent and not self._keeper.is_kept(key):
+                del self._where[name]
+                self.told.forget(name)
+                self._keeper.end(key, [name])
         self._live.dirty.update(replay.engine.states)
 
     @property
@@ -207,7 +213,7 @@ class Watch:
             self._hearing.heard(block.file, now_ns)
             if _dropped(self.replay) > before:
                 self._hearing.dropped(block.file, now_ns)
-                self._silent.add(block.file)
+                self._silent.add(input_of(block.file))
 
     def _note_times(self, events: Iterable[Event]) -> None:
         now_ns, ages = self._now(), self.stats.event_ages
@@ -239,7 +245,7 @@ class Watch:
     def source_ended(self, file: str) -> None:
         """An input ended by itself: where a chain began before, that is a sign. Told by the next turn."""
         self._hearing.ended(file, self._now())
-        self._silent.add(file)
+        self._silent.add(input_of(file))
 
     def _listen(self) -> list[Case]:
         """The incidents whose input has just fallen silent, ended, or lost records."""
@@ -247,11 +253,7 @@ class Watch:
         silent, self._silent = self._silent, set()
         if not silent:
             return []
-        return [
-            case
-            for case in self._live.cases()
-            if any(e.file in silent for stage in case.incident.stages for e in stage.evidence)
-        ]
+        return [case for case in self._live.cases() if not silent.isdisjoint(inputs_of(case.incident))]
 
     def _news(self, cases: Iterable[Case]) -> list[Incident]:
         incidents = []
@@ -263,6 +265,10 @@ class Watch:
             gaps = self._hearing.gaps_of(incident)
             if gaps:
                 incident = with_gaps(incident, gaps, case.chains[0].rule.suspect_at)
+            elif incident.id in self.told.latest and not self._hearing.heard_any(incident):
+                incident = carried_over(
+                    incident, self.told.latest[incident.id], case.chains[0].rule.suspect_at
+                )
             facts = facts_of(case.chains, incident)
             incidents.append(suppress(incident, facts, self._exceptions, case.last_ns))
         news = self.told.news(incidents)
@@ -301,7 +307,7 @@ class Watch:
         try:
             if change:
                 self._store.commit(change)
-        except StoreFullError as error:
+        except StoreUnavailableError as error:
             self._keeper.failed(change)
             stats.failed_commits += 1
             stats.trouble = f"{error.what}; {error.advice}"
@@ -326,7 +332,10 @@ class Watch:
         if now_ns <= keep_ns:
             return
         engine.forget_names(now_ns - keep_ns)
+        told = set(self._where.values())
         for key, state in list(engine.states.items()):
+            if key in told and self._was_heard_since(state, now_ns - keep_ns):
+                continue  # what a told incident is made of does not get less by its age
             before = len(state.buckets), len(state.contacts)
             expire(state, now_ns, keep_ns)
             if not state.buckets and not state.taints:
@@ -334,6 +343,10 @@ class Watch:
             elif before != (len(state.buckets), len(state.contacts)):
                 self._keeper.write_whole(key)
                 self._live.dirty.add(key)
+
+    @staticmethod
+    def _was_heard_since(state: PodState, limit_ns: int) -> bool:
+        return any(bucket.events[-1].time_ns >= limit_ns for bucket in state.buckets.values())
 
     def _let_go(self, key: str) -> None:
         engine = self.replay.engine
@@ -343,10 +356,9 @@ class Watch:
         self._ended[key] = None
         if len(self._ended) > MAX_ENDED:
             del self._ended[next(iter(self._ended))]
-        self._live.forget([key])
-        over = [name for name, where in self._where.items() if where == key]
+        over = self._live.forget([key]) + [name for name, where in self._where.items() if where == key]
         for name in over:
-            del self._where[name]
+            self._where.pop(name, None)
             self.told.forget(name)
         self._keeper.end(key, over)
 

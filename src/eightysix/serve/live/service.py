@@ -13,7 +13,7 @@ from eightysix.serve.deliver.interface import Delivery
 from eightysix.serve.deliver.threads import DeliveryThreads
 from eightysix.serve.live.loop import Followed, Watch
 from eightysix.store.casebook import Casebook
-from eightysix.store.live import LiveStore, StoreFullError
+from eightysix.store.live import LiveStore, StoreUnavailableError
 
 __all__ = ["Following", "Outlets", "serve"]
 
@@ -91,7 +91,7 @@ class Outlets:
         if self._unmarked:
             try:
                 self._store.mark(self._unmarked, self._threads.courier.names)
-            except StoreFullError:
+            except StoreUnavailableError:
                 return  # the loop's own commit tells of it; marked when there is room
             self._unmarked.clear()
         if self._left:
