@@ -38,7 +38,7 @@ unit: dev ## The tests alone
 docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py
 
-bench: dev ## Measure every number that the README names, into bench/results (RUNS=folder: the labelled runs too)
+bench: dev ## Measure what the README says of detect and of generated telemetry (RUNS=folder: the labelled runs too)
 	@for name in throughput order generated; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
 

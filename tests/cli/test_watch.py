@@ -225,10 +225,12 @@ def test_what_it_writes_itself_is_not_watched(tmp_path: Path) -> None:
         ("x", "--keep", "no"),
         ("x", "--silence", "0"),
         ("x", "--deliver", "pigeon:somewhere"),
-        ("x", "--listen", "0.0.0.0:0"),
-        ("x", "--listen", "127.0.0.1:0", "--tls-cert", "x"),
+        ("x", "--listen", "127.0.0.1:0"),
+        ("x", "--state", "STATE", "--listen", "0.0.0.0:0"),
+        ("x", "--state", "STATE", "--listen", "127.0.0.1:0", "--tls-cert", "x"),
     ],
 )
 def test_wrong_usage_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    with watching(*arguments, out=tmp_path / "out") as child:
+    named = [str(tmp_path / word) if word == "STATE" else word for word in arguments]
+    with watching(*named, out=tmp_path / "out") as child:
         assert child.wait(20) == 2

@@ -46,7 +46,8 @@ class Voice:
         state = (
             f"state in {self._args.state}" if self._args.state else "no --state: nothing outlives a restart"
         )
-        self._say(f"watching {', '.join(self._args.paths)}; {state}")
+        named = [*self._args.paths, *([self._args.listen] if self._args.listen else [])]
+        self._say(f"watching {', '.join(named)}; {state}")
 
     def tell(self, incidents: Sequence[Incident]) -> None:
         """Print incidents, each in one piece, at once."""

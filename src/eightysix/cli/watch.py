@@ -45,7 +45,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "watch",
         help="find chains as they happen, and tell people",
         description="Follows telemetry (files and folders through rotation, - for standard input), and tells each incident"
-        " when it appears and when its story changes. Ends with standard input, or when it is stopped.",
+        " when it appears and when its story changes. Ends when standard input ends, if nothing else is followed, or when"
+        " it is stopped.",
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="file, folder, or - for standard input")

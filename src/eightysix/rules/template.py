@@ -36,7 +36,7 @@ respond:
   - isolate the pod and keep it running for evidence
 
 # Telemetry without which the rule cannot be judged; 'a|b' means that one of them is enough.
-# connections, files, processes, provenance, api-audit, baseline
+# connections, files, processes, provenance, api-audit, cloud-logs, baseline
 needs: [connections, files|provenance]
 
 by: pod                  # pod, or workload: told once for each rollout
