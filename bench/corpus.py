@@ -112,9 +112,10 @@ class Pod:
     living: deque[Process] = field(default_factory=deque)
 
 
-def write_corpus(path: Path, *, records: int = _FULL_SIZE, seed: int = 86) -> Truth:
-    """Write `records` Tetragon records to `path`, and give the truth about them."""
-    return _write(path, records, seed, _tetragon)
+def write_corpus(path: Path, *, records: int = _FULL_SIZE, seed: int = 86, pods: int | None = None) -> Truth:
+    """Write `records` Tetragon records to `path`, and give the truth about them. `pods` is how many pods they are of, with
+    as many chains and look-alikes as their share; a hundredth of the records unless given."""
+    return _write(path, records, seed, _tetragon, pods)
 
 
 def write_flat(path: Path, *, records: int = _FULL_SIZE, seed: int = 86) -> Truth:
@@ -122,8 +123,10 @@ def write_flat(path: Path, *, records: int = _FULL_SIZE, seed: int = 86) -> Trut
     return _write(path, records, seed, _flat)
 
 
-def _write(path: Path, records: int, seed: int, text: Callable[[Act, Pod], str]) -> Truth:
-    cluster = _Cluster(records, seed)
+def _write(
+    path: Path, records: int, seed: int, text: Callable[[Act, Pod], str], pods: int | None = None
+) -> Truth:
+    cluster = _Cluster(records, seed, pods)
     lines: list[str] = []
     with path.open("w", encoding="ascii", buffering=1 << 20) as file:
         for act in cluster.acts():
@@ -138,10 +141,10 @@ def _write(path: Path, records: int, seed: int, text: Callable[[Act, Pod], str])
 class _Cluster:
     """Everything that happens in the hour, in order of time."""
 
-    def __init__(self, records: int, seed: int) -> None:
+    def __init__(self, records: int, seed: int, pods: int | None) -> None:
         self.records = records
         self.random = Random(seed)
-        scale = min(1.0, records / _FULL_SIZE)
+        scale = min(1.0, records / _FULL_SIZE) if pods is None else pods / _PODS
         count = max(20, round(_PODS * scale))
         share = {kind: max(1, round(number * scale)) for kind, number in _LOOK_ALIKES.items()}
         chains = max(2, round(_CHAINS * scale))

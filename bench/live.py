@@ -32,6 +32,8 @@ RANKS = {"watch": 1, "suspect": 2, "contain": 3}
 ROTATE_BYTES = 64 << 20
 KEPT_FILES = 3
 BATCH_S = 0.01
+NODE_PODS = 250
+"""Pods of one node: the most that AKS allows (learn.microsoft.com/azure/aks/quotas-skus-regions)."""
 
 
 class Receiver(ThreadingHTTPServer):
@@ -136,7 +138,7 @@ def run(mode: str, rate: int, seconds: float) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpus = folder / "corpus.jsonl"
-        truth = write_corpus(corpus, records=records)
+        truth = write_corpus(corpus, records=records, pods=NODE_PODS if mode == "steady" else None)
         receiver = Receiver()
         threading.Thread(target=receiver.serve_forever, daemon=True).start()
         (folder / "export").mkdir()
@@ -168,6 +170,7 @@ def run(mode: str, rate: int, seconds: float) -> dict[str, object]:
     result: dict[str, object] = {
         "mode": mode,
         "rate": rate,
+        "pods": truth["pods"],
         "seconds": seconds,
         "records": writer.records,
         "python": platform.python_version(),

@@ -77,7 +77,7 @@ def live_table(folder: Path) -> str:
         told = found["live_steady"]
         rows.append(
             (
-                f"{told['rate']:,} records/s for {told['seconds'] / 60:.0f} minutes",
+                f"{told['rate']:,} records/s of {told.get('pods', 0):,} pods for {told['seconds'] / 60:.0f} minutes",
                 f"{told['share_of_a_core'] * 100:.1f} % of a core, {told['peak_mb']:.0f} MB",
             )
         )

@@ -137,6 +137,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             "nothing to watch was named",
             "name files or folders with telemetry, - for standard input, or --listen",
         )
+    if args.listen and not args.state:
+        raise UsageError(
+            "what --listen accepts must outlive the process, and nothing does without a state",
+            "name a folder with --state",
+        )
     with ExitStack() as stack:
         return _watch(args, Voice(args, out, err), stack)
 
