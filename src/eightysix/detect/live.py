@@ -66,8 +66,7 @@ class LiveEngine:
         return f"{event.dst_ip}|{event.dst_name}" not in self.engine.names.get(key_of(event), ())
 
     def grew(self, keys: Iterable[str]) -> None:
-        """The process trees of these pods grew: who was told after its acts may tell who its ancestors are. What nobody
-        tells of is found by `settle`."""
+        """The process trees or plain connections of these pods grew. What nobody tells of is found by `settle`."""
         self.dirty.update(key for key in keys if key in self.engine.states)
 
     def sources_seen(self, sources: frozenset[Source]) -> None:

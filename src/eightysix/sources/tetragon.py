@@ -89,7 +89,9 @@ class TetragonDecoder:
         self.moved_contacts: dict[str, set[str]] | None = None
         """By pod, the names of plain connections that are new or moved since somebody emptied this; None: nobody asks."""
         self.grown: set[str] = set()
-        """Pods whose process trees or connections grew since somebody emptied this."""
+        """Pods whose process trees grew since somebody emptied this."""
+        self.connected: set[str] = set()
+        """Pods whose plain connections are new or moved since somebody emptied this, where `moved_contacts` is asked for."""
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """A record of Tetragon has exactly one of its `process_*` keys on top."""
@@ -284,7 +286,7 @@ class TetragonDecoder:
         contacts[name] = (seen, seen) if known is None else (min(seen, known[0]), max(seen, known[1]))
         if self.moved_contacts is not None:
             self.moved_contacts.setdefault(pod, set()).add(name)
-            self.grown.add(pod)
+            self.connected.add(pod)
 
     def flush(self) -> None:
         """Bring the latest times of all contacts up to date: while blocks are read, those of noise wait here."""

@@ -35,7 +35,8 @@ BUDGET_BYTES = 4 << 20
 """Bytes read in one turn: some hundredths of a second of work, so that what is found is told in time under load."""
 
 LATER_AT_ONCE = 1
-"""Pods of which nothing but the time of known connections moved that are judged in one turn: some 30 in a second."""
+"""Pods that are judged in one turn of which nothing moved but the time of known connections, or only processes were added:
+some 30 in a second."""
 
 JUDGED_BEHIND = 4
 """Pods that are judged in one turn while the inputs are far ahead: few milliseconds, beside some 20 of reading. What was
@@ -161,8 +162,11 @@ class Watch:
         blocks = inputs.poll(BUDGET_BYTES)
         for block in blocks:
             self._read(block)
-        grown = self.replay.tetragon.grown
-        self._live.grew(grown)
+        grown, connected = self.replay.tetragon.grown, self.replay.tetragon.connected
+        self._live.grew(connected)
+        connected.clear()
+        # A process alone is no news: who was told after its acts may tell who its ancestors are, and that can wait.
+        self._later |= grown
         self._keeper.grown |= grown
         grown.clear()
         for pod in self.replay.falco.changed:
@@ -197,7 +201,7 @@ class Watch:
     def _look_later(self, most: int) -> None:
         """Of pods whose known connections only went on, a few are judged in each turn: that is rarely news."""
         for _ in range(min(most, len(self._later))):
-            self._live.dirty.add(self._later.pop())
+            self._live.grew([self._later.pop()])
 
     def _read(self, block: Block) -> None:
         recogniser = self.replay.recogniser
@@ -297,8 +301,8 @@ class Watch:
         stats, started = self.stats, self._clock()
         tetragon = self.replay.tetragon
         tetragon.flush()
-        self._later |= tetragon.grown
-        tetragon.grown.clear()
+        self._later |= tetragon.connected
+        tetragon.connected.clear()
         rows = [
             OutboxRow(i.id, i.revision, encode_incident(i), bool(i.suppressed_by) or not self._delivers)
             for i in news
