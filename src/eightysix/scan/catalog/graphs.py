@@ -1,0 +1,9 @@
+"""Rules of the family `graphs`."""
+
+from __future__ import annotations
+
+from eightysix.scan.catalog.rule import ScanRule
+
+__all__ = ["RULES"]
+
+RULES: tuple[ScanRule, ...] = ()

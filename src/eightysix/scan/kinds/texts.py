@@ -1,0 +1,9 @@
+"""How the formats of the family `texts` are recognised."""
+
+from __future__ import annotations
+
+from eightysix.scan.interface import Kind
+
+__all__ = ["KINDS"]
+
+KINDS: tuple[Kind, ...] = ()

@@ -1,0 +1,1 @@
+"""Readers of configuration and documents around a model: JSON, YAML, templates, notebooks, tables."""
