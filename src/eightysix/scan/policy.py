@@ -68,32 +68,21 @@ def acceptance_line(findings: Iterable[Finding], digest: str, until: date) -> st
     wanted = [one for one in findings if rule(one.rule).verdict is FileVerdict.SUSPICIOUS]
     names = sorted({name for one in wanted for name in one.names})
     named = sorted({one.rule for one in wanted if not one.names})
-    if not wanted or not digest:
+    if not wanted or not digest or not all(map(_ordinary, names)):
         return ""
     parts = [f'digest: "{DIGEST_PREFIX}{digest}"']
     if names:
-        parts.append(f"names: [{', '.join(_quoted(name) for name in names)}]")
+        parts.append(f"names: [{', '.join(names)}]")
     if named:
         parts.append(f"rules: [{', '.join(named)}]")
     return f"- {{{', '.join(parts)}, until: {until.isoformat()}}}"
 
 
-def _quoted(name: str) -> str:
-    """A name as YAML: double-quoted with escapes where anything in it could mean something to a YAML parser."""
-    if name.isascii() and name.replace(".", "").replace("_", "").isalnum() and not name[:1].isdigit():
-        return name
-    escaped = "".join(
-        character
-        if character.isascii() and character.isprintable() and character not in '"\\'
-        else _escape(character)
-        for character in name
-    )
-    return f'"{escaped}"'
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+def _ordinary(name: str) -> bool:
+    """Whether a name is a module and something in it, ASCII words joined by dots: nobody should vouch for a name that can
+    look like another."""
+    parts = name.split(".")
+    return name.isascii() and len(parts) > 1 and all(part.isidentifier() for part in parts)
 
 
 def parse_policy(data: bytes, file: str) -> Policy:

@@ -75,7 +75,7 @@ def _file(
     # NOTE: a path is to be copied: it stays whole, and only the line with it may be wider than the terminal.
     path = inert(file.path, limit=4_096)
     verdict = (str(file.verdict), _INK[file.verdict])
-    yield (verdict, (" ", Ink.PLAIN), (path, Ink.BOLD), ("  ", Ink.PLAIN), (file.format, Ink.DIM))
+    yield (verdict, (" ", Ink.PLAIN), (path, Ink.BOLD), ("  ", Ink.PLAIN), (inert(file.format), Ink.DIM))
     shown = findings if options.verbose else findings[:_FINDINGS]
     for finding in shown:
         yield from _finding(finding, options)
@@ -89,7 +89,7 @@ def _file(
     if options.verbose and (file.second != "not needed"):
         yield from row((_MARGIN,), f"second engine: {inert(file.second)}", options.width, Ink.DIM)
     if options.verbose and file.digest:
-        yield from row((_MARGIN,), f"blake3:{file.digest}", options.width, Ink.DIM)
+        yield from row((_MARGIN,), f"blake3:{inert(file.digest)}", options.width, Ink.DIM)
     if line := setting.accept.get(file.path, ""):
         yield from row((_MARGIN,), "if you vouch for it, this line in your policy accepts it:", options.width)
         yield (_MARGIN, _MARGIN, (inert(line, limit=4_000), Ink.CYAN))
@@ -98,9 +98,9 @@ def _file(
 
 
 def _finding(finding: Finding, options: RenderOptions) -> Iterator[Line]:
-    label = f"{finding.severity}[{finding.rule}]"
+    label = f"{finding.severity}[{inert(finding.rule)}]"
     prefix: Line = (_MARGIN, (label, _SEVERITY_INK[finding.severity]), (" ", Ink.PLAIN))
-    yield from row(prefix, finding.title, options.width)
+    yield from row(prefix, inert(finding.title), options.width)
     yield from row((_MARGIN, _MARGIN), inert(finding.why), options.width, Ink.BOLD)
     if where := place(finding):
         yield from row((_MARGIN, _MARGIN, ("at ", Ink.DIM)), inert(where), options.width, Ink.DIM)

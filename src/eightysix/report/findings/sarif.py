@@ -78,7 +78,7 @@ def _result(finding: Finding, rule_index: int) -> Json:
     where = place(finding)
     location: Json = {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(finding.path.removeprefix("./"))},
+            "artifactLocation": {"uri": quote(finding.path.removeprefix("./"), errors="backslashreplace")},
             "region": {
                 "startLine": 1
             },  # code scanning shows no result without a line, and binary files have none
@@ -107,7 +107,7 @@ def _result(finding: Finding, rule_index: int) -> Json:
 def _fingerprint(finding: Finding) -> str:
     """Stays the same when the same thing is found at another offset."""
     parts = (finding.rule, finding.path, finding.member, finding.why)
-    return blake2b(msgspec.json.encode(parts), digest_size=16).hexdigest()
+    return blake2b(encode(parts), digest_size=16).hexdigest()
 
 
 FORMAT = SarifFormat()
