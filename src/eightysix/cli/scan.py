@@ -14,9 +14,9 @@ from eightysix import __version__
 from eightysix.cli.options import add_writing
 from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
 from eightysix.model.errors import MissingExtraError, UsageError
-from eightysix.model.finding import FileVerdict, ScanReport, Severity
 
 if TYPE_CHECKING:
+    from eightysix.model.finding import ScanReport
     from eightysix.scan.policy import Policy
     from eightysix.scan.scanner import Options, Result
     from eightysix.scan.walk import Found
@@ -34,12 +34,9 @@ ACCEPT_DAYS = 90
 PROGRESS_S = 0.1
 """Seconds between two changes of the progress line."""
 
-_EXIT = {
-    FileVerdict.MALICIOUS: 14,
-    FileVerdict.SUSPICIOUS: 13,
-    FileVerdict.UNSCANNABLE: 10,
-    FileVerdict.MALFORMED: 10,
-}
+SEVERITIES = ("low", "medium", "high", "critical")
+
+_EXIT = {"malicious": 14, "suspicious": 13, "unscannable": 10, "malformed": 10}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -93,7 +90,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     judging.add_argument(
         "--min-severity",
-        choices=[str(severity) for severity in Severity],
+        choices=SEVERITIES,
         default=environment("MIN_SEVERITY", "low"),
         help="leave out findings below (EIGHTYSIX_MIN_SEVERITY; default low)",
     )
@@ -114,6 +111,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         return _list_rules(out)
     if not args.paths:
         raise UsageError("scan needs something to read", "name files or folders: eightysix scan models/")
+    from eightysix.model.finding import ScanReport, Severity
     from eightysix.scan.settle import read_known, settle
 
     today = datetime.now(UTC).date()
@@ -140,7 +138,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 def exit_code(report: ScanReport) -> int:
     """The highest that applies: 14 malicious, 13 suspicious, 11 something low, 10 not all could be read, 0 nothing."""
     worst = max((_EXIT.get(file.verdict, 0) for file in report.files), default=0)
-    low = any(finding.severity is Severity.LOW for finding in report.findings)
+    low = any(finding.severity == "low" for finding in report.findings)
     return max(worst, 11 if low else 0)
 
 
@@ -252,6 +250,7 @@ def _own_policy() -> str:
 
 def _accepting(results: Sequence[Result], today: date) -> dict[str, str]:
     """For each path the line of a policy that would accept it, where one could."""
+    from eightysix.model.finding import FileVerdict
     from eightysix.scan.policy import acceptance_line
 
     until = today + timedelta(days=ACCEPT_DAYS)
