@@ -47,7 +47,9 @@ def pack(roles: ReleaseRoles) -> bytes:
         if size > _PART:
             close()
     close()
-    header = zlib.compress(msgspec.msgpack.encode(Header(every, parts)), 9)
+    header = zlib.compress(
+        msgspec.msgpack.encode(Header([msgspec.Raw(msgspec.msgpack.encode(one)) for one in every], parts)), 9
+    )
     return len(header).to_bytes(4, "big") + header + body
 
 

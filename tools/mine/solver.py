@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tools.mine.facts import Call, Class, Function, Module
 from tools.mine.frontend import LAST_BIT
-from tools.mine.primitives import CONSTANT_IS_HARMLESS, METHODS, Effect, primitive
+from tools.mine.primitives import CONSTANT_IS_HARMLESS, METHODS, PRIMITIVES, Effect, primitive
 
 __all__ = ["SHARED", "Library", "Reached", "World"]
 
@@ -75,6 +75,10 @@ REVIEWED = frozenset(
 ) - {"linecache.getline"}
 
 
+#: Classes below Python source of which a method is an effect.
+_PRIMITIVE_CLASSES = frozenset(name.rpartition(".")[0] for name in PRIMITIVES)
+
+
 class Reached(NamedTuple):
     """An effect that a function reaches: by which parameters it is steered, over how many calls, over which callee."""
 
@@ -117,9 +121,18 @@ class Library:
         self.reached: dict[str, dict[Effect, Reached]] = {}
         self.named: dict[str, list[str]] = {}  # method name -> methods
         self.methods: dict[str, list[str]] = {}  # class -> methods
+        self.members: dict[str, dict[str, str]] = {}  # class -> method name -> function
+        self.aliases: dict[str, dict[str, str]] = {}  # class -> name -> what its body assigns to it
+        for module in self.modules.values():
+            for name, target in module.names.items():
+                inner, _, last = name.rpartition(".")
+                if inner and not target.startswith("inst:") and f"{module.name}.{inner}" in self.classes:
+                    self.aliases.setdefault(f"{module.name}.{inner}", {})[last] = target
         self.setters: dict[str, list[str]] = {}  # class -> names of its properties that can be set
         for name, functions in self.functions.items():
             owner, _, last = name.rpartition(".")
+            if owner in self.classes:
+                self.members.setdefault(owner, {})[last] = name
             if functions[0].bound:
                 self.named.setdefault(last, []).append(name)
                 self.methods.setdefault(owner, []).append(name)
@@ -291,19 +304,17 @@ class World:
         """The function that `owner.name` is, through its bases; "" if none is known."""
         for base in self.bases(owner)[skip:]:
             library = self.library(base)
-            full = f"{base}.{name}"
-            if library is not None and full in library.functions:
-                return full
-            if library is not None and base in library.classes:
-                alias = library.modules[library.classes[base][1]].names.get(
-                    f"{library.classes[base][0].qual}.{name}"
-                )
-                if alias and not alias.startswith("inst:"):
+            if library is not None:
+                found = library.members.get(base, {}).get(name)
+                if found:
+                    return found
+                alias = library.aliases.get(base, {}).get(name)
+                if alias:
                     kind, target = self.resolve(library.classes[base][1], alias)
                     if kind == "function":
                         return target
-            if primitive(full):
-                return full
+            if base in _PRIMITIVE_CLASSES and primitive(f"{base}.{name}"):
+                return f"{base}.{name}"
         return ""
 
     # --- calls ---------------------------------------------------------------------------------------------------

@@ -41,10 +41,13 @@ FUNCTION, about the arguments of the call:
 
 from __future__ import annotations
 
-import ast
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    import ast
 
 __all__ = ["PREDICATES", "Role", "RoleKind", "is_inert_source", "predicates"]
 
@@ -124,6 +127,8 @@ def is_inert_source(text: str) -> bool:
     No decorators, no annotations, and default values that are constants (a sign before a number among them): nothing is
     evaluated when the functions are made. What their bodies would do is not judged, except that they only pass on names.
     """
+    import ast  # 10 ms that only a scipy distribution costs
+
     if len(text) > _LONGEST_SOURCE:
         return False
     try:
@@ -134,6 +139,8 @@ def is_inert_source(text: str) -> bool:
 
 
 def _inert(function: ast.FunctionDef) -> bool:
+    import ast
+
     given = function.args
     arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
     if (

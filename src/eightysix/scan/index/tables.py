@@ -41,10 +41,19 @@ class Directory(Struct, frozen=True):
 
 
 class Header(Struct, frozen=True):
-    """Of one table: its roles, and for each part the first module in it, its offset and its length."""
+    """Of one table: its roles, and for each part the first module in it, its offset and its length.
 
-    roles: list[Role]
+    A role stays msgpack until it is asked for: torch has 5,000 of them, and a checkpoint asks for ten.
+    """
+
+    roles: list[msgspec.Raw]
     parts: list[tuple[str, int, int]]
+
+
+_Part = dict[str, dict[int, str]]
+_decode_header = msgspec.msgpack.Decoder(Header).decode
+_decode_part = msgspec.msgpack.Decoder(_Part).decode
+_decode_role = msgspec.msgpack.Decoder(Role).decode
 
 
 class Table:
@@ -53,34 +62,35 @@ class Table:
     def __init__(self, path: Path):
         content = path.read_bytes()
         end = _PREFIX + int.from_bytes(content[:_PREFIX], "big")
-        self._header = msgspec.msgpack.decode(zlib.decompress(content[_PREFIX:end]), type=Header)
+        self._header = _decode_header(zlib.decompress(content[_PREFIX:end]))
         self._starts = [first for first, _, _ in self._header.parts]
         self._body = content[end:]
-        self._parts: dict[int, dict[str, dict[str, int]]] = {}
+        self._parts: dict[int, _Part] = {}
+        self._names: dict[str, dict[str, int]] = {}
 
-    def _part(self, number: int) -> dict[str, dict[str, int]]:
+    def _part(self, number: int) -> _Part:
         part = self._parts.get(number)
         if part is None:
             _, offset, length = self._header.parts[number]
-            packed = msgspec.msgpack.decode(
-                zlib.decompress(self._body[offset : offset + length]), type=dict[str, dict[int, str]]
-            )
-            part = {
-                module: {name: role for role, names in groups.items() for name in names.split(" ")}
-                for module, groups in packed.items()
-            }
-            self._parts[number] = part
+            part = self._parts[number] = _decode_part(zlib.decompress(self._body[offset : offset + length]))
         return part
 
     def names(self, module: str) -> dict[str, int]:
         """The names of `module`, each with the number of its role."""
-        number = bisect_right(self._starts, module) - 1
-        return self._part(number).get(module, {}) if number >= 0 else {}
+        known = self._names.get(module)
+        if known is None:
+            number = bisect_right(self._starts, module) - 1
+            groups = self._part(number).get(module) if number >= 0 else None
+            if groups is None:
+                return {}
+            known = {name: role for role, names in groups.items() for name in names.split(" ")}
+            self._names[module] = known
+        return known
 
     def find(self, module: str, name: str) -> Role | None:
         """The role of a name; None where the table has none."""
         number = self.names(module).get(name)
-        return None if number is None else self._header.roles[number]
+        return None if number is None else _decode_role(self._header.roles[number])
 
     def modules(self) -> list[str]:
         """All modules that it knows a name of."""
