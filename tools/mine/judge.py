@@ -54,6 +54,18 @@ _COMPUTED = frozenset(
     Generator memory_format layout _int _float _bool _complex _size _dtype _layout Scalar ndarray ArrayLike NDArray Size
     DeviceLikeType Device self torch np typing Any number builtins types ellipsis EllipsisType qscheme""".split()
 )
+#: Libraries whose functions saved objects have no reason to refer to: the index would be a third larger for them.
+_NO_VALUES = frozenset(
+    """diffusers tensorflow nemo-toolkit mlflow sympy networkx llama-index-core langchain-core langchain langchain-classic
+    langchain-community langgraph datasets numba nltk optuna distributed dask polars xarray shap skops huggingface-hub
+    matplotlib pyarrow pydantic h5py pillow onnx onnxruntime protobuf interpret-core easyocr accelerate peft safetensors
+    hydra-core omegaconf srsly""".split()
+)
+#: Libraries with thousands of methods that load or save: a member of a class of theirs is a value all the same, and so
+#: must not be called.
+_NO_MEMBERS = frozenset(
+    "transformers diffusers keras tf_keras tensorflow sympy timm mlflow nemo-toolkit".split()
+)
 #: Machinery that no saved object refers to: its functions are not worth a place in the index unless they do harm.
 _INTERNAL = (
     "torch._inductor", "torch._dynamo", "torch.testing", "torch._functorch", "torch._export", "torch._refs", "torch._prims",
@@ -279,7 +291,9 @@ class _Judge:
             role = self.function(f"{module.name}.{function.qual}")
             if role is None or ("." in function.qual and not self._member_told(module, function, role)):
                 continue
-            if role.kind is RoleKind.VALUE and module.name.startswith(_INTERNAL):
+            if role.kind is RoleKind.VALUE and (
+                self._label.split()[0] in _NO_VALUES or module.name.startswith(_INTERNAL)
+            ):
                 continue
             if role.kind is RoleKind.GADGET or self._construct:
                 self._put(module.name, function.qual, role)
@@ -321,8 +335,15 @@ class _Judge:
     def _member_told(self, module: Module, function: Function, role: Role) -> bool:
         """Methods are in the index only where they are gadgets of a class that may be made: members of other classes are
         denied, and other members of that class are values, without being listed."""
-        if role.kind is not RoleKind.GADGET or not self._construct:
+        library = self._label.split()[0]
+        if (
+            role.kind is not RoleKind.GADGET
+            or library in _NO_MEMBERS
+            or not (self._construct or library == "python")
+        ):
             return False
+        if library == "python":
+            return not module.name.startswith(("test.", "idlelib.", "lib2to3.", "tkinter."))
         owner = self.klass(f"{module.name}.{function.qual.rpartition('.')[0]}")
         return owner is not None and owner.kind is RoleKind.CONSTRUCT
 
@@ -371,7 +392,7 @@ class _Judge:
                 self._singleton(f"{module.name}.{name}", target)
             if role is None or (role.kind is not RoleKind.GADGET and not self._told(module, kind)):
                 continue
-            if not module.package and target in self._library.home:
+            if not module.package and module.name.count(".") > 1 and target in self._library.home:
                 continue  # a library's own name under a module that merely uses it: answered as unknown, or where defined
             self._put(module.name, name, role)
 

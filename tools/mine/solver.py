@@ -21,7 +21,7 @@ __all__ = ["SHARED", "Library", "Reached", "World"]
 #: gadgets lie within 7; deeper paths are mostly mistakes of resolution.
 DEEPEST = 9
 _HOPS = 16
-_FEW = 3
+_FEW = 5
 #: Levels that libraries share with others: google.cloud.storage has two.
 SHARED = 3
 
@@ -90,7 +90,7 @@ class Reached(NamedTuple):
 class Library:
     """The modules of one release, and what its functions reach once solved.
 
-    `guess` also follows a call on an object of unknown class, where at most three classes of the library have a method of
+    `guess` also follows a call on an object of unknown class, where at most five classes of the library have a method of
     that name. It finds more, some of it wrong: for libraries of which only gadgets are told.
     """
 
@@ -340,7 +340,10 @@ class World:
         if kind == "function":
             library = self.library(made)
             first = library.functions[made][0] if library and made in library.functions else None
-            return [(made, 1 if first is not None and first.bound == 3 else 0)]
+            if first is None or not first.bound:
+                return [(made, 0)]
+            of_object = first.bound == 1 and self.resolve(module, target.rpartition(".")[0])[0] == "object"
+            return [(made, 1 if of_object or first.bound == 3 else 0)]
         if kind == "class":
             return self.making(made)
         if kind == "object":

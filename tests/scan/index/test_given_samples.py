@@ -58,7 +58,11 @@ def _names(data: bytes) -> set[tuple[str, str]]:
 
 def _rows(folder: Path, label: str) -> list[dict[str, str]]:
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
-        return [row for row in csv.DictReader(stream) if row["label"] == label and (folder / row["path"]).is_file()]
+        return [
+            row
+            for row in csv.DictReader(stream)
+            if row["label"] == label and (folder / row["path"]).is_file()
+        ]
 
 
 def test_every_name_of_a_benign_pickle_is_usable(samples: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import pytest
@@ -180,6 +181,7 @@ def test_no_dunder_anywhere_in_a_dotted_name_is_usable(module: list[str], name: 
 # --- the data as a whole -----------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def _all_roles() -> list[tuple[str, str, Role]]:
     found = []
     for path in sorted(tables.DATA.glob("*.idx")):

@@ -98,6 +98,7 @@ PREDICATES = frozenset(
         "nested",
         "newobj",
         "noitems",
+        "plain",
         "scalar",
         "singleton",
         "source",
