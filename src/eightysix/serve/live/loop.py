@@ -27,7 +27,8 @@ from eightysix.serve.live.hearing import Hearing, carried_over, input_of, inputs
 from eightysix.serve.live.keeper import Keeper
 from eightysix.serve.replay import Replay
 from eightysix.sources.lines import Block
-from eightysix.store.live import LiveStore, OutboxRow, SourceRow, StoreUnavailableError
+from eightysix.store.live import LiveStore, OutboxRow, SourceRow
+from eightysix.store.sqlite_errors import StoreUnavailableError
 
 __all__ = ["BUDGET_BYTES", "Followed", "Watch", "WatchOptions", "WatchStats"]
 

@@ -13,7 +13,8 @@ from eightysix.serve.deliver.interface import Delivery
 from eightysix.serve.deliver.threads import DeliveryThreads
 from eightysix.serve.live.loop import Followed, Watch
 from eightysix.store.casebook import Casebook
-from eightysix.store.live import LiveStore, StoreUnavailableError
+from eightysix.store.live import LiveStore
+from eightysix.store.sqlite_errors import StoreUnavailableError
 
 __all__ = ["Following", "Outlets", "serve"]
 
