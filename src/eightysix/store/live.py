@@ -23,6 +23,7 @@ from typing import Any
 from msgspec import Struct
 
 from eightysix.model.errors import StateError
+from eightysix.model.stored import REBUILT
 from eightysix.store.sqlite_errors import told
 
 __all__ = ["VERSION", "Commit", "LiveStore", "OutboxRow", "SourceRow"]
@@ -44,7 +45,6 @@ CREATE TABLE delivered (sink TEXT, id TEXT, revision TEXT, PRIMARY KEY (sink, id
 """
 
 
-_RESCUE = "it is built anew from the telemetry that is still there"
 _KEPT = "what was read since the last commit is kept in memory and written then"
 
 
@@ -206,7 +206,7 @@ class LiveStore:
 
 
 def _told(path: Path) -> AbstractContextManager[None]:
-    return told(str(path), _RESCUE, _KEPT)
+    return told(str(path), REBUILT, _KEPT)
 
 
 def _locked(path: Path) -> int:
@@ -249,7 +249,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             elif version != VERSION:
                 raise StateError(
                     f"the state in {path} has version {version}, and this release reads {VERSION}",
-                    f"move it away (mv {path} {path}.old) and start again: {_RESCUE}",
+                    f"move it away (mv {path} {path}.old) and start again: {REBUILT}",
                 )
         except BaseException:
             connection.close()

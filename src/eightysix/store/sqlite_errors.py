@@ -46,7 +46,7 @@ def _ours(path: str, rescue: str, kept: str, error: sqlite3.Error) -> StateError
 def _passing(code: int) -> tuple[str, str] | None:
     """Why nothing can be written now, and what helps; None where it is not only now."""
     if code in _BUSY:
-        return "it is in use by another process", "wait until that one is done, or stop it"
+        return "it is in use by another process", "wait, or end who else holds the file"
     if code == sqlite3.SQLITE_FULL:
         return "the disk is full", "make room"
     if code in _RIGHTS:

@@ -11,8 +11,8 @@ from eightysix.context.addresses import Fact
 from eightysix.detect.engine import Engine, key_of
 from eightysix.detect.journal import Delta, apply_delta, decode_delta, encode_delta
 from eightysix.detect.state import PodState, decode_state, encode_state
-from eightysix.model.errors import StateError
 from eightysix.model.event import Event
+from eightysix.model.stored import read_stored
 from eightysix.store.live import Commit, LiveStore, OutboxRow, SourceRow
 
 __all__ = ["PENDING_EVENTS", "SNAPSHOT_BYTES", "Keeper"]
@@ -191,14 +191,8 @@ class Keeper:
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Fact]).decode
+_decode_facts = msgspec.msgpack.Decoder(list[Fact]).decode
 
 
 def _facts(data: bytes) -> list[Fact]:
-    try:
-        return _decode(data)
-    except msgspec.MsgspecError as error:
-        raise StateError(
-            f"stored addresses of nodes and pods cannot be read: {error}",
-            "delete the state file; it is rebuilt",
-        ) from error
+    return read_stored(_decode_facts, data, "what was learnt of addresses")
