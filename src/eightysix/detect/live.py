@@ -7,7 +7,7 @@ the result is the same as that of a run over all records at once, because states
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace as with_fields
 
 from eightysix.context.pods import is_alias, named_key
@@ -153,13 +153,8 @@ class LiveEngine:
             self._makers.discard(key)
         for name in [name for name, key in self._called.items() if key in over]:
             del self._called[name]
-        for identity in touched:
-            same = [chain for chain in self._all_chains() if identity in _rollouts_of((chain,))]
-            self._rollouts[identity] = combine(same)
-        ended = sorted(identity for identity in touched if not self._rollouts[identity])
-        for identity in ended:
-            del self._rollouts[identity]
-        return ended
+        self._combine_rollouts(touched)
+        return sorted(touched - self._rollouts.keys())
 
     def _note_growth(self) -> None:
         sizes = self._sizes
@@ -217,15 +212,20 @@ class LiveEngine:
             self._chains[state.key] = chains
             self._pods[state.key] = combine([chain for chain in chains if chain.rule.by is not By.WORKLOAD])
             found += self._pods[state.key]
-        for identity in sorted(touched_rollouts):
-            same = [chain for chain in self._all_chains() if identity in _rollouts_of((chain,))]
-            self._rollouts[identity] = combine(same)
-            found += self._rollouts[identity]
-        return found
+        return found + self._combine_rollouts(touched_rollouts)
 
-    def _all_chains(self) -> Iterator[Chain]:
-        for chains in self._chains.values():
-            yield from chains
+    def _combine_rollouts(self, touched: Iterable[str]) -> list[Case]:
+        """Work these rollouts out again from the chains of their pods; those that have none any more are gone."""
+        found: list[Case] = []
+        for identity in sorted(touched):
+            every = (chain for chains in self._chains.values() for chain in chains)
+            cases = combine([chain for chain in every if identity in _rollouts_of((chain,))])
+            if cases:
+                self._rollouts[identity] = cases
+            else:
+                self._rollouts.pop(identity, None)
+            found += cases
+        return found
 
 
 def _rollouts_of(chains: Iterable[Chain]) -> set[str]:
