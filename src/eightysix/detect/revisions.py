@@ -7,10 +7,10 @@ was told as `contain` is never silently taken back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 
 import msgspec
 
+from eightysix.detect.digests import digest, digest_of
 from eightysix.model.incident import Incident, Reason
 from eightysix.model.words import Basis, Verdict
 
@@ -33,7 +33,7 @@ def fingerprint(incident: Incident) -> str:
         incident.suppressed_by,
         incident.pod,
     )
-    return blake2b(msgspec.msgpack.encode(told), digest_size=8).hexdigest()
+    return digest_of(msgspec.msgpack.encode(told))
 
 
 def withdrawn(incident: Incident) -> Incident:
@@ -43,7 +43,7 @@ def withdrawn(incident: Incident) -> Incident:
         0, "later records no longer support this: they belong elsewhere, or explain it", Basis.MEASURED
     )
     verdict = incident.verdict if incident.verdict is Verdict.CONTAIN else Verdict.WATCH
-    revision = blake2b(f"withdrawn\0{incident.revision}".encode(), digest_size=8).hexdigest()
+    revision = digest("withdrawn", incident.revision)
     return msgspec.structs.replace(
         incident,
         verdict=verdict,
@@ -82,9 +82,7 @@ class Told:
             before = self._latest.get(known.id)
             if before is not None:
                 # A story may come back that was told before the last one: who keeps revisions must see that it is newer.
-                revision = blake2b(
-                    f"{before.revision}\0{known.revision}\0{told}".encode(), digest_size=8
-                ).hexdigest()
+                revision = digest(before.revision, known.revision, told)
                 known = msgspec.structs.replace(known, revision=revision)
             self._keep(known)
             news.append(known)

@@ -79,7 +79,6 @@ class WatchOptions(Struct, frozen=True):
 class WatchStats(Struct):
     """Counts since the start, for the metrics. Times are seconds of the clock that the loop was given."""
 
-    turns: int = 0
     commits: int = 0
     failed_commits: int = 0
     revisions: dict[str, int] = field(default_factory=dict)  # by verdict
@@ -87,7 +86,6 @@ class WatchStats(Struct):
     unreadable: int = 0
     late: int = 0
     expired_pods: int = 0
-    last_turn: float = 0.0
     last_commit: float = 0.0
     trouble: str = ""
     commit_times: list[float] = field(default_factory=list)  # of each commit, until somebody takes them
@@ -133,23 +131,19 @@ class Watch:
         """Whether there is more to read than the last turn read."""
         self._silent: set[str] = set()
         self._later: set[str] = set()
-        self._newest_ns = 0
+        self._newest_ns = 0  # of the records that the pods themselves could not write
         self._ended: dict[str, None] = {}
         self._next_settle = self._next_expire = self._last_settle = 0.0
-        self.told = Told(decode_incident(row.json) for row in store.told())
+        rows = store.told()
+        self.told = Told(decode_incident(row.json) for row in rows)
         self._where = {i.id: i.pod.uid for i in self.told.latest.values() if i.pod is not None and i.pod.uid}
-        sent = {row.id for row in store.told() if row.sent}
+        sent = {row.id for row in rows if row.sent}
         for name, key in list(self._where.items()):  # let go while somebody had still to be told
             if name in sent and not self._keeper.is_kept(key):
                 del self._where[name]
                 self.told.forget(name)
                 self._keeper.end(key, [name])
         self._live.dirty.update(replay.engine.states)
-
-    @property
-    def newest_ns(self) -> int:
-        """The time of the newest record that the pods themselves could not write; 0 before the first."""
-        return self._newest_ns
 
     @property
     def committed(self) -> Mapping[str, SourceRow]:
@@ -195,8 +189,6 @@ class Watch:
         ):
             news, self._untold = self._untold, []
             self._commit(inputs, news)
-        stats.turns += 1
-        stats.last_turn = started
         return bool(blocks)
 
     def _look_later(self, most: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Protocol
 
 from eightysix.model.errors import StateError
@@ -62,7 +62,7 @@ class Outlets:
 
     def tell(self, incidents: Sequence[Incident]) -> None:
         """Deliver `incidents`, and put them on the desk of the analysts."""
-        self._offer(incidents, frozenset())
+        self._offer(incidents)
         self._record(incidents)
 
     def _record(self, incidents: Sequence[Incident]) -> None:
@@ -104,9 +104,7 @@ class Outlets:
         self._threads.stop(timeout_s)
         self.turn()
 
-    def _offer(
-        self, incidents: Sequence[Incident], done: frozenset[tuple[str, str, str]] | set[tuple[str, str, str]]
-    ) -> None:
+    def _offer(self, incidents: Sequence[Incident], done: Container[tuple[str, str, str]] = ()) -> None:
         items = [Delivery(incident.id, incident.revision, incident) for incident in incidents]
         self._left = [*self._left, *self._threads.offer(items, done)]
 
