@@ -11,7 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from eightysix.cli.options import add_judging, add_reading, catalog_and_options
+from eightysix.cli.options import (
+    add_color,
+    add_format,
+    add_judging,
+    add_reading,
+    add_verbosity,
+    catalog_and_options,
+)
 from eightysix.cli.terminal import environment
 from eightysix.cli.voice import Voice
 from eightysix.model.errors import UsageError
@@ -88,20 +95,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=None,
         help="where incidents go, repeatable (EIGHTYSIX_DELIVER, separated by spaces); see docs/deliver.md",
     )
-    telling.add_argument(
-        "--format",
-        choices=FORMATS,
-        default=environment("FORMAT", "plain"),
-        help="of what is printed (EIGHTYSIX_FORMAT; default plain)",
-    )
-    telling.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default=environment("COLOR", "auto"),
-        help="(EIGHTYSIX_COLOR; default auto)",
-    )
-    telling.add_argument("-v", "--verbose", action="count", default=0, help="tell every incident in full")
-    telling.add_argument("-q", "--quiet", action="store_true", help="nothing on standard error but failures")
+    add_format(telling, FORMATS, "of what is printed")
+    add_color(telling)
+    add_verbosity(telling, "tell every incident in full")
     parser.set_defaults(run=run)
 
 
