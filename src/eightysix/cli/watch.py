@@ -157,6 +157,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     store = stack.enter_context(LiveStore(folder / "shard-00.sqlite"))
     wake = Wake()
     stack.callback(wake.close)
+    stack.callback(voice.close)
     stopped = stack.enter_context(_stopped_by_signals(wake))
     instruments = _Instruments(args, folder, stack)
     threads = _threads(args, folder, wake, stack)
@@ -180,7 +181,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     spool = instruments.folders
     inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
-    voice.begin()
+    voice.begin(stopped, wake.set)
 
     def each_turn() -> None:
         now = time.monotonic()
