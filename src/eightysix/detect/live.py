@@ -45,22 +45,30 @@ class LiveEngine:
         self._chains: dict[str, list[Chain]] = {}
         self._pods: dict[str, list[Case]] = {}
         self._rollouts: dict[str, list[Case]] = {}
+        known = {key: state.events() for key, state in engine.states.items()}  # from before a restart
+        for key, events in known.items():
+            self._note(key, events)
+        self.sources_seen(frozenset(event.source for events in known.values() for event in events))
 
     def feed(self, events: Sequence[Event]) -> None:
         """Take events."""
         named = [event for event in events if event.source is Source.DNS and self._is_new_name(event)]
         self.engine.feed(events)
         for event in events:
-            if event.source is Source.DNS:
-                continue
-            key = key_of(event)
-            self.dirty.add(key)
-            if event.pod and key != named_key(event.namespace, event.pod):
-                self._called[named_key(event.namespace, event.pod)] = key
+            if event.source is not Source.DNS:
+                self.dirty.add(key_of(event))
+                self._note(key_of(event), (event,))
         # A name counts from the next look on; only one that was never told before is worth a look of its own.
         self.dirty.update(self._called[key] for key in map(key_of, named) if key in self._called)
         self._aliases.update(key for key in map(key_of, events) if is_alias(key))
-        self._makers.update(key_of(e) for e in events if e.verb == "create" and e.resource in MAKERS)
+
+    def _note(self, key: str, events: Iterable[Event]) -> None:
+        """Remember by what name the pod of `events` goes, and whether it made others."""
+        for event in events:
+            if event.pod and key != named_key(event.namespace, event.pod):
+                self._called[named_key(event.namespace, event.pod)] = key
+            if event.verb == "create" and event.resource in MAKERS:
+                self._makers.add(key)
 
     def _is_new_name(self, event: Event) -> bool:
         return f"{event.dst_ip}|{event.dst_name}" not in self.engine.names.get(key_of(event), ())
@@ -72,8 +80,8 @@ class LiveEngine:
     def sources_seen(self, sources: frozenset[Source]) -> None:
         """Tell which sources speak: what an incident says of gaps depends on it, so a new one changes all."""
         engine = self.engine
-        if engine.knowledge.sources != sources:
-            engine.knowledge = with_fields(engine.knowledge, sources=sources)
+        if not sources <= engine.knowledge.sources:
+            engine.knowledge = with_fields(engine.knowledge, sources=sources | engine.knowledge.sources)
             self.dirty.update(engine.states)
             self._marks.clear()
 

@@ -16,7 +16,7 @@ from eightysix.detect.combine import Case
 from eightysix.detect.engine import key_of
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.live import LiveEngine
-from eightysix.detect.revisions import Told
+from eightysix.detect.revisions import ANEW, GONE, LATER, Told
 from eightysix.detect.state import PodState, expire
 from eightysix.detect.suppress import facts_of, suppress
 from eightysix.model.event import Event
@@ -129,6 +129,8 @@ class Watch:
         self._untold: list[Incident] = []
         self.behind = False
         """Whether there is more to read than the last turn read."""
+        self._all_judged = False
+        """Whether every pod was judged since the start: before, nobody knows what is no longer supported."""
         self._silent: set[str] = set()
         self._later: set[str] = set()
         self._newest_ns = 0  # of the records that the pods themselves could not write
@@ -170,16 +172,16 @@ class Watch:
         # Far behind, the next blocks change the same pods again: a few are judged in each turn, and told once a second.
         self.behind = not last and sum(len(block.data) for block in blocks) >= BUDGET_BYTES // 2
         self._look_later(len(self._later) if last else LATER_AT_ONCE)
-        cases = self._live.quick(JUDGED_BEHIND if self.behind else None)
         settles = last or self._may_settle(started)
-        if settles:
-            cases += self._settle()
+        # Settling judges all that changed. To judge a pod before what is joined to it would tell less than is known.
+        cases = self._settle() if settles else self._live.quick(JUDGED_BEHIND if self.behind else None)
         if last or started >= self._listens_at:
             self._listens_at = started + 1.0
             cases += self._listen()
         self._untold += self._news(cases)
-        if settles:
-            self._untold += self._taken_back()
+        if settles or not (self._all_judged or self._live.dirty):
+            self._untold += self._taken_back(LATER if self._all_judged else ANEW)
+            self._all_judged = True
         if last or started >= self._next_expire:
             self._expire()
         if (
@@ -277,16 +279,16 @@ class Watch:
                 self.stats.revisions[verdict] = self.stats.revisions.get(verdict, 0) + 1
         return news
 
-    def _taken_back(self) -> list[Incident]:
-        """Incidents that were told of pods that are still kept, and that nothing supports any more."""
+    def _taken_back(self, why: str) -> list[Incident]:
+        """Incidents that were told and that nothing supports any more. Of a pod that was let go, and of a rollout, whose
+        pods go one by one, nothing is left that could: they are taken back only with their rule."""
         current = {name for case in self._live.cases() for name in (case.incident.id, *case.incident.aliases)}
-        known = self.told.latest
+        rules = {rule.id for rule in self.replay.engine.rules}
         lost = [
-            known[name]
-            for name, key in self._where.items()
-            if name in known
-            and not current.intersection((name, *known[name].aliases))
-            and self._keeper.is_kept(key)
+            (incident, why if incident.rule in rules else GONE)
+            for name, incident in self.told.latest.items()
+            if not current.intersection((name, *incident.aliases))
+            and (incident.rule not in rules or self._keeper.is_kept(self._where.get(name, "")))
         ]
         return self.told.take_back(lost)
 
