@@ -195,6 +195,17 @@ def test_a_pod_is_let_go_long_after_its_last_record(tmp_path: Path) -> None:
         assert not any(incident.title.startswith("Withdrawn") for incident in told[:before])
 
 
+def test_what_the_pod_says_of_earlier_times_lowers_nothing(tmp_path: Path) -> None:
+    """Its sensor claims that it did all of this days before, too: then nothing would be new to it."""
+    recording = ATTACKS["breach-86s"]()
+    files = {file: list(lines) for file, lines in recording.streams.items()}
+    claimed = [line.replace('"t_ns":17955', '"t_ns":17945') for line in files["sensor.jsonl"]]
+    assert claimed != files["sensor.jsonl"]
+    (incident,) = told_by_detect(files, tmp_path / "seen")
+    (after,) = told_by_detect({**files, "claimed.jsonl": claimed}, tmp_path / "claimed")
+    assert (after.verdict, after.score) == (incident.verdict, incident.score)
+
+
 def test_no_revision_comes_twice() -> None:
     told = Told()
     base = breach()

@@ -124,7 +124,10 @@ class PodView:
             hooks=_hooks(observations),
             destination_names=names,
         )
+        seen = any(event.origin is Origin.KERNEL for event in events)
         for observation in observations:
+            if seen and observation.told_by_pod_only:
+                continue  # beside what was seen its own word excuses nothing: that it did so before is what it would say
             for done in view.doings(observation):
                 view._first_done.setdefault(done, []).append(observation.time_ns)
         return view
