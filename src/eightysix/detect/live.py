@@ -96,7 +96,7 @@ class LiveEngine:
         """Whether there is anything that one pod alone does not tell: records under makeshift names, pods that made
         others, addresses that were learnt."""
         learnt = self.engine.knowledge.learnt
-        return bool(self._aliases or self._makers or learnt.node_facts or learnt.pods)
+        return bool(self._aliases or self._makers or learnt.node_facts or learnt.pods or learnt.claims)
 
     def _is_followed(self, key: str) -> bool:
         """Whether a pod made others after something landed in it, is one of those, or could be: then the chain that it

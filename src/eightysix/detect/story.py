@@ -153,11 +153,9 @@ def _process(chain: Chain, observation: Observation) -> str:
     if observation.action is Action.INSTALL and observation.artifacts:
         what = ", ".join(str(a) for a in observation.artifacts[:3])
         more = f" and {len(observation.artifacts) - 3} more" if len(observation.artifacts) > 3 else ""
-        return (
-            f"{observation.event.command or 'install'}: {what}{more}"
-            if observation.event.command
-            else what + more
-        )
+        where = f" in {observation.by}, on a volume" if observation.by else ""
+        command = observation.event.command
+        return f"{command}: {what}{more}{where}" if command else what + more + where
     if observation.action is Action.NEW_DIGEST:
         return f"{observation.event.image} {observation.event.image_digest[:19]}"
     told = observation.provenance

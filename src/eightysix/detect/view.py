@@ -138,6 +138,15 @@ class PodView:
             self._told = self._tell()
         return self._told
 
+    def take(self, made: tuple[Observation, ...]) -> None:
+        """Take what other pods tell of this one: what the pods did that it made (`detect.follow`), and what landed in
+        others and came with a volume (`detect.volumes`)."""
+        self.made = tuple(o for o in made if o.told_as)
+        brought = [o for o in made if not o.told_as]
+        if brought:
+            self.landings = sorted([*self.landings, *brought], key=lambda o: (o.time_ns, o.event.event_id))
+            self.fresh = _fresh(self.landings)
+
     def _tell(self) -> list[Observation]:
         found = [
             o for o in self.observations if o.action is not Action.INSTALL or o.event.activity == "build-hook"
