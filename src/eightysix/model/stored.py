@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from eightysix.model.errors import StateError
 
-__all__ = ["REBUILT", "as_json", "read_stored", "visible"]
+__all__ = ["REBUILT", "Versioned", "as_json", "read_stored", "read_versioned", "visible"]
 
 REBUILT = "it is built anew from the telemetry that is still there"
 """What becomes of live state that is moved away."""
 
 _T = TypeVar("_T")
+
+
+class Versioned(Protocol):
+    """What says which release's layout it has."""
+
+    version: int
+
+
+_V = TypeVar("_V", bound=Versioned)
 
 
 def as_json(value: object) -> bytes:
@@ -48,3 +57,14 @@ def read_stored(decode: Callable[[bytes], _T], data: bytes, what: str, rescue: s
         return decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(f"{what} cannot be read: {error}", f"move the state away: {rescue}") from error
+
+
+def read_versioned(decode: Callable[[bytes], _V], data: bytes, what: str, version: int) -> _V:
+    """As `read_stored`, of a value that says its version; raises `StateError` for another one."""
+    value = read_stored(decode, data, what)
+    if value.version != version:
+        raise StateError(
+            f"{what} has version {value.version}, this release writes {version}",
+            f"move the state away: {REBUILT}",
+        )
+    return value
