@@ -32,6 +32,7 @@ from eightysix.lab.generate.scenarios.cast import (
     SERVICE_ACCOUNT,
     STOLEN_SECRET,
     Pace,
+    benign,
     floor,
     inference,
     stages,
@@ -207,15 +208,8 @@ def volume_updated(setting: Setting) -> tuple[Streams, Label]:
     client = Stack((*KUBERNETES_SDK, *SERVER.frames), thread=7)
     read_service_account(server, _REPLACED + 30.0, client)
     api_request(server, _REPLACED + 30.1, Request("list", "pods", "ml", user_agent=_AGENT), client)
-    label = Label(
-        malicious=False,
-        at_least="none",
-        at_most="watch",
-        telling="what came with the volume is a library that the application calls; the application asks",
-        twin="volume-replaced-pod",
-        t0_s=_LANDS,
-        pod_uid=server.container.pod.uid,
-    )
+    telling = "what came with the volume is a library that the application calls; the application asks"
+    label = benign(server, telling, "volume-replaced-pod", _LANDS)
     return scene.streams(), label
 
 

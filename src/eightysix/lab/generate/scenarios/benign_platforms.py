@@ -25,6 +25,7 @@ from eightysix.lab.generate.programs import (
     read_service_account,
     storage,
 )
+from eightysix.lab.generate.scenarios.cast import benign
 from eightysix.lab.generate.scene import Process, Scene, Streams
 from eightysix.lab.generate.sensor import Stack
 from eightysix.lab.generate.settings import (
@@ -39,19 +40,6 @@ from eightysix.lab.generate.settings import (
 __all__: list[str] = []
 
 _PYTHON_AGENT = "OpenAPI-Generator/35.0.0/python"
-
-
-def _label(process: Process, telling: str, twin: str, t0_s: float, notes: str = "") -> Label:
-    return Label(
-        malicious=False,
-        at_least="none",
-        at_most="watch",
-        telling=telling,
-        twin=twin,
-        t0_s=t0_s,
-        pod_uid=process.container.pod.uid,
-        notes=notes,
-    )
 
 
 @look_alike("notebook-rebuild", FULL, KERNEL_AND_AUDIT, KERNEL_AND_SENSOR, AS_RECORDED)
@@ -107,7 +95,7 @@ def notebook_rebuild(setting: Setting) -> tuple[Streams, Label]:
     managed_identity(second, 942.4, again)
     call(second, 942.9, ARM, again, path="/subscriptions?api-version=2022-12-01")
     storage(second, 945.0, STORAGE, again)
-    return scene.streams(), _label(
+    return scene.streams(), benign(
         second, "the notebook's own cell asks, and for one domain only", "build-backend", 900.01
     )
 
@@ -127,7 +115,7 @@ def _ray_head(setting: Setting, *, isolated: bool) -> tuple[Streams, Label]:
         "patch", "rayclusters", "ray", "raycluster-kuberay", group="ray.io", user_agent=_PYTHON_AGENT
     )
     api_request(monitor, 34.5, patch, scaler)
-    label = _label(
+    label = benign(
         worker,
         "it happens at start, the job's own code asks, and the API use is pods, a config map and the cluster's own object",
         "poisoned-at-start",
@@ -287,7 +275,7 @@ def _kserve(setting: Setting, *, own_secret: bool) -> tuple[Streams, Label]:
     )
     boot_python(server, 10.3, ["python", "-m", "huggingfaceserver", "--model_name=resnet"])
     server.read(13.0, "/mnt/models/model.safetensors")
-    label = _label(
+    label = benign(
         initializer,
         "an init container does it, and the initializer's own code asks"
         + (" for one secret, by name" if own_secret else ""),
@@ -361,7 +349,7 @@ def mlflow_server(setting: Setting) -> tuple[Streams, Label]:
         server, 17.1, Request("get", "configmaps", "ml", "churn-settings", user_agent=_PYTHON_AGENT), client
     )
     storage(server, 18.0, NEW_STORAGE, scorer)
-    label = _label(
+    label = benign(
         server,
         "it happens while the pod starts, the scoring server of the image asks, and the API use is one config map",
         "poisoned-at-start",
@@ -421,7 +409,7 @@ def ci_runner(setting: Setting) -> tuple[Streams, Label]:
         HUB._replace(address="203.0.113.60", host="pipelines.actions.githubusercontent.com"),
         None,
     )
-    label = _label(
+    label = benign(
         docker,
         "each credential is taken by the tool that it is for, called by the job's own steps; nothing that pip brought runs",
         "build-shell",
