@@ -190,7 +190,10 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         instruments.turn(watch, inputs, threads.courier, now)
 
     serve(watch, inputs, stopped, each_turn, time.sleep, _collector())
-    outlets.finish()
+    left = outlets.finish()
+    if left:
+        then = "they go out at the next start" if args.state else "without --state they are lost"
+        voice.warn(f"not taken by receivers: {left} of what was to be delivered; {then}")
     voice.end(watch)
     return 0
 

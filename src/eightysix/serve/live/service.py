@@ -99,10 +99,12 @@ class Outlets:
             left, self._left = self._left, ()
             self._left = self._threads.offer(left)
 
-    def finish(self, timeout_s: float = 10.0) -> None:
-        """Wait for what is under way; what is not taken by then stays in the outbox for the next start."""
+    def finish(self, timeout_s: float = 10.0) -> int:
+        """Wait for what is under way; how many deliveries were not taken by then. They stay in the outbox for the next
+        start."""
         self._threads.stop(timeout_s)
         self.turn()
+        return self._threads.courier.pending + len(self._left)
 
     def _offer(self, incidents: Sequence[Incident], done: Container[tuple[str, str, str]] = ()) -> None:
         items = [Delivery(incident.id, incident.revision, incident) for incident in incidents]
