@@ -25,10 +25,12 @@ EFFECT_MODULES = {"io", "filesystem", "debug", "summary", "rpc"}
 CHECKPOINT_ARGUMENTS = {"tensor_names", "checkpoint_prefixes", "basename", "tensor_name"}
 """Arguments of the operators from which savers are made, within `io`."""
 FILE_WORDS = {
-    "filename", "filenames", "file_pattern", "patterns", "pattern", "path", "paths", "prefix", "ckpt_path", "directory", "logdir",
-    "log_dir_path", "snapshot_path", "chunk_file", "shard_dir", "server_address", "address", "debug_urls", "data_source_name",
-    "output_file_path", "old_vocab_file", "new_vocab_file", "vocab_file", "target_address", "host_mlir_module", "shape_inference_graph",
+    "filename", "filenames", "file_pattern", "patterns", "pattern", "path", "paths", "prefix", "ckpt_path", "directory",
+    "log_dir_path", "snapshot_path", "chunk_file", "shard_dir", "server_address", "address", "debug_urls",
+    "output_file_path", "old_vocab_file", "new_vocab_file", "vocab_file", "target_address", "host_mlir_module",
+    "logdir", "data_source_name", "shape_inference_graph",
     "reader_path_prefix", "writer_path_prefix", "send_device", "recv_device", "target", "server", "send_key", "recv_key",
+    "client", "method_name",
 }  # fmt: skip
 """Arguments that name a file, a server or another device."""
 VALUE_ATTRIBUTES = {"output_stream", "vocab_file", "descriptor_source"}
@@ -37,17 +39,17 @@ VALUE_ATTRIBUTES = {"output_stream", "vocab_file", "descriptor_source"}
 
 def modules() -> dict[str, str]:
     """The source file of each operator, by the module of its wrapper."""
-    import tensorflow
+    import tensorflow as tf  # type: ignore[import-untyped]
 
     found: dict[str, str] = {}
-    for path in sorted(Path(tensorflow.__file__).parent.glob("python/ops/gen_*_ops*.py")):
+    for path in sorted(Path(tf.__file__).parent.glob("python/ops/gen_*_ops*.py")):
         module = path.stem.removeprefix("gen_").partition("_ops")[0]
         for piece in path.read_text().split("_op_def_library._apply_op_helper(")[1:]:
             found[piece.split('"')[1]] = module
     return found
 
 
-def role(operator: Any, module: str) -> str:  # noqa: ANN401
+def role(operator: Any, module: str) -> str:
     """What an operator can reach."""
     inputs = {argument.name for argument in operator.input_arg}
     attributes = {attribute.name for attribute in operator.attr}
@@ -74,9 +76,9 @@ def role(operator: Any, module: str) -> str:  # noqa: ANN401
 
 def main() -> None:
     """Print the index."""
-    import tensorflow
-    from tensorflow.core.framework import op_def_pb2
-    from tensorflow.python.client import pywrap_tf_session as session
+    import tensorflow as tf
+    from tensorflow.core.framework import op_def_pb2  # type: ignore[import-untyped]
+    from tensorflow.python.client import pywrap_tf_session as session  # type: ignore[import-untyped]
 
     listed = op_def_pb2.OpList.FromString(session.TF_GetBuffer(session.TF_GetAllOpList()))
     where = modules()
@@ -85,11 +87,17 @@ def main() -> None:
     for operator in sorted(listed.op, key=lambda one: one.name):
         found = role(operator, where.get(operator.name, ""))
         if found == "attribute":
-            attributes[operator.name] = sorted({one.name for one in operator.attr} & VALUE_ATTRIBUTES)[0]
+            attributes[operator.name] = min({one.name for one in operator.attr} & VALUE_ATTRIBUTES)
         else:
             roles.setdefault(found, []).append(operator.name)
-    source = f"tensorflow {tensorflow.__version__}, TF_GetAllOpList, {len(listed.op)} operators; tools/tensorflow_ops.py"
-    index = {"source": source, "attribute": attributes, **{key: " ".join(value) for key, value in sorted(roles.items())}}
+    source = (
+        f"tensorflow {tf.__version__}, TF_GetAllOpList, {len(listed.op)} operators; tools/tensorflow_ops.py"
+    )
+    index = {
+        "source": source,
+        "attribute": attributes,
+        **{key: " ".join(value) for key, value in sorted(roles.items())},
+    }
     print(json.dumps(index, indent=1, sort_keys=False))
 
 

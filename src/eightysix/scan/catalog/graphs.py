@@ -26,7 +26,6 @@ RULES: tuple[ScanRule, ...] = (
         why="The model can read a token, write a start-up file or send inputs elsewhere, while it answers as usual.",
         fix="Do not load it. Export the model again without input pipelines and debugging operators.",
         blind="Operators of libraries that are loaded beside the model.",
-        references=("https://www.tensorflow.org/security", "https://arxiv.org/abs/2402.12553"),
     ),
     ScanRule(
         id="unknown-operator",
@@ -47,16 +46,23 @@ RULES: tuple[ScanRule, ...] = (
         references=(
             "https://nvd.nist.gov/vuln/detail/CVE-2022-25882",
             "https://nvd.nist.gov/vuln/detail/CVE-2024-27318",
-            "https://nvd.nist.gov/vuln/detail/CVE-2024-5187",
         ),
     ),
     ScanRule(
         id="odd-path",
         verdict=FileVerdict.SUSPICIOUS,
-        title="A path in the model goes up and down again",
-        what="A path holds `..` and still ends in the model's folder.",
+        title="A path in the model is written as no exporter writes it",
+        what="A path holds `..` and still ends in the model's folder, or begins with a variable.",
         why="No exporter writes that; checks that compare text are led astray by it.",
         fix="Export the model again.",
+    ),
+    ScanRule(
+        id="external-storage",
+        verdict=FileVerdict.SUSPICIOUS,
+        title="An HDF5 file takes its content from another file",
+        what="A link, an external storage or a virtual dataset names another file beside this one.",
+        why="The loader opens it without asking; a file that is harmless alone reads what lies beside it.",
+        fix="Copy the numbers into one file (h5repack), and load that.",
     ),
     ScanRule(
         id="runtime-settings",

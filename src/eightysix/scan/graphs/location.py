@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["leaves"]
+__all__ = ["ODD", "leaves"]
+
+ODD = ("goes up and down again", "holds a variable or escapes that some programs replace")
+"""Answers about paths that stay in the folder, as long as nobody rewrites them."""
 
 
 def leaves(location: str) -> str:
@@ -24,10 +27,14 @@ def leaves(location: str) -> str:
         return "names a drive"
     depth = 0
     for part in path.split("/"):
-        if part == "..":
+        if part.strip() == "..":
             depth -= 1
         elif part not in ("", "."):
             depth += 1
         if depth < 0:
             return "leads out of the model's folder"
-    return "goes up and down again" if ".." in path.split("/") else ""
+    if ".." in path.split("/"):
+        return ODD[0]
+    if path.startswith(("$", "%")) or not path.isprintable():
+        return ODD[1]
+    return ""

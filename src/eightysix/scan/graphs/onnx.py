@@ -8,7 +8,7 @@ functions of its own needs nothing.
 from __future__ import annotations
 
 from eightysix.scan.artifact import Artifact
-from eightysix.scan.graphs.location import leaves
+from eightysix.scan.graphs.location import ODD, leaves
 from eightysix.scan.graphs.wire import BYTES, VARINT, WireError, fields, text
 from eightysix.scan.interface import Scan
 from eightysix.scan.weights.code import looks_like_code
@@ -222,7 +222,7 @@ class _Reader:
     def location(self, location: str, place: int) -> None:
         why = leaves(location)
         if why:
-            rule = "outside-path" if why != "goes up and down again" else "odd-path"
+            rule = "outside-path" if why not in ODD else "odd-path"
             self.scan.report(rule, self.artifact, f"{shown(location, 160)} {why}", offset=place)
 
     def property(self, first: int, last: int) -> None:
@@ -244,4 +244,6 @@ class _Reader:
         if unknown:
             names = sorted(unknown)
             why = f"operators that need another library: {', '.join(names[:8])}"
-            self.scan.report("unknown-operator", self.artifact, why, offset=min(unknown.values()), names=names[:100])
+            self.scan.report(
+                "unknown-operator", self.artifact, why, offset=min(unknown.values()), names=names[:100]
+            )

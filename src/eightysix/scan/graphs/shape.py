@@ -7,25 +7,34 @@ are walked to a bound, jumping over their content, and what the candidates hold 
 from __future__ import annotations
 
 from eightysix.scan.artifact import Artifact
-from eightysix.scan.graphs.wire import BYTES, VARINT, Field, WireError, fields, probe, varint
+from eightysix.scan.graphs.wire import BYTES, VARINT, Field, WireError, probe, varint
 
 __all__ = ["SHAPES", "shape_of"]
 
-SHAPES = ("onnx", "tensorflow-saved-model", "tensorflow-graph", "tensorflow-meta-graph", "keras-metadata", "coreml", "paddle")
+SHAPES = (
+    "onnx",
+    "tensorflow-saved-model",
+    "tensorflow-graph",
+    "tensorflow-meta-graph",
+    "keras-metadata",
+    "coreml",
+    "paddle",
+)
 
 _WALKED = 4_096
 _LOOKED = 48
 
-_last: list[tuple[Artifact, str]] = []
-"""Six kinds ask about one artifact one after the other: the answer is kept for them."""
+_asked: list[tuple[Artifact, str]] = []
+"""The kinds ask about one artifact one after the other: the answer is kept until the last of them has asked."""
 
 
-def shape_of(artifact: Artifact) -> str:
-    """One of `SHAPES`, or empty."""
-    if _last and _last[0][0] is artifact:
-        return _last[0][1]
-    shape = _shape(artifact.view(), len(artifact))
-    _last[:] = [(artifact, shape)]
+def shape_of(artifact: Artifact, asking: str = "") -> str:
+    """One of `SHAPES`, or empty. `asking` is the shape that the caller hopes for."""
+    if not (_asked and _asked[0][0] is artifact):
+        _asked[:] = [(artifact, _shape(artifact.view(), len(artifact)))]
+    shape = _asked[0][1]
+    if asking == SHAPES[-1]:
+        _asked.clear()  # holds no map of a file longer than it must
     return shape
 
 
@@ -109,8 +118,12 @@ def _onnx_graph(view: memoryview, a: int, b: int) -> bool:
 
 def _node_def(view: memoryview, a: int, b: int) -> bool:
     found, whole = probe(view, a, b, _LOOKED)
-    return whole and _word(view, _within(found, 1)) and _word(view, _within(found, 2)) and all(
-        wire == BYTES for _, wire, *_ in found
+    # A node that the end of the file cuts is still one.
+    return (
+        (whole or b >= len(view))
+        and _word(view, _within(found, 1))
+        and _word(view, _within(found, 2))
+        and all(wire == BYTES for _, wire, *_ in found)
     )
 
 
@@ -125,14 +138,19 @@ def _function_library(view: memoryview, a: int, b: int) -> bool:
         inner, _ = probe(view, c, d, 4)
         for e, f in _within(inner, 1)[:1]:
             signature, _ = probe(view, e, f, 4)
-            return any(_word(view, _within(op, 1)) for op in [probe(view, *span, 4)[0] for span in _within(signature, 1)])
+            return any(
+                _word(view, _within(op, 1))
+                for op in [probe(view, *span, 4)[0] for span in _within(signature, 1)]
+            )
     return False
 
 
 def _meta_graph(view: memoryview, a: int, b: int) -> bool:
     found, _ = probe(view, a, b, _LOOKED)
     graphs = _within(found, 2)
-    return any(_graph_def(view, c, d) for c, d in graphs[:2]) or _function_library(view, a, b)
+    return any(_graph_def(view, c, d) for c, d in graphs[:2]) or any(
+        _function_library(view, c, d) for c, d in graphs[:2]
+    )
 
 
 def _saved_object(view: memoryview, a: int, b: int) -> bool:
@@ -140,7 +158,10 @@ def _saved_object(view: memoryview, a: int, b: int) -> bool:
     names, configs = _within(found, 4), _within(found, 5)
     if not names or not configs:
         return False
-    return bytes(view[names[0][0] : names[0][0] + 4]) == b"_tf_" and bytes(view[configs[0][0] : configs[0][0] + 1]) == b"{"
+    return (
+        bytes(view[names[0][0] : names[0][0] + 4]) == b"_tf_"
+        and bytes(view[configs[0][0] : configs[0][0] + 1]) == b"{"
+    )
 
 
 def _paddle_block(view: memoryview, a: int, b: int) -> bool:

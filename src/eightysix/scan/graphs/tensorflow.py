@@ -7,10 +7,12 @@ reaches them. Field numbers: saved_model.proto, meta_graph.proto, graph.proto, n
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.graphs.keras_config import judge_text
 from eightysix.scan.graphs.location import leaves
-from eightysix.scan.graphs.tf_graph import Body, Meta, read_graph, read_meta
+from eightysix.scan.graphs.tf_graph import Meta, read_graph, read_meta
 from eightysix.scan.graphs.tf_index import Role, guarded_attribute, role_of
 from eightysix.scan.graphs.wire import BYTES, WireError, fields
 from eightysix.scan.interface import Scan
@@ -45,8 +47,7 @@ def _meta(artifact: Artifact, scan: Scan, first: int, last: int) -> None:
     _guarded(artifact, scan, meta, lambda: read_meta(artifact.view(), first, last, meta, scan.budget))
 
 
-def _guarded(artifact: Artifact, scan: Scan, meta: Meta, read: object) -> None:
-    assert callable(read)
+def _guarded(artifact: Artifact, scan: Scan, meta: Meta, read: Callable[[], None]) -> None:
     try:
         read()
     except WireError as error:
@@ -60,13 +61,13 @@ class _Judge:
         self.scan = scan
         self.meta = meta
         self.unknown: dict[str, int] = {}
+        self.running = _Reach(meta, meta.signatures)
 
     def all(self) -> None:
         meta = self.meta
         saving = _Reach(meta, meta.saver)
-        running = _Reach(meta, meta.signatures)
         # What neither reaches is run if somebody asks for it: a traced function of an object, a node by its name.
-        only_saver = {(body, node) for body, node in saving.nodes if (body, node) not in running.nodes}
+        only_saver = {(body, node) for body, node in saving.nodes if (body, node) not in self.running.nodes}
         only_saver -= _entered_from_elsewhere(meta, only_saver)
         for where, body in meta.bodies():
             for name, node in body.nodes.items():
@@ -78,7 +79,7 @@ class _Judge:
             if why:
                 self.scan.report("outside-path", self.artifact, f"the asset {shown(asset, 160)} {why}")
         for text in meta.keras:
-            judge_text(text, self.artifact, self.scan)
+            judge_text(text, self.artifact, self.scan, imports=False)
         if self.unknown:
             names = sorted(self.unknown)
             why = f"operators that TensorFlow does not have: {', '.join(names[:8])}"
@@ -112,10 +113,11 @@ class _Judge:
 
         Only beside a saver that the model declares, and only where no text in the graph leads to the file.
         """
-        if not self.meta.saver or (where, name) in _Reach(self.meta, self.meta.signatures).nodes:
+        if not self.meta.saver or (where, name) in self.running.nodes:
             return False
         body = self.meta.body(where)
-        seen, stack = set(), [name]
+        seen: set[str] = set()
+        stack = [name]
         while stack and len(seen) < 64:
             one = stack.pop()
             if one in seen or one not in body.nodes:
@@ -131,7 +133,9 @@ class _Judge:
         """An attribute that names a file only if it is set."""
         if role_of(operator) is not Role.ATTRIBUTE or guarded_attribute(operator) != name:
             return
-        harmless = ("", "local://", "stdout", "stderr") if name != "output_stream" else ("", "stdout", "stderr")
+        harmless = (
+            ("", "local://", "stdout", "stderr") if name != "output_stream" else ("", "stdout", "stderr")
+        )
         if value in harmless or value.startswith(("log(", "bytes://")):
             return
         why = f"{operator} names the file {shown(value)} in {name}"
@@ -181,6 +185,3 @@ def _entered_from_elsewhere(meta: Meta, candidates: set[tuple[str, str]]) -> set
 
 def _node_of(tensor: str) -> str:
     return tensor.lstrip("^").partition(":")[0]
-
-
-__all__ += ["Body"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from eightysix.scan.budget import Budget, OverBudgetError
+from eightysix.scan.graphs.tf_index import Role, role_of
 from eightysix.scan.graphs.wire import BYTES, fields, text
 
 __all__ = ["Body", "Meta", "Node", "read_graph", "read_meta"]
@@ -194,7 +195,7 @@ def _value(view: memoryview, first: int, last: int, node: Node, meta: Meta, key:
             for inner, kind, a, b in fields(view, start, end):
                 if inner == 9 and kind == BYTES:
                     _called(view, a, b, node, meta, depth)
-        elif number == 2 and key not in ("_class", "container", "shared_name"):
+        elif number == 2 and role_of(node.operator) is Role.ATTRIBUTE:
             meta.guarded.append((node.operator, key, text(view, start, end), first))
         elif number == 8 and node.operator == "Const":
             _constant(view, start, end, node)

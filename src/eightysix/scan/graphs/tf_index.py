@@ -44,7 +44,7 @@ def _index() -> _Index:
 @cache
 def _roles() -> dict[str, Role]:
     index = _index()
-    table = {name: Role.ATTRIBUTE for name in index.attribute}
+    table = dict.fromkeys(index.attribute, Role.ATTRIBUTE)
     for role in (Role.PLAIN, Role.PYTHON, Role.EFFECT, Role.CHECKPOINT, Role.ASSET):
         table.update(dict.fromkeys(getattr(index, role.value).split(), role))
     return table

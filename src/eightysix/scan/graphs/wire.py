@@ -107,13 +107,29 @@ def text(view: memoryview, first: int, last: int, longest: int = 4_096) -> str:
 
 
 def probe(view: memoryview, place: int, end: int, most: int = 64) -> tuple[list[Field], bool]:
-    """The first fields of what may be a message, and whether they were fields up to its end or up to `most` of them."""
+    """The first fields of what may be a message, and whether they were fields up to its end or up to `most` of them.
+
+    A length that leads behind the end is cut there: files that were cut are still to be known for what they are.
+    """
     found: list[Field] = []
     try:
-        for field in fields(view, place, end):
-            found.append(field)
-            if len(found) >= most:
-                break
+        while place < end and len(found) < most:
+            key, place = varint(view, place, end)
+            number, wire = key >> 3, key & 7
+            if not number:
+                return found, False
+            if wire == BYTES:
+                length, place = varint(view, place, end)
+                found.append((number, BYTES, place, min(place + length, end)))
+                place += length
+            elif wire == VARINT:
+                value, place = varint(view, place, end)
+                found.append((number, VARINT, value, 0))
+            elif wire in (FIXED32, FIXED64):
+                found.append((number, wire, 0, 0))
+                place += 4 if wire == FIXED32 else 8
+            else:
+                return found, False
     except WireError:
         return found, False
-    return found, True
+    return found, place <= end or len(found) >= most

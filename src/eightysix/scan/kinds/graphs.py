@@ -7,7 +7,7 @@ pickle made to look like a message is read as a pickle all the same.
 from __future__ import annotations
 
 from eightysix.scan.artifact import Artifact
-from eightysix.scan.graphs.shape import shape_of
+from eightysix.scan.graphs.shape import SHAPES, shape_of
 from eightysix.scan.interface import Kind
 
 __all__ = ["KINDS"]
@@ -24,7 +24,7 @@ def _is(shape: str) -> Kind:
     }.get(shape, f"tensorflow:{shape.removeprefix('tensorflow-').replace('-', '_')}")
 
     def sniff(artifact: Artifact, head: bytes) -> bool:
-        return len(head) > 3 and shape_of(artifact) == shape
+        return len(head) > 3 and shape_of(artifact, shape) == shape
 
     return Kind(shape, sniff, f"eightysix.scan.graphs.{reader}", alone=False)
 
@@ -41,13 +41,23 @@ def _hdf5(artifact: Artifact, head: bytes) -> bool:
     return False
 
 
+_LOOKED = 1 << 16
+
+
+def _keras(artifact: Artifact, head: bytes) -> bool:
+    """JSON that says `class_name` and `config` early on; in a Keras archive any object, in any encoding."""
+    start = head[:64].lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")[:1]
+    if start != b"{":
+        return False
+    if artifact.context == "keras":
+        return True
+    if any(artifact.find(escape, 0, _LOOKED) >= 0 for escape in (b"\\u006", b"\\u007")):
+        return True  # nobody escapes plain letters: the reader looks whether they spell those names
+    return artifact.find(b'"class_name"', 0, _LOOKED) >= 0 and artifact.find(b'"config"', 0, _LOOKED) >= 0
+
+
 KINDS: tuple[Kind, ...] = (
+    Kind("keras-config", _keras, "eightysix.scan.graphs.keras_config:read", alone=False),
     Kind("hdf5", _hdf5, "eightysix.scan.graphs.hdf5_model:read", alone=False),
-    *(
-        _is(shape)
-        for shape in (
-            *("onnx", "tensorflow-saved-model", "tensorflow-graph", "tensorflow-meta-graph"),
-            *("keras-metadata", "coreml", "paddle"),
-        )
-    ),
+    *(_is(shape) for shape in SHAPES),
 )

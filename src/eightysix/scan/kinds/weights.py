@@ -16,13 +16,14 @@ _HEADER = 1 << 40
 
 
 def _safetensors(artifact: Artifact, head: bytes) -> bool:
-    if len(head) < 9 or int.from_bytes(head[:8], "little") >= _HEADER:
-        return False
+    length = int.from_bytes(head[:8], "little")
     start = head[8:].lstrip(b" \t\r\n")[:2]
-    return start[:1] == b"{" or start == b"[["
+    if length >= _HEADER:
+        return start == b'{"' and 0 in head[:8]
+    return start[:1] == b"{" or (start[:1] == b"[" and 0 < length <= len(artifact) - 8)
 
 
-def _gguf(artifact: Artifact, head: bytes) -> bool:
+def _gguf(_: Artifact, head: bytes) -> bool:
     return head[:4] == b"GGUF" and len(head) >= 8
 
 

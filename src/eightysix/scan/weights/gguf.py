@@ -154,6 +154,8 @@ def _values(artifact: Artifact, scan: Scan, cursor: _Cursor, pairs: int) -> int:
                 raise _BoundsError(f"the alignment is {alignment:,}, no power of two", place)
         else:
             _skip(cursor, kind, 1, place)
+        if key == b"general.alignment" and kind != _UINT32:
+            raise _BoundsError("the alignment is not the number that loaders take it for", place)
     return alignment
 
 
@@ -230,7 +232,9 @@ def _tensors(
         start = cursor.place
         name = bytes(cursor.text("the length of a tensor's name")[:4_096])
         if len(name) >= NAME:
-            raise _BoundsError(f"the name of a tensor has {len(name):,} bytes and more, loaders keep {NAME}", start)
+            raise _BoundsError(
+                f"the name of a tensor has {len(name):,} bytes and more, loaders keep {NAME}", start
+            )
         if name in names:
             scan.report("weights-header", artifact, f"the tensor {shown(name)} occurs twice", offset=start)
         names.add(name)
@@ -242,7 +246,9 @@ def _tensors(
         if offset % alignment:
             scan.report("tensor-layout", artifact, f"{shown(name)} is not aligned", offset=place)
         if size < 0:
-            scan.report("weights-header", artifact, f"{shown(name)} has the type {kind:,}, unknown here", offset=start)
+            scan.report(
+                "weights-header", artifact, f"{shown(name)} has the type {kind:,}, unknown here", offset=start
+            )
             known = False
         spans.append((offset, offset + max(size, 0)))
     return spans if known else None
@@ -276,11 +282,14 @@ def _layout(artifact: Artifact, scan: Scan, place: int, alignment: int, spans: l
     end = max((last for _, last in spans), default=0)
     if end > size:
         scan.report("tensor-layout", artifact, f"the tensors end {end - size:,} bytes behind the file")
+        # A cut file still has its tensors one behind the other: a jump to behind the end was written so.
+        if any(last > size for _, last in holes(spans, end, alignment - 1)):
+            scan.report("tensor-bounds", artifact, "a tensor lies far behind the end of the file")
     shared = overlaps(spans)
     if shared is not None:
         scan.report("tensor-bounds", artifact, "two tensors share bytes", offset=start + shared)
     if spans:
-        gaps = [(start + first, start + last) for first, last in holes(spans, size, slack=alignment - 1)]
+        gaps = [(start + first, start + last) for first, last in holes(spans, size)]
         hidden(scan, artifact, gaps, "beside the data")
     elif len(artifact) > place:
         hidden(scan, artifact, [(place, len(artifact))], "behind the header")

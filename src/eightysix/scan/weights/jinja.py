@@ -8,13 +8,27 @@ and tests from its documentation.
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterator
-
 from msgspec import Struct
 
 from eightysix.scan.weights.jinja_fold import Folder
-from eightysix.scan.weights.jinja_tree import Node, Tag, TreeError, tags
+from eightysix.scan.weights.jinja_names import (
+    ATTRIBUTE_FIRST,
+    ATTRIBUTE_NAMED,
+    COMPARED,
+    FILTERS,
+    FUNCTIONS,
+    LOADING,
+    METHODS,
+    OWN_METHODS,
+    SPECIAL,
+    TESTS,
+    dunders,
+    fields,
+    internal,
+    spelled,
+)
+from eightysix.scan.weights.jinja_node import Node, Tag
+from eightysix.scan.weights.jinja_tree import TreeError, tags
 from eightysix.scan.weights.shown import shown
 
 __all__ = ["LARGEST", "Judgement", "judge_template"]
@@ -23,54 +37,6 @@ LARGEST = 1 << 20
 """Characters of a template that is judged; the longest of public models have some 20,000."""
 
 _NODES = 200_000
-
-_DATA = (str, bytes, list, tuple, dict, set, frozenset, int, float, bool)
-_METHODS = frozenset(name for kind in _DATA for name in dir(kind) if not name.startswith("_"))
-"""Methods of plain values."""
-
-_INTERNAL = (
-    frozenset(
-        name
-        for kind in (
-            *(type, object, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.GeneratorType),
-            *(types.CoroutineType, types.AsyncGeneratorType, types.CodeType, types.FrameType, types.TracebackType),
-            types.ModuleType,
-        )
-        for name in dir(kind)
-    )
-    | {"__globals__", "__builtins__", "__subclasses__", "__import__", "__base__", "__bases__", "__mro__"}
-) - _METHODS
-"""Attributes of functions, types, frames and code."""
-
-_REACHING = frozenset(name for name in _INTERNAL if name.startswith("_") or "_" in name or name == "mro")
-
-_FUNCTIONS = frozenset("range dict namespace cycler joiner raise_exception strftime_now caller loop super".split())
-"""What may be called by name: Jinja's own (docs, "List of Global Functions", without lipsum) and the two that Hugging
-Face transformers adds (chat_template_utils)."""
-
-_SPECIAL = frozenset("lipsum cycler joiner namespace self range dict request config".split())
-"""Names behind which objects with a way out stand: only ever called, never looked into."""
-
-_OWN_METHODS = frozenset({"cycle", "changed", "next", "reset", "strftime", "isoformat"})
-"""Methods of `loop`, `cycler` and dates."""
-
-_FILTERS = frozenset(
-    "abs attr batch capitalize center count d default dictsort e escape filesizeformat first float forceescape format "
-    "groupby indent int items join last length list lower map max min pprint random reject rejectattr replace reverse "
-    "round safe select selectattr slice sort string striptags sum title tojson trim truncate unique upper urlencode "
-    "urlize wordcount wordwrap xmlattr from_json fromjson".split()
-)
-"""Jinja's documentation, "List of Builtin Filters"; the last two are offered by chat servers."""
-
-_TESTS = frozenset(
-    "boolean callable defined divisibleby eq equalto escaped even false filter float ge greaterthan gt in integer iterable "
-    "le lessthan lower lt mapping ne none None number odd sameas sequence string test true upper undefined".split()
-)
-"""Jinja's documentation, "List of Builtin Tests"."""
-
-_ATTRIBUTE_FIRST = frozenset({"selectattr", "rejectattr", "groupby"})
-_ATTRIBUTE_NAMED = frozenset({"map", "sort", "sum", "unique", "min", "max", "groupby", "join"})
-_LOADING = frozenset({"include", "import", "extends", "from"})
 
 
 class Judgement(Struct, frozen=True):
@@ -130,8 +96,8 @@ class _Judge:
 
     def broken(self, text: str, why: str, place: int) -> None:
         # What Jinja would not render either; but a name that leads out in it is no accident.
-        for start in _dunders(text):
-            if _internal(start):
+        for start in dunders(text):
+            if internal(start):
                 self.add("template-escape", f"a template that cannot be parsed names {start}", place)
                 return
         if self.chat:
@@ -150,12 +116,12 @@ class _Judge:
                     kept.extend(tag.kids[:2])
 
     def tag(self, tag: Tag) -> None:
-        if tag.word in _LOADING:
+        if tag.word in LOADING:
             self.unknown(f"it loads another template ({tag.word})", tag.place)
         elif tag.word.startswith("unknown "):
             self.unknown(f"the tag {shown(tag.word[8:])} is not Jinja's", tag.place)
         for name in tag.sets:
-            if _internal(name):
+            if internal(name):
                 self.add("template-escape", f"it sets {shown(name)}", tag.place)
         for kid in tag.kids:
             self.walk(kid)
@@ -185,7 +151,7 @@ class _Judge:
     def base(self, node: Node) -> None:
         """What is looked into by `node`."""
         inner = node.kids[0]
-        if inner.kind != "name" or inner.value not in _SPECIAL or inner.value in self.values:
+        if inner.kind != "name" or inner.value not in SPECIAL or inner.value in self.values:
             return
         if inner.value == "self" and node.kind == "attr" and node.value in self.blocks:
             return
@@ -193,7 +159,7 @@ class _Judge:
 
     def name_of(self, name: str, node: Node, what: str) -> None:
         """Judge a name by which something is reached."""
-        if _internal(name):
+        if internal(name):
             self.escape(f"{what} {shown(name)}", node)
         elif name.startswith("_") and name.strip("_"):
             self.unknown(f"{what} {shown(name)}", node.place)
@@ -213,22 +179,24 @@ class _Judge:
                 self.unknown("it builds the name of an item from pieces", node.place)
 
     def on_text(self, node: Node) -> None:
-        hits = [name for name in _dunders(node.value) if _internal(name)]
+        hits = [name for name in dunders(node.value) if internal(name)]
         if hits and (node.value.strip() in hits or "{" in node.value):
             self.escape(f"a text names {shown(hits[0])}", node)
         elif hits:
             self.unknown(f"a text names {shown(hits[0])}", node.place)
-        if "\\" in node.source and _spelled(node.source):
+        if "\\" in node.source and spelled(node.source):
             self.unknown("a text spells letters as escapes", node.place)
 
     def on_binary(self, node: Node) -> None:
+        if "*" in node.value:
+            self.amount(node)
         folded = self.folder.fold(node)
-        if isinstance(folded, str) and any(_internal(name) for name in _dunders(folded)):
+        if isinstance(folded, str) and any(internal(name) for name in dunders(folded)):
             self.escape(f"a text built from pieces names {shown(folded)}", node)
 
     def on_name(self, node: Node) -> None:
         name = node.value
-        if _internal(name):
+        if internal(name):
             self.escape(f"the name {shown(name)}", node)
         elif name in ("lipsum", "cycler", "joiner") and name not in self.values:
             self.unknown(f"it uses {name} as a value", node.place)
@@ -237,9 +205,11 @@ class _Judge:
         callee = node.kids[0]
         if callee.kind == "name":
             name = callee.value
-            if _internal(name):
+            if internal(name):
                 self.escape(f"it calls {shown(name)}", node)
-            elif name not in _FUNCTIONS and name not in self.macros:
+            elif name == "range":
+                self.amount(node)
+            elif name not in FUNCTIONS and name not in self.macros:
                 self.unknown(f"it calls {shown(name)}", node.place)
         elif callee.kind == "attr":
             self.method(callee, node)
@@ -250,11 +220,16 @@ class _Judge:
         else:
             self.unknown("it calls something computed", node.place)
 
+    def amount(self, node: Node) -> None:
+        """Repetitions beyond any message: a template is rendered with every request."""
+        if any(kid.kind == "number" and len(kid.value) > 7 for kid in node.kids):
+            self.unknown("it repeats something millions of times", node.place)
+
     def method(self, callee: Node, node: Node) -> None:
         name = callee.value
         if name in ("format", "format_map"):
             self.format(callee.kids[0], node)
-        elif name not in _METHODS and name not in _OWN_METHODS and not self.own_block(callee):
+        elif name not in METHODS and name not in OWN_METHODS and not self.own_block(callee):
             self.unknown(f"it calls the method {shown(name)}", node.place)
 
     def own_list(self, callee: Node) -> bool:
@@ -270,16 +245,16 @@ class _Judge:
         text = self.folder.fold(base)
         if not isinstance(text, str):
             self.unknown("it formats with a text that is not known", node.place)
-        elif any(_internal(name) for name in _dunders(text)):
+        elif any(internal(name) for name in dunders(text)):
             self.escape(f"it formats with {shown(text)}", node)
-        elif any("." in field or "[" in field for field in _fields(text)):
+        elif any("." in field or "[" in field for field in fields(text)):
             self.unknown("its format reads attributes or items", node.place)
 
     def on_filter(self, node: Node) -> None:
         name, arguments = node.value, node.kids[1:]
         plain = [one for one in arguments if one.kind != "named"]
         named = {one.value: one.kids[0] for one in arguments if one.kind == "named"}
-        if name not in _FILTERS:
+        if name not in FILTERS:
             self.unknown(f"the filter {shown(name)}", node.place)
         elif name == "attr":
             self.reached(plain[0] if plain else named.get("name"), node, "the filter attr with")
@@ -287,11 +262,11 @@ class _Judge:
             self.mapped(plain, node)
         elif name in ("select", "reject") and plain:
             self.tested(plain[0], node)
-        elif name in _ATTRIBUTE_FIRST and plain:
+        elif name in ATTRIBUTE_FIRST and plain:
             self.dotted(plain[0], node)
             if len(plain) > 1 and name != "groupby":
                 self.tested(plain[1], node)
-        if name in _ATTRIBUTE_NAMED and "attribute" in named:
+        if name in ATTRIBUTE_NAMED and "attribute" in named:
             self.dotted(named["attribute"], node)
         elif name in ("join", "sum", "sort", "unique", "min", "max") and len(plain) > 1:
             self.dotted(plain[-1], node)
@@ -301,12 +276,12 @@ class _Judge:
         name = self.folder.fold(plain[0])
         if name == "attr":
             self.reached(plain[1] if len(plain) > 1 else None, node, "the filter attr with")
-        elif not isinstance(name, str) or name not in _FILTERS:
+        elif not isinstance(name, str) or name not in FILTERS:
             self.unknown("it maps a filter that is not known", node.place)
 
     def reached(self, name: Node | None, node: Node, what: str) -> None:
         folded = self.folder.fold(name) if name is not None else None
-        if isinstance(folded, str) and not _internal(folded):
+        if isinstance(folded, str) and not internal(folded):
             self.unknown(f"{what} {shown(folded)}", node.place)
         else:
             self.escape(f"{what} {shown(folded) if isinstance(folded, str) else 'a computed name'}", node)
@@ -321,71 +296,9 @@ class _Judge:
 
     def tested(self, name: Node, node: Node) -> None:
         folded = self.folder.fold(name)
-        if not isinstance(folded, str) or folded not in _TESTS | _COMPARED:
+        if not isinstance(folded, str) or folded not in TESTS | COMPARED:
             self.unknown("it selects by a test that is not known", node.place)
 
     def on_test(self, node: Node) -> None:
-        if node.value not in _TESTS:
+        if node.value not in TESTS:
             self.unknown(f"the test {shown(node.value)}", node.place)
-
-
-_COMPARED = frozenset({"==", "!=", "<", ">", "<=", ">="})
-"""Tests that are named by an operator."""
-
-
-def _internal(name: str) -> bool:
-    """True for a name that leads into Python."""
-    if name in _REACHING or (len(name) > 4 and name.startswith("__") and name.endswith("__")):
-        return True
-    return name.startswith("_") and "__" in name[1:-1]  # `_TemplateReference__context`: a class's private name
-
-
-def _dunders(text: str) -> Iterator[str]:
-    """The words in `text` that begin with two underscores or are frames' and code's attributes."""
-    word: list[str] = []
-    if "_" not in text and "mro" not in text:
-        return
-    for letter in text + " ":
-        if letter.isalnum() or letter == "_":
-            word.append(letter)
-        elif word:
-            name = "".join(word)
-            word = []
-            if name in _REACHING and (name.startswith("__") or name[2:3] == "_"):
-                yield name
-
-
-def _fields(text: str) -> Iterator[str]:
-    """The parts of a format between braces."""
-    for piece in text.split("{")[1:]:
-        yield piece.partition("}")[0]
-
-
-def _spelled(source: str) -> bool:
-    """Whether an escape in a string's source stands for a letter, a digit or an underscore of ASCII."""
-    place = source.find("\\")
-    while 0 <= place < len(source) - 1:
-        mark = source[place + 1]
-        width = {"x": 2, "u": 4, "U": 8}.get(mark, 0)
-        digits = source[place + 2 : place + 2 + width]
-        if mark == "N":
-            return True
-        if mark in "01234567":
-            digits, base = source[place + 1 : place + 4], 8
-        else:
-            base = 16
-        if width or mark in "01234567":
-            number = _whole(digits, base)
-            if 0 < number < 128 and (chr(number).isalnum() or chr(number) == "_"):
-                return True
-        place = source.find("\\", place + 2)
-    return False
-
-
-def _whole(digits: str, base: int) -> int:
-    while digits:
-        try:
-            return int(digits, base)
-        except ValueError:
-            digits = digits[:-1]
-    return 0

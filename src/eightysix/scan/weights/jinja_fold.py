@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from eightysix.scan.weights.jinja_tree import Node
+from eightysix.scan.weights.jinja_node import Node
 
 __all__ = ["Folder"]
 
@@ -17,9 +17,13 @@ _IN_ALL = 500_000
 
 _Names = Mapping[str, Sequence[Node]]
 
-_BUILDERS = frozenset("join replace format lower upper reverse string attr first last title capitalize random".split())
+_BUILDERS = frozenset(
+    "join replace format lower upper reverse string attr first last title capitalize random".split()
+)
 """Filters that make another text of what they get."""
-_METHODS = frozenset("join replace format format_map lower upper title capitalize translate swapcase removeprefix".split())
+_METHODS = frozenset(
+    "join replace format format_map lower upper title capitalize translate swapcase removeprefix".split()
+)
 _KEPT = frozenset({"trim", "safe", "default", "d", "e", "escape"})
 
 
@@ -57,16 +61,16 @@ class Folder:
         if node.kind == "list":
             return [self.value(kid, depth + 1) for kid in node.kids[:64]]
         if node.kind == "binary":
-            return self.operators(node, depth)
+            return self._operators(node, depth)
         if node.kind == "filter":
-            return self.filter(node, depth)
+            return self._filter(node, depth)
         if node.kind == "call":
-            return self.call(node, depth)
+            return self._call(node, depth)
         if node.kind == "item":
-            return self.item(node, depth)
+            return self._item(node, depth)
         return None
 
-    def operators(self, node: Node, depth: int) -> object:
+    def _operators(self, node: Node, depth: int) -> object:
         values = [self.value(kid, depth + 1) for kid in node.kids[:64]]
         result: object = values[0]
         for operator, value in zip(node.value.split(" "), values[1:], strict=False):
@@ -75,14 +79,14 @@ class Folder:
                 return None
         return result
 
-    def filter(self, node: Node, depth: int) -> object:
+    def _filter(self, node: Node, depth: int) -> object:
         base = self.value(node.kids[0], depth + 1)
         arguments = [self.value(kid, depth + 1) for kid in node.kids[1:5]]
         if node.value in _KEPT | {"string", "list"}:
             return base
         return _changed(node.value, base, arguments)
 
-    def call(self, node: Node, depth: int) -> object:
+    def _call(self, node: Node, depth: int) -> object:
         callee = node.kids[0]
         if callee.kind == "name" and callee.value == "dict":
             return [kid.value for kid in node.kids[1:] if kid.kind == "named"]
@@ -98,7 +102,7 @@ class Folder:
             return base
         return _changed(callee.value, base, arguments)
 
-    def item(self, node: Node, depth: int) -> object:
+    def _item(self, node: Node, depth: int) -> object:
         base = self.value(node.kids[0], depth + 1)
         key = node.kids[1]
         if isinstance(base, str) and key.kind == "slice":
@@ -128,7 +132,9 @@ class Folder:
 def _builds(node: Node) -> bool:
     if node.kind == "binary":
         operators = node.value.split(" ")
-        return "~" in operators or ("compare" not in operators and any(kid.kind == "text" for kid in node.kids))
+        return "~" in operators or (
+            "compare" not in operators and any(kid.kind == "text" for kid in node.kids)
+        )
     if node.kind == "filter":
         return node.value in _BUILDERS and not _picks(node)
     return node.kind == "call" and node.kids[0].kind == "attr" and node.kids[0].value in _METHODS
@@ -179,4 +185,7 @@ def _picks(node: Node) -> bool:
     inner = node.kids[0]
     while inner.kind in ("filter", "attr", "item"):
         inner = inner.kids[0]
-    return node.value in ("first", "last", "lower", "upper", "string", "title", "capitalize") and inner.kind == "name"
+    return (
+        node.value in ("first", "last", "lower", "upper", "string", "title", "capitalize")
+        and inner.kind == "name"
+    )

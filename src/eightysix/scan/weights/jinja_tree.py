@@ -9,42 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
+from eightysix.scan.weights.jinja_node import Node, Tag, joined
 from eightysix.scan.weights.jinja_words import Token, TokenError, tokens
 
-__all__ = ["Node", "Tag", "TreeError", "tags"]
+__all__ = ["TreeError", "tags"]
 
 DEPTH = 60
 """Expressions in expressions: real templates stay below 10. Python's own stack is far from its end at this."""
 
 CHAIN = 100
 """Attributes, items, calls and filters one behind the other."""
-
-
-class Node(Struct, frozen=True):
-    """One expression. `kind` says what `value` and `kids` mean:
-
-    `text` and `number` (value; `source` of a text as written), `name`, `attr` (value of kid 0), `item` (kid 1 of kid 0),
-    `call` (of kid 0 with the rest), `filter` and `test` (value is its name, kid 0 what it is applied to, then arguments),
-    `named` (an argument: value is its name), `binary` (value has the operators between the kids, in order, with spaces),
-    `unary` (value is the operator), `list`, `slice`, `if`, `none`.
-    """
-
-    kind: str
-    place: int
-    value: str = ""
-    kids: tuple[Node, ...] = ()
-    source: str = ""
-
-
-class Tag(Struct, frozen=True):
-    """One tag: its word (`print` for `{{ }}`), the names that it sets, and its expressions."""
-
-    word: str
-    place: int
-    sets: tuple[str, ...] = ()
-    kids: tuple[Node, ...] = ()
 
 
 TreeError = TokenError
@@ -70,13 +44,6 @@ _BARE = frozenset(
 
 _COMPARE = frozenset({"==", "!=", "<", ">", "<=", ">="})
 _ARITHMETIC = frozenset({"+", "-", "~", "*", "/", "//", "%", "**"})
-
-
-def _joined(kids: list[Node], operators: list[str]) -> Node:
-    """One flat node for a chain of operators, however long: a tree of them would be as deep as the attacker likes."""
-    if not operators:
-        return kids[0]
-    return Node("binary", kids[0].place, " ".join(operators), tuple(kids))
 
 
 class _Parser:
@@ -129,7 +96,7 @@ class _Parser:
     def tag(self) -> Tag:
         place = self.opening.place
         if self.opening.value == "{{":
-            found = Tag("print", place, kids=(self.tuple(),))
+            found = Tag("print", place, kids=(self.several(),))
         else:
             found = self.statement(self.need_name(), place)
         if self.now.kind != "end":
@@ -145,7 +112,7 @@ class _Parser:
             return self.simple(word, place)
         if word == "for":
             names = self.targets("in")
-            kids = [self.tuple(conditions=False)]
+            kids = [self.several(conditions=False)]
             if self.word("if"):
                 kids.append(self.expression())
             self.word("recursive")
@@ -169,9 +136,11 @@ class _Parser:
         return Tag(f"unknown {word}", place)
 
     def simple(self, word: str, place: int) -> Tag:
-        kids = (self.tuple(),)
+        kids = (self.several(),)
         if word in ("include", "import"):
-            self.index = len(self.words)  # "ignore missing", "with context", "as name": the tag is reported as it is
+            self.index = len(
+                self.words
+            )  # "ignore missing", "with context", "as name": the tag is reported as it is
         return Tag(word, place, kids=kids)
 
     def imported(self) -> Node:
@@ -197,7 +166,7 @@ class _Parser:
             if token.kind == "name":
                 names.append(token.value)
         if self.mark("="):
-            return Tag("set", place, tuple(names), (self.tuple(),))
+            return Tag("set", place, tuple(names), (self.several(),))
         kids = (self.filters(Node("none", place)),) if self.now.kind == "mark" else ()
         return Tag("set block", place, tuple(names), kids)
 
@@ -227,7 +196,7 @@ class _Parser:
 
     # --- expressions
 
-    def tuple(self, conditions: bool = True) -> Node:
+    def several(self, conditions: bool = True) -> Node:
         place = self.now.place
         items = [self.expression(conditions)]
         single = True
@@ -258,7 +227,7 @@ class _Parser:
         while self.now.kind == "name" and self.now.value in ("or", "and"):
             operators.append(self.next().value)
             kids.append(self.negation())
-        return _joined(kids, operators)
+        return joined(kids, operators)
 
     def negation(self) -> Node:
         count = 0
@@ -278,7 +247,7 @@ class _Parser:
             elif token.kind == "name" and token.value == "not" and self.peek_in():
                 self.index += 2
             else:
-                return _joined(kids, ["compare"] * (len(kids) - 1))
+                return joined(kids, ["compare"] * (len(kids) - 1))
             kids.append(self.arithmetic())
 
     def peek_in(self) -> bool:
@@ -291,7 +260,7 @@ class _Parser:
         while self.now.kind == "mark" and self.now.value in _ARITHMETIC:
             operators.append(self.next().value)
             kids.append(self.unary())
-        return _joined(kids, operators)
+        return joined(kids, operators)
 
     def unary(self) -> Node:
         count = 0
@@ -427,8 +396,11 @@ class _Parser:
         more: tuple[Node, ...] = ()
         if self.mark("("):
             more = self.arguments()
-        elif token.kind in ("text", "number") or (token.kind == "mark" and token.value in ("[", "{")):
-            more = (self.postfix(self.primary()),)
-        elif token.kind == "name" and token.value not in ("else", "or", "and", "if", "is", "in", "not"):
+        elif token.kind in ("text", "number") or self.begins_value(token):
             more = (self.postfix(self.primary()),)
         return Node("test", place, name, (node, *more))
+
+    def begins_value(self, token: Token) -> bool:
+        if token.kind == "mark":
+            return token.value in ("[", "{")
+        return token.kind == "name" and token.value not in ("else", "or", "and", "if", "is", "in", "not")

@@ -149,7 +149,9 @@ def _one(text: str, place: int) -> tuple[Token, int]:
         return _number(text, place)
     if letter.isalnum() or letter == "_" or letter.isidentifier():
         end = place
-        while end < len(text) and (text[end].isalnum() or text[end] == "_" or ("a" + text[end]).isidentifier()):
+        while end < len(text) and (
+            text[end].isalnum() or text[end] == "_" or ("a" + text[end]).isidentifier()
+        ):
             end += 1
         return Token("name", text[place:end], place), end
     if text[place : place + 2] in _PAIRS:

@@ -38,12 +38,16 @@ def overlaps(spans: Iterable[tuple[int, int]]) -> int | None:
 
 def hidden(scan: Scan, artifact: Artifact, stretches: Iterable[tuple[int, int]], where: str) -> None:
     """Report bytes that no tensor owns, unless they are all zero, and have them read for what they are."""
-    for number, (first, last) in enumerate(stretches):
-        if number >= PROBED:
-            return
+    probed = 0
+    for first, last in stretches:
         if _all_zero(artifact, first, last):
-            continue
-        scan.report("hidden-data", artifact, f"{last - first:,} bytes {where} belong to no tensor", offset=first)
+            continue  # padding
+        probed += 1
+        if probed > PROBED:
+            return
+        scan.report(
+            "hidden-data", artifact, f"{last - first:,} bytes {where} belong to no tensor", offset=first
+        )
         scan.descend(artifact.window(f"bytes at {first}", first, last - first))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from eightysix.scan.artifact import Artifact
@@ -51,7 +51,9 @@ def read(artifact: Artifact, scan: Scan) -> None:
     """Judge the header against the file's length, and look into bytes that no tensor owns."""
     length = int.from_bytes(artifact.head(8), "little")
     if length > HEADER_CAP:
-        scan.report("tensor-bounds", artifact, f"the header claims {length:,} bytes, loaders take 100,000,000")
+        scan.report(
+            "tensor-bounds", artifact, f"the header claims {length:,} bytes, loaders take 100,000,000"
+        )
         return
     if length > len(artifact) - 8:
         scan.report("tensor-layout", artifact, "the header is longer than the file")
@@ -98,18 +100,25 @@ def _layout(artifact: Artifact, scan: Scan, spans: list[tuple[int, int]], start:
     end = max((last for _, last in spans), default=0)
     if end > size:
         scan.report("tensor-layout", artifact, f"the tensors end {end - size:,} bytes behind the file")
+        # A cut file still has its tensors one behind the other: a jump to behind the end was written so.
+        if any(last > size for _, last in holes(spans, end, 0)):
+            scan.report("tensor-bounds", artifact, "a tensor lies far behind the end of the file")
     place = overlaps(spans)
     if place is not None:
         scan.report("tensor-bounds", artifact, "two tensors share bytes", offset=start + place)
     gaps = list(holes(spans, size))
     if gaps:
-        scan.report("tensor-layout", artifact, "there are bytes that no tensor owns", offset=start + gaps[0][0])
+        scan.report(
+            "tensor-layout", artifact, "there are bytes that no tensor owns", offset=start + gaps[0][0]
+        )
     hidden(scan, artifact, ((start + first, start + last) for first, last in gaps), "in the data")
 
 
 def _entries(text: str) -> Iterator[tuple[str, Any]]:
     """The pairs of the outermost object one by one: a header of a million tensors is never one tree in memory."""
-    decode = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_number).raw_decode
+    decode = json.JSONDecoder(
+        object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_number
+    ).raw_decode
     place = _skip(text, 0)
     if text[place : place + 1] != "{":
         if text[place : place + 1] == "[" and text[place : place + 1_000].count("[") > 100:
