@@ -28,6 +28,8 @@ NESTING = 2
 
 _MOST = (1 << 63) - 1
 _TEMPLATE_READ = 1 << 20
+_STEPS = 20
+"""Steps of the budget for a character of a template: parsing one costs more than reading a number."""
 _WIDTH = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of the value types; 8 is a string, 9 an array."""
 _STRING, _ARRAY, _UINT32 = 8, 9, 4
@@ -211,6 +213,7 @@ def _text(artifact: Artifact, scan: Scan, key: bytes, raw: memoryview, place: in
         scan.report("template-broken", artifact, f"a template of {len(raw):,} bytes", offset=place)
     text = str(raw[:_TEMPLATE_READ], "utf-8", "replace")
     if chat or "{{" in text or "{%" in text:
+        scan.budget.step(len(text) * _STEPS)
         for found in judge_template(text, chat=chat):
             # A description that holds two braces is no template: there only an escape counts.
             if chat or found.rule == "template-escape":
