@@ -55,6 +55,8 @@ def gguf(
     head = b"GGUF" + word(version, order)
     head += number(len(tensors) if counts[0] is None else counts[0], order)
     head += number(len(values) if counts[1] is None else counts[1], order)
-    body = b"".join(text(key, order) + word(kind, order) + value for key, kind, value in values) + b"".join(tensors)
+    body = b"".join(text(key, order) + word(kind, order) + value for key, kind, value in values) + b"".join(
+        tensors
+    )
     whole = head + body
     return whole + bytes(-len(whole) % 32 if data else 0) + data

@@ -165,7 +165,17 @@ def test_what_no_chat_template_needs_is_named(template: str) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{{ a", "{% if %}", "{{ a b }}", "{{ 'a }}", "{{ (a] }}", "{{ $ }}", "{# a", "{% raw %}", "{{ a" + "|d" * 500 + " }}"],
+    [
+        "{{ a",
+        "{% if %}",
+        "{{ a b }}",
+        "{{ 'a }}",
+        "{{ (a] }}",
+        "{{ $ }}",
+        "{# a",
+        "{% raw %}",
+        "{{ a" + "|d" * 500 + " }}",
+    ],
 )
 def test_what_jinja_does_not_read_is_broken(template: str) -> None:
     assert {one.rule for one in judge_template(template)} == {"template-broken"}
@@ -188,7 +198,13 @@ def test_large_and_deep_ones_end_in_a_finding(template: str) -> None:
     assert "template-broken" in {one.rule for one in judge_template(template)}
 
 
-@given(st.lists(st.sampled_from([*"{}%#[]()'\"|.~+-*:,= \\\n", "{{", "}}", "{%", "%}", "a", "if", "in", "is", "set", "raw", "0"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"{}%#[]()'\"|.~+-*:,= \\\n", "{{", "}}", "{%", "%}", "a", "if", "in", "is", "set", "raw", "0"]
+        )
+    )
+)
 def test_any_text_gives_a_judgement(pieces: list[str]) -> None:
     text = "".join(pieces)
     for one in judge_template(text):

@@ -50,12 +50,18 @@ def test_whole_files_are_clean(header: object, data: bytes) -> None:
         ("tensor-bounds", safetensors({"a": W, "b": W}, bytes(8))),
         ("tensor-bounds", safetensors({"w": {**W, "shape": [1] * 100, "data_offsets": [0, 4]}}, bytes(4))),
         ("tensor-bounds", safetensors({"w": W}, bytes(8), length=100_000_001)),
-        ("tensor-bounds", safetensors({"a": W, "b": {**W, "data_offsets": [1 << 40, (1 << 40) + 8]}}, bytes(8))),
+        (
+            "tensor-bounds",
+            safetensors({"a": W, "b": {**W, "data_offsets": [1 << 40, (1 << 40) + 8]}}, bytes(8)),
+        ),
         ("tensor-layout", safetensors({"w": {**W, "shape": [100], "data_offsets": [0, 400]}}, bytes(8))),
         ("tensor-layout", safetensors({"w": {**W, "shape": [3]}}, bytes(8))),
         ("tensor-layout", safetensors({"a": W, "b": {**W, "data_offsets": [16, 24]}}, bytes(24))),
         ("tensor-layout", safetensors({"w": W}, bytes(8), length=4_000)),
-        ("weights-header", safetensors(b'{"w": {"dtype": "F32", "dtype": "U8", "shape": [], "data_offsets": [0, 4]}}')),
+        (
+            "weights-header",
+            safetensors(b'{"w": {"dtype": "F32", "dtype": "U8", "shape": [], "data_offsets": [0, 4]}}'),
+        ),
         ("weights-header", safetensors(f'{{"w": {json.dumps(W)}, "w": {json.dumps(W)}}}'.encode(), bytes(8))),
         ("weights-header", safetensors({"__metadata__": {"a": 1}})),
         ("weights-header", safetensors({"__metadata__": ["a"]})),
@@ -68,7 +74,10 @@ def test_whole_files_are_clean(header: object, data: bytes) -> None:
         ("weights-header", safetensors(b'{"w": 1} and more')),
         ("weights-header", safetensors(b'{"\xff": 1}')),
         ("hidden-data", safetensors({"w": W}, bytes(8) + PICKLE)),
-        ("hidden-data", safetensors({"a": W, "b": {**W, "data_offsets": [64, 72]}}, bytes(8) + b"#" * 56 + bytes(8))),
+        (
+            "hidden-data",
+            safetensors({"a": W, "b": {**W, "data_offsets": [64, 72]}}, bytes(8) + b"#" * 56 + bytes(8)),
+        ),
         ("bomb", safetensors(b"[" * 100_000)),
         ("bomb", safetensors(b'{"w": ' + b"[" * 100_000)),
     ],
@@ -104,12 +113,17 @@ def test_the_numbers_are_never_touched(tmp_path: Path) -> None:
 def test_what_hides_behind_the_tensors_is_read_for_what_it_is() -> None:
     inner = safetensors({"w": {**W, "data_offsets": [-8, 8]}}, bytes(8))
     result = scan_bytes(safetensors({"w": W}, bytes(8) + inner))
-    assert any(finding.rule == "tensor-bounds" and finding.member.startswith("bytes at") for finding in result.findings)
+    assert any(
+        finding.rule == "tensor-bounds" and finding.member.startswith("bytes at")
+        for finding in result.findings
+    )
 
 
 @given(st.data())
 def test_mutations_give_a_verdict(data: st.DataObject) -> None:
-    raw = bytearray(safetensors({"__metadata__": {"a": "b"}, "w": W, "v": {**W, "data_offsets": [8, 16]}}, bytes(16)))
+    raw = bytearray(
+        safetensors({"__metadata__": {"a": "b"}, "w": W, "v": {**W, "data_offsets": [8, 16]}}, bytes(16))
+    )
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     result = scan_bytes(bytes(raw))

@@ -113,7 +113,7 @@ class _Judge:
 
         Only beside a saver that the model declares, and only where no text in the graph leads to the file.
         """
-        if not self.meta.saver or (where, name) in self.running.nodes:
+        if where or not self.meta.saver or (where, name) in self.running.nodes:
             return False
         body = self.meta.body(where)
         seen: set[str] = set()
