@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from eightysix.scan.scanner import scan_bytes
 from tests.scan.graphs.assembled import f, message, node, onnx
+from tests.scan.weights.assembled import safetensors
 
 
 def rules(data: bytes) -> set[str]:
@@ -104,6 +105,12 @@ def test_broken_in_one_place(expected: str, data: bytes) -> None:
 def test_unknown_fields_and_their_order_hide_nothing() -> None:
     plain = onnx([node("Op", "com.evil.ops")])
     assert "unknown-operator" in rules(f(900, "x" * 50) * 100 + plain)
+
+
+def test_what_lies_behind_a_model_is_read_for_what_it_is() -> None:
+    inner = safetensors({"w": {"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]}}, bytes(8))
+    seen = scan_bytes(onnx([node("Relu")]) + inner).findings
+    assert {"graph-broken", "tensor-bounds"} <= {finding.rule for finding in seen}
 
 
 def test_graphs_in_graphs_end_at_a_depth() -> None:

@@ -155,6 +155,30 @@ def test_the_index_knows_what_it_must() -> None:
 
 
 @pytest.mark.parametrize(
+    ("operator", "rule"),
+    [
+        ('"MatMul"', None),
+        ('"SaveV2"', None),
+        ('"PyFunc"', "graph-python"),
+        ('"Write" "File"', "graph-effect"),
+        ("'Read\\x46ile'", "graph-effect"),
+        ('"Nobodys"', "unknown-operator"),
+    ],
+)
+@pytest.mark.parametrize("colon", ["op: ", "op:", "op :\n  "])
+def test_graphs_as_text(operator: str, rule: str | None, colon: str) -> None:
+    data = f'saved_model_schema_version: 1\nmeta_graphs {{ graph_def {{ node {{ name: "n" {colon}{operator} }} }} }}'
+    result = scan_bytes(data.encode())
+    assert result.file.format == "tensorflow-text-graph"
+    assert [finding.rule for finding in result.findings] == ([rule] if rule else [])
+
+
+def test_source_code_with_the_same_words_is_text() -> None:
+    code = b'const node = { op: "Copy", node: { op: "Save" } };\n'
+    assert scan_bytes(code).file.format == "text"
+
+
+@pytest.mark.parametrize(
     ("names", "rule"),
     [
         ((), None),

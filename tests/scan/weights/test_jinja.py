@@ -103,6 +103,8 @@ ESCAPES = [
     "{{ messages.__len__ }}",
     "{{ f().gi_frame.f_back }}",
     "{{ x.mro() }}",
+    "{{ x.func_globals }}",
+    "{{ lipsum.anything }}",
     "{{ ''[('__', 'class__')|join] }}",
     "{% for a in ''.__class__.__mro__ %}{% endfor %}",
     "{% if ''.__class__ %}{% endif %}",

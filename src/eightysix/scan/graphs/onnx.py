@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.graphs.location import ODD, leaves
+from eightysix.scan.graphs.rest import broken
 from eightysix.scan.graphs.wire import BYTES, VARINT, WireError, fields, text
 from eightysix.scan.interface import Scan
 from eightysix.scan.weights.code import looks_like_code
@@ -46,7 +47,7 @@ def read(artifact: Artifact, scan: Scan) -> None:
     try:
         reader.model(0, len(artifact))
     except WireError as error:
-        scan.report("graph-broken", artifact, str(error), offset=error.place)
+        broken(artifact, scan, error)
     reader.judge_operators()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.graphs.keras_config import judge_text
 from eightysix.scan.graphs.location import leaves
+from eightysix.scan.graphs.rest import broken
 from eightysix.scan.graphs.tf_graph import Meta, read_graph, read_meta
 from eightysix.scan.graphs.tf_index import Role, guarded_attribute, role_of
 from eightysix.scan.graphs.wire import BYTES, WireError, fields
@@ -28,7 +29,7 @@ def saved_model(artifact: Artifact, scan: Scan) -> None:
             if number == 2 and wire == BYTES:
                 _meta(artifact, scan, start, end)
     except WireError as error:
-        scan.report("graph-broken", artifact, str(error), offset=error.place)
+        broken(artifact, scan, error)
 
 
 def meta_graph(artifact: Artifact, scan: Scan) -> None:
@@ -51,7 +52,7 @@ def _guarded(artifact: Artifact, scan: Scan, meta: Meta, read: Callable[[], None
     try:
         read()
     except WireError as error:
-        scan.report("graph-broken", artifact, str(error), offset=error.place)
+        broken(artifact, scan, error)
     _Judge(artifact, scan, meta).all()
 
 

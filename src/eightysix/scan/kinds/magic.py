@@ -41,8 +41,9 @@ HARMLESS: tuple[tuple[str, int, bytes], ...] = (
     ("git-pack-index", 0, b"\xfftOc"),
     ("arrow", 0, b"ARROW1\0\0"),
     ("feather", 0, b"FEA1"),
-    ("magic-icc", 36, b"acsp"),
-    ("compiled-terminfo", 0, b"\x1a\x01\x30\0"),
+    ("icc-profile", 36, b"acsp"),
+    ("packet-capture", 0, b"\xd4\xc3\xb2\xa1"),
+    ("packet-capture", 0, b"\xa1\xb2\xc3\xd4"),
 )
 """Name, offset and magic of formats whose content is looked at or played, as their specifications have it. Arrow's IPC
 files hold columns of plain values; extension types are names that a reader must have registered."""
@@ -71,7 +72,6 @@ UNREAD: tuple[tuple[str, int, bytes], ...] = (
     ("xgboost-binary", 0, b"binf"),
     ("mxnet-params", 0, b"\x12\x01\0\0\0\0\0\0"),
     ("matlab-5", 0, b"MATLAB 5.0 MAT-file"),
-    ("matlab-4-or-7", 0, b"MATLAB 7."),
     ("r-data", 0, b"RDX2\n"),
     ("r-data", 0, b"RDX3\n"),
     ("r-object", 0, b"X\n\0\0\0\x02"),
@@ -89,6 +89,7 @@ UNREAD: tuple[tuple[str, int, bytes], ...] = (
     ("h2o-mojo", 0, b"[info]\nh2o_version"),
     ("fasttext", 0, b"\xba\x16\x4f\x2f"),
     ("kaldi", 0, b"\0B<"),
+    ("crfsuite", 0, b"lCRF"),
     ("lz4", 0, b"\x04\x22\x4d\x18"),
     ("rar", 0, b"Rar!\x1a\x07"),
     ("cabinet", 0, b"MSCF\0\0\0\0"),

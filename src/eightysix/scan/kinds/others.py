@@ -17,6 +17,7 @@ _UNREAD = "eightysix.scan.graphs.unread:read"
 _PROGRAM = "eightysix.scan.graphs.program:read"
 
 _TEXT_LOOKED = 1 << 16
+_PLACES = 200
 _MOST_FOREIGN = 0.3
 """Share of bytes above 127 in a text of one byte a letter: binary data has half."""
 
@@ -126,6 +127,37 @@ def _symbols(artifact: Artifact, head: bytes) -> bool:
     return artifact.find(b'"nodes"') >= 0 and artifact.find(b'"heads"') >= 0
 
 
+def _text_graph(artifact: Artifact, head: bytes) -> bool:
+    """TensorFlow's messages as text: nodes with operators, in a graph or in the body of a function."""
+    if 0 in head or not _followed(artifact, b"op", b":"):
+        return False
+    if not (_followed(artifact, b"node", b"{:<") or _followed(artifact, b"node_def", b"{:<")):
+        return False
+    return _no_program(artifact.head(_TEXT_LOOKED))
+
+
+def _no_program(raw: bytes) -> bool:
+    """Whether nothing but names, numbers, braces and texts stands there: source code has parentheses and equal signs."""
+    for quote in (b'"', b"'"):
+        raw = b"".join(raw.replace(b"\\" + quote, b"").split(quote)[::2])
+    lines = [line.partition(b"#")[0] for line in raw.splitlines()]
+    return not any(mark in line for line in lines for mark in (b"(", b"=", b"!", b"&", b"|", b"@", b"`"))
+
+
+def _followed(artifact: Artifact, word: bytes, marks: bytes) -> bool:
+    """Whether one of the first places of `word` as a word is followed by one of `marks`."""
+    place = artifact.find(word)
+    for _ in range(_PLACES):
+        if place < 0:
+            return False
+        before = artifact.at(place - 1, 1)
+        after = artifact.at(place + len(word), 64).lstrip()[:1]
+        if after and after in marks and not (before.isalnum() or before == b"_"):
+            return True
+        place = artifact.find(word, place + 1)
+    return False
+
+
 def _text(artifact: Artifact, _: bytes) -> bool:
     """Printable text: UTF-8, UTF-16 with its mark, or one byte a letter."""
     looked = artifact.head(_TEXT_LOOKED)
@@ -183,5 +215,6 @@ KINDS: tuple[Kind, ...] = (
     Kind("tensorflow-records", _records, _NOTHING),
     Kind("sorted-table", _sorted_table, _NOTHING),
     Kind("tensorflow-fingerprint", _fingerprint, _NOTHING),
+    Kind("tensorflow-text-graph", _text_graph, "eightysix.scan.graphs.text_graph:read"),
     Kind("text", _text, _NOTHING),
 )

@@ -155,7 +155,10 @@ class _Judge:
             return
         if inner.value == "self" and node.kind == "attr" and node.value in self.blocks:
             return
-        self.unknown(f"it looks into {inner.value}", node.place)
+        if inner.value == "lipsum":
+            self.escape("it looks into the function lipsum", node)
+        else:
+            self.unknown(f"it looks into {inner.value}", node.place)
 
     def name_of(self, name: str, node: Node, what: str) -> None:
         """Judge a name by which something is reached."""

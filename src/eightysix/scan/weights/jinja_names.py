@@ -49,6 +49,9 @@ INTERNAL = (
         )
         for name in dir(kind)
     )
+    | frozenset(
+        "func_closure func_code func_defaults func_globals im_class im_func im_self".split()
+    )  # Python 2
     | {"__globals__", "__builtins__", "__subclasses__", "__import__", "__base__", "__bases__", "__mro__"}
 ) - METHODS
 """Attributes of functions, types, frames and code."""
