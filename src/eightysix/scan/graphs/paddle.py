@@ -6,13 +6,13 @@ from eightysix.scan.artifact import Artifact
 from eightysix.scan.graphs.wire import BYTES, WireError, fields, text
 from eightysix.scan.interface import Scan
 
-__all__ = ["read"]
+__all__ = ["python_calls"]
 
 _PYTHON = frozenset({"py_func", "py_layer", "pylayer"})
 
 
-def read(artifact: Artifact, scan: Scan) -> None:
-    """Report Python, and that the other operators were not judged."""
+def python_calls(artifact: Artifact, scan: Scan) -> None:
+    """Report operators that call Python."""
     view = artifact.view()
     try:
         for number, wire, start, end in fields(view, 0, len(artifact)):
@@ -20,7 +20,6 @@ def read(artifact: Artifact, scan: Scan) -> None:
                 _block(artifact, scan, view, start, end)
     except WireError as error:
         scan.report("graph-broken", artifact, str(error), offset=error.place)
-    scan.report("no-reader", artifact, "PaddlePaddle: its operators are not in an index")
 
 
 def _block(artifact: Artifact, scan: Scan, view: memoryview, first: int, last: int) -> None:

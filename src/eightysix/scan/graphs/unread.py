@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from eightysix.scan.artifact import Artifact
+from eightysix.scan.graphs.paddle import python_calls
 from eightysix.scan.interface import Scan
 
-__all__ = ["mxnet_symbol", "read", "torch7"]
+__all__ = ["coreml", "mxnet_symbol", "paddle", "read", "torch7"]
 
 _LARGEST = 64 << 20
 
@@ -15,6 +16,17 @@ _LARGEST = 64 << 20
 def read(artifact: Artifact, scan: Scan) -> None:
     """Nothing is judged."""
     scan.report("no-reader", artifact, "the format is recognised by its magic number alone")
+
+
+def coreml(artifact: Artifact, scan: Scan) -> None:
+    """Core ML's models: known by their shape."""
+    scan.report("no-reader", artifact, "Core ML: its layers are not read")
+
+
+def paddle(artifact: Artifact, scan: Scan) -> None:
+    """PaddlePaddle's programs: operators that call Python are looked for."""
+    python_calls(artifact, scan)
+    scan.report("no-reader", artifact, "PaddlePaddle: its other operators are not in an index")
 
 
 def torch7(artifact: Artifact, scan: Scan) -> None:

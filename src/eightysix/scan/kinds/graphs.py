@@ -19,8 +19,8 @@ def _is(shape: str) -> Kind:
     reader = {
         "onnx": "onnx:read",
         "keras-metadata": "keras_metadata:read",
-        "coreml": "coreml:read",
-        "paddle": "paddle:read",
+        "coreml": "unread:coreml",
+        "paddle": "unread:paddle",
     }.get(shape, f"tensorflow:{shape.removeprefix('tensorflow-').replace('-', '_')}")
 
     def sniff(artifact: Artifact, head: bytes) -> bool:
