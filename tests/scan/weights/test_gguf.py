@@ -54,6 +54,8 @@ def test_whole_files_are_clean(data: bytes) -> None:
         ("tensor-bounds", gguf([("a", 9, word(8) + number(1) + number((1 << 64) - 1))])),
         ("tensor-bounds", gguf([("a", 9, word(9) + number(1) + word(9) + number(1) + word(4) + number(0))])),
         ("tensor-bounds", gguf([("a", 99, b"")])),
+        ("tensor-bounds", gguf([("k" * 70_000, 7, b"")])[:60_000]),
+        ("tensor-layout", gguf([("k" * 60_000, 7, b"")])[:50_000]),
         ("tensor-bounds", gguf([("general.alignment", 4, word(0))])),
         ("tensor-bounds", gguf([("general.alignment", 4, word(33))])),
         ("tensor-bounds", gguf([("general.alignment", 8, text("32"))])),

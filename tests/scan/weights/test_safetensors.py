@@ -54,8 +54,9 @@ def test_whole_files_are_clean(header: object, data: bytes) -> None:
             "tensor-bounds",
             safetensors({"a": W, "b": {**W, "data_offsets": [1 << 40, (1 << 40) + 8]}}, bytes(8)),
         ),
+        ("tensor-bounds", safetensors({"w": {**W, "shape": [3]}}, bytes(8))),
         ("tensor-layout", safetensors({"w": {**W, "shape": [100], "data_offsets": [0, 400]}}, bytes(8))),
-        ("tensor-layout", safetensors({"w": {**W, "shape": [3]}}, bytes(8))),
+        ("tensor-layout", safetensors({"w": {**W, "shape": [1]}}, bytes(8))),
         ("tensor-layout", safetensors({"a": W, "b": {**W, "data_offsets": [16, 24]}}, bytes(24))),
         ("tensor-layout", safetensors({"w": W}, bytes(8), length=4_000)),
         (

@@ -13,7 +13,7 @@ RULES: tuple[ScanRule, ...] = (
         verdict=FileVerdict.MALICIOUS,
         title="A tensor or a count is impossible in a way that breaks loaders",
         what="A place, size, count or number of dimensions is negative, does not fit in 64 bits, shares bytes with "
-        "another, or exceeds the arrays that loaders keep for it.",
+        "another, exceeds the arrays that loaders keep for it, or asks for more bytes than the tensor has.",
         why="Loaders written in C and C++ multiplied and copied such numbers unchecked: memory is overwritten while "
         "the model is loaded. No writer produces them, and no cut in a transfer does.",
         fix="Do not load it. Take the file from its publisher again and compare digests.",

@@ -199,8 +199,12 @@ class _Reader:
             why = f"the tensor {shown(name)} has negative dimensions or more elements than 64 bits count"
             self.scan.report("tensor-bounds", self.artifact, why, offset=place)
         elif bits and raw >= 0 and raw != (elements * bits + 7) >> 3:
-            why = f"the tensor {shown(name)} has {raw:,} bytes, its shape asks for {(elements * bits + 7) >> 3:,}"
-            self.scan.report("tensor-layout", self.artifact, why, offset=place)
+            wanted = (elements * bits + 7) >> 3
+            why = f"the tensor {shown(name)} has {raw:,} bytes, its shape asks for {wanted:,}"
+            # The message around it is whole: no cut made it short, and a loader that trusts the shape reads beyond it.
+            self.scan.report(
+                "tensor-bounds" if raw < wanted else "tensor-layout", self.artifact, why, offset=place
+            )
 
     def entry(self, first: int, last: int) -> tuple[str, str]:
         """A StringStringEntryProto."""

@@ -26,7 +26,12 @@ NAME = 64
 NESTING = 2
 """Arrays of arrays: the format allows them, no writer nests them, ggml refuses them."""
 
+KEY = (1 << 16) - 1
+"""Bytes of a key, by the format's description."""
+
 _MOST = (1 << 63) - 1
+_LONGEST = 1 << 32
+"""No string and no array of a model has as many items: a file that is cut does not look like that."""
 _TEMPLATE_READ = 1 << 20
 _STEPS = 20
 """Steps of the budget for a character of a template: parsing one costs more than reading a number."""
@@ -82,19 +87,19 @@ class _Cursor:
         self.place += kind.size
         return int(value)
 
-    def length(self, what: str, each: int = 1) -> int:
-        """A count of things of at least `each` bytes, which must be there."""
+    def length(self, what: str, each: int = 1, most: int = _LONGEST) -> int:
+        """A count of things of at least `each` bytes, which must be there; above `most` no cut explains it."""
         place = self.place
         count = self.take(self.long)
         if count * each > self.left:
-            if count > _MOST // max(each, 1) or count > 1 << 40:
+            if count > most:
                 raise _BoundsError(f"{what} is {count:,}", place)
             raise _CutError
         return count
 
-    def text(self, what: str) -> memoryview:
+    def text(self, what: str, most: int = _LONGEST) -> memoryview:
         """One string's bytes."""
-        length = self.length(what)
+        length = self.length(what, most=most)
         self.place += length
         return self.view[self.place - length : self.place]
 
@@ -140,7 +145,7 @@ def _values(artifact: Artifact, scan: Scan, cursor: _Cursor, pairs: int) -> int:
     for number in range(pairs):
         if not number % 256:
             scan.budget.step(256)
-        key = bytes(cursor.text("the length of a key")[:4_096])
+        key = bytes(cursor.text("the length of a key", KEY)[:4_096])
         if key in seen:
             scan.report("weights-header", artifact, f"the key {shown(key)} occurs twice", offset=cursor.place)
         seen.add(key)
@@ -198,7 +203,7 @@ def _strings(artifact: Artifact, scan: Scan, cursor: _Cursor, key: bytes, count:
         (length,) = unpack(view, place)
         place += size
         if length > end - place:
-            if length > 1 << 40:
+            if length > _LONGEST:
                 raise _BoundsError(f"the length of a string is {length:,}", place - size)
             raise _CutError
         if length > 16:
@@ -233,7 +238,7 @@ def _tensors(
         if not number % 256:
             scan.budget.step(256)
         start = cursor.place
-        name = bytes(cursor.text("the length of a tensor's name")[:4_096])
+        name = bytes(cursor.text("the length of a tensor's name", KEY)[:4_096])
         if len(name) >= NAME:
             raise _BoundsError(
                 f"the name of a tensor has {len(name):,} bytes and more, loaders keep {NAME}", start

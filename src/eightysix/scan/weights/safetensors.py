@@ -210,6 +210,9 @@ def _tensor(artifact: Artifact, scan: Scan, name: str, value: object) -> tuple[i
         count *= dimension
     if count >> 3 > _MOST:
         scan.report("tensor-bounds", artifact, f"the size of {shown(name)} does not fit in 64 bits")
+    elif count >> 3 > last - first:
+        # No cut does that: both numbers stand in the header. A loader that trusts the shape reads what is not there.
+        scan.report("tensor-bounds", artifact, f"{shown(name)} has a shape that is larger than its place")
     elif count & 7 or count >> 3 != last - first:
         scan.report("tensor-layout", artifact, f"shape and type of {shown(name)} disagree with its place")
     return first, last
