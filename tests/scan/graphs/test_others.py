@@ -62,7 +62,14 @@ def found(data: bytes, name: str = "-") -> tuple[str, set[str]]:
         ("text", "мир\n".encode() * 40_000),
         ("text", "hello".encode("utf-16")),
         ("text", b"tree\nversion=v4\nnum_class=1\n"),
-        ("text", b"<?xml version='1.0'?><PMML/>"),
+        ("pmml", b"<?xml version='1.0'?>\n<PMML version='4.4'/>"),
+        ("openvino-ir", b'<?xml version="1.0"?><net name="x" version="11"><layers/></net>'),
+        (
+            "xml",
+            b'<?xml version="1.0"?><!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://w3.org/x.dtd"><svg/>',
+        ),
+        ("xml", "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>".encode("utf-16")),
+        ("text", b"<html><body>hello</body></html>"),
         ("script", SCRIPT),
         ("elf", ELF),
         ("pe", PE),
@@ -128,6 +135,23 @@ def test_mxnet_and_paddle_that_call_python() -> None:
     for kind, rules in (("py_func", {"graph-python", "no-reader"}), ("matmul", {"no-reader"})):
         block = message(f(1, 0), f(2, 0), f(3, f(1, "x")), f(4, message(f(1, f(1, "X")), f(3, kind))))
         assert found(f(1, block)) == ("paddle", rules)
+
+
+ENTITIES = "".join(f"<!ENTITY e{n + 1} '> {f'&e{n};' * 10}'>" for n in range(9))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    ("declared", "rule"),
+    [
+        ("<!ENTITY x SYSTEM 'file:///etc/passwd'>", "xml-entity"),
+        ("<!ENTITY % x PUBLIC 'a' 'http://host/x'>", "xml-entity"),
+        ("<!ENTITY e0 'lol'>" + ENTITIES, "bomb"),
+    ],
+)
+def test_entities_of_xml(declared: str, rule: str, encoding: str) -> None:
+    text = f"<?xml version='1.0'?><!DOCTYPE PMML [{declared}]><PMML>&x;</PMML>"
+    assert found(text.encode(encoding)) == ("pmml", {rule})
 
 
 def test_ubjson_must_be_whole() -> None:

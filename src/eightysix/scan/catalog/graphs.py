@@ -134,6 +134,15 @@ RULES: tuple[ScanRule, ...] = (
         blind="Programs under a program's name are not judged: this scan is about models.",
     ),
     ScanRule(
+        id="xml-entity",
+        verdict=FileVerdict.SUSPICIOUS,
+        title="An XML document takes entities from files or servers",
+        what="The document type declares an external entity.",
+        why="A parser that resolves it reads local files into the document, or calls a server (XXE).",
+        fix="Remove the declaration, and parse with external entities switched off.",
+        blind="Entities in a DTD that lies elsewhere.",
+    ),
+    ScanRule(
         id="foreign-code",
         verdict=FileVerdict.MALICIOUS,
         title="The model carries code of another language or names a library to load",

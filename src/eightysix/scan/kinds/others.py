@@ -7,6 +7,7 @@ from collections.abc import Callable
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.graphs.crc import crc32c, masked
 from eightysix.scan.graphs.wire import BYTES, VARINT, probe
+from eightysix.scan.graphs.xml import prologue
 from eightysix.scan.interface import Kind
 from eightysix.scan.kinds.magic import HARMLESS, PROGRAMS, UNREAD
 
@@ -14,9 +15,11 @@ __all__ = ["KINDS"]
 
 _NOTHING = "eightysix.scan.kinds.nothing:read"
 _UNREAD = "eightysix.scan.graphs.unread:read"
+_XML = "eightysix.scan.graphs.xml:read"
 _PROGRAM = "eightysix.scan.graphs.program:read"
 
 _TEXT_LOOKED = 1 << 16
+_MARKUP = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<\0", b"\xfe\xff\0<", b"\0<\0?", b" ", b"\t", b"\r", b"\n")
 _PLACES = 200
 _MOST_FOREIGN = 0.3
 """Share of bytes above 127 in a text of one byte a letter: binary data has half."""
@@ -144,6 +147,20 @@ def _no_program(raw: bytes) -> bool:
     return not any(mark in line for line in lines for mark in (b"(", b"=", b"!", b"&", b"|", b"@", b"`"))
 
 
+def _markup(element: str) -> Callable[[Artifact, bytes], bool]:
+    """XML whose text begins like it; with `element`, that one stands early on."""
+
+    def sniff(artifact: Artifact, head: bytes) -> bool:
+        if not any(head.startswith(mark) for mark in _MARKUP):
+            return False
+        text = prologue(artifact, 4_096).lstrip()
+        if not text.startswith(("<?xml", "<!DOCTYPE", "<" + element if element else "<?xml")):
+            return False
+        return not element or f"<{element}" in text
+
+    return sniff
+
+
 def _followed(artifact: Artifact, word: bytes, marks: bytes) -> bool:
     """Whether one of the first places of `word` as a word is followed by one of `marks`."""
     place = artifact.find(word)
@@ -216,5 +233,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("sorted-table", _sorted_table, _NOTHING),
     Kind("tensorflow-fingerprint", _fingerprint, _NOTHING),
     Kind("tensorflow-text-graph", _text_graph, "eightysix.scan.graphs.text_graph:read"),
+    Kind("pmml", _markup("PMML"), _XML),
+    Kind("openvino-ir", _markup("net"), _XML),
+    Kind("xml", _markup(""), _XML),
     Kind("text", _text, _NOTHING),
 )
