@@ -72,10 +72,6 @@ def _known() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(names.classes.split()), frozenset(names.functions.split())
 
 
-class _TwiceError(ValueError):
-    """A name occurs twice in one object: loaders differ in which of them counts."""
-
-
 def read(artifact: Artifact, scan: Scan) -> None:
     """A file or member that holds a configuration; anything else in JSON is left to others."""
     if len(artifact) > LARGEST:
@@ -98,28 +94,36 @@ def judge_text(text: str | bytes, artifact: Artifact, scan: Scan, imports: bool 
 
 def _parsed(text: str | bytes, artifact: Artifact, scan: Scan, strict: bool = True) -> Any:
     """The value of a text in JSON; None where it is none. `strict` where it is known to be a configuration."""
+    twice: list[str] = []
+
+    def pairs(given: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(given)
+        if len(table) != len(given) and not twice:
+            twice.append(_twice([name for name, _ in given]))
+        return table
+
+    value = None
     try:
         # Bytes are decoded as Keras' own json.loads does: UTF-16 and UTF-32 pass, too.
-        return json.loads(text, object_pairs_hook=_pairs)
-    except _TwiceError as error:
-        if strict:
-            scan.report("keras-broken", artifact, str(error))
-        return json.loads(text)
+        value = json.loads(text, object_pairs_hook=pairs)
     except RecursionError:
         scan.report("bomb", artifact, "the configuration nests deeper than any does")
     except ValueError:
         if strict:
             scan.report("keras-broken", artifact, "the configuration is no JSON")
-    return None
+    if strict and twice:
+        scan.report("keras-broken", artifact, f"the name {shown(twice[0])} occurs twice in one object")
+    return value
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1) if len(names) < 1_000 else names[0]
-        raise _TwiceError(f"the name {shown(twice)} occurs twice in one object")
-    return table
+def _twice(names: list[str]) -> str:
+    """The first name that stands there a second time: loaders differ in which of them counts."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
 
 
 def is_config(value: dict[str, Any]) -> bool:
