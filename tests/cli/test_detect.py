@@ -278,3 +278,15 @@ def test_every_option_has_an_environment_variable(
     monkeypatch.setenv("EIGHTYSIX_EXIT_ZERO", "1")
     assert run(str(tmp_path)) == 0
     assert json.loads(capsys.readouterr().out)["incidents"]
+
+
+def test_an_exception_is_proposed_by_what_detect_was_told(capsys: pytest.CaptureFixture[str]) -> None:
+    recording = str(packaged_folder() / "identity-outside" / "fires" / "node-identity")
+    declared = ("--egress", "203.0.113.0/28", "--identity", "*=cccf9c48-048e-489c-840f-c667af447061")
+    main(["detect", recording, "--format", "json", *declared])
+    (incident,) = json.loads(capsys.readouterr().out)["incidents"]
+    words = ["exception", "propose", incident["id"], recording, "--reason", "our office", "--author", "sec"]
+    assert main(words) == 2
+    assert "0 incidents have an id" in capsys.readouterr().err
+    assert main([*words, *declared]) == 2  # found, and refused for what it is
+    assert "nothing landed and nothing was contacted" in capsys.readouterr().err

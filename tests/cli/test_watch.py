@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +234,62 @@ def test_wrong_usage_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None
     named = [str(tmp_path / word) if word == "STATE" else word for word in arguments]
     with watching(*named, out=tmp_path / "out") as child:
         assert child.wait(20) == 2
+
+
+@contextmanager
+def unread(*arguments: str, err: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A watch whose standard output is a full pipe that nobody reads, and that pipe's end for reading."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    command = [sys.executable, "-m", "eightysix", "watch", *arguments]
+    with err.open("wb") as file:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=writing, stderr=file, env=ENVIRONMENT
+        )
+    os.close(writing)
+    try:
+        yield child, reading
+    finally:
+        child.kill()
+        child.wait()
+        os.close(reading)
+
+
+def test_a_reader_that_stalls_stops_neither_detection_nor_delivery(tmp_path: Path) -> None:
+    err, logs = tmp_path / "err", tmp_path / "logs"
+    write(logs)
+    receiver = Receiver()
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        metrics = f"127.0.0.1:{free.getsockname()[1]}"
+    to = ("--deliver", f"webhook:http://127.0.0.1:{receiver.server_port}/", "--metrics", metrics)
+    with unread(str(logs), "--state", str(tmp_path / "state"), *to, err=err) as (child, _):
+        until(lambda: any(incident["verdict"] == "contain" for _, incident in receiver.arrived))
+        read = f'eightysix_records_total{{source="tetragon"}} {len(BREACH.streams["tetragon.jsonl"]) + 1}'
+        with (logs / "tetragon.jsonl").open("a") as log:  # it still reads after it had something to print
+            log.write(BREACH.streams["tetragon.jsonl"][-1] + "\n")
+        until(lambda: read in page(f"http://{metrics}/metrics")[1])
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(20) == 0
+    receiver.shutdown()
+    receiver.server_close()
+    assert "not all incidents were printed" in err.read_text()
+
+
+def test_what_waited_for_a_reader_is_printed_when_it_reads(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    write(logs)
+    with unread(str(logs), "--state", str(tmp_path / "state"), err=tmp_path / "err") as (child, reading):
+        until((tmp_path / "state" / "casebook.sqlite").exists)
+        time.sleep(1.0)
+        child.send_signal(signal.SIGTERM)
+        printed = b""
+        while b"contain[" not in printed:
+            piece = os.read(reading, 1 << 16)
+            assert piece, printed[-200:]
+            printed += piece.lstrip(b"x")
+        assert child.wait(20) == 0

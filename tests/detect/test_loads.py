@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eightysix.detect import Knowledge, PodState, step
-from eightysix.detect.facts import lineage_of
+from eightysix.detect.descent import lineage_of
 from eightysix.detect.loads import BRIEF_NS, LOAD_NS, REVIVE_NS, loads_of, runs_code
 from eightysix.detect.view import PodView
 from eightysix.model.event import Event

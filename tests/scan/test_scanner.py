@@ -38,7 +38,8 @@ def test_any_bytes_give_a_result(data: bytes) -> None:
 
 @given(st.binary(max_size=300), st.text(max_size=30))
 def test_the_name_decides_nothing(data: bytes, name: str) -> None:
-    one, two = scan_bytes(data, "a.pkl"), scan_bytes(data, name)
+    # But for one rule: a program is suspicious under the name of a model (tests/scan/graphs/test_others.py).
+    one, two = scan_bytes(data, "a.so"), scan_bytes(data, name)
     assert replace(one.file, path="") == replace(two.file, path="")
     assert [(f.rule, f.why) for f in one.findings] == [(f.rule, f.why) for f in two.findings]
 

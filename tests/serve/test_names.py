@@ -6,8 +6,10 @@ from pathlib import Path
 
 from eightysix.detect import Engine, Knowledge
 from eightysix.model.event import Event
+from eightysix.model.words import Kind, Source
 from eightysix.serve.live.keeper import Keeper
 from eightysix.store.live import LiveStore
+from tests.detect.events import event
 from tests.detect.test_names import OURS, STAMP, THEIRS, answer
 
 
@@ -51,3 +53,72 @@ def test_names_that_ran_out_leave_the_store(tmp_path: Path) -> None:
         engine.forget_names(answer(1_000.0, STAMP, OURS).time_ns)
         store.commit(keeper.change({}, []))
     assert written(path, []) == {}
+
+
+def restarted(path: Path) -> Engine:
+    engine = Engine((), Knowledge())
+    with LiveStore(path) as store:
+        Keeper(engine, store).load()
+    return engine
+
+
+def named_only(at: float) -> Event:
+    """What the audit log tells of the pod that the answers were for: its name and no uid."""
+    return event(
+        Kind.API, at, source=Source.KUBERNETES_AUDIT, pod_uid="", container_id="", exec_id="", verb="get"
+    )
+
+
+def test_a_whole_snapshot_holds_the_names_too(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    engine = Engine((), Knowledge())
+    with LiveStore(path) as store:
+        keeper = Keeper(engine, store)
+        batch = [answer(1.0, STAMP, OURS), named_only(2.0)]
+        engine.feed(batch)
+        keeper.note(batch)
+        keeper.write_whole("n:ml/inference-0")
+        store.commit(keeper.change({}, []))
+    after = restarted(path)
+    assert after.states.keys() == {"n:ml/inference-0"}
+    assert after.names == engine.names != {}
+
+
+def test_a_pod_that_is_let_go_does_not_come_back_with_its_names(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    engine = Engine((), Knowledge())
+    with LiveStore(path) as store:
+        keeper = Keeper(engine, store)
+        batch = [answer(1.0, STAMP, OURS), named_only(2.0)]
+        engine.feed(batch)
+        keeper.note(batch)
+        store.commit(keeper.change({}, []))
+        for kept in (engine.states, engine.trees, engine.contacts):
+            kept.pop("n:ml/inference-0")
+        keeper.end("n:ml/inference-0", [])
+        keeper.look_at_all()
+        change = keeper.change({}, [])
+        store.commit(change)
+        keeper.committed(change)
+    after = restarted(path)
+    assert after.states == {}
+    assert after.names == engine.names != {}
+
+
+def test_what_a_failed_commit_should_have_forgotten_is_forgotten_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    engine = Engine((), Knowledge())
+    with LiveStore(path) as store:
+        keeper = Keeper(engine, store)
+        engine.feed([named_only(2.0)])
+        keeper.note([named_only(2.0)])
+        change = keeper.change({}, [])
+        store.commit(change)
+        keeper.committed(change)
+        for kept in (engine.states, engine.trees, engine.contacts):
+            kept.pop("n:ml/inference-0")
+        keeper.end("n:ml/inference-0", [])
+        keeper.look_at_all()
+        keeper.failed(keeper.change({}, []))
+        store.commit(keeper.change({}, []))
+    assert restarted(path).states == {}

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from eightysix.detect.revisions import Told
+from eightysix.context.addresses import Ranges
+from eightysix.context.principals import identities
+from eightysix.detect.revisions import ANEW, GONE, LATER, Told
 from eightysix.model.incident import Incident
-from eightysix.rules.catalog import load_all
+from eightysix.model.words import Verdict
+from eightysix.rules.catalog import load_all, packaged_folder
 from eightysix.serve.live.loop import Watch, WatchOptions
 from eightysix.serve.replay import Replay, ReplayOptions
 from eightysix.sources.lines import Block, find_newlines
@@ -192,6 +195,17 @@ def test_a_pod_is_let_go_long_after_its_last_record(tmp_path: Path) -> None:
         assert not any(incident.title.startswith("Withdrawn") for incident in told[:before])
 
 
+def test_what_the_pod_says_of_earlier_times_lowers_nothing(tmp_path: Path) -> None:
+    """Its sensor claims that it did all of this days before, too: then nothing would be new to it."""
+    recording = ATTACKS["breach-86s"]()
+    files = {file: list(lines) for file, lines in recording.streams.items()}
+    claimed = [line.replace('"t_ns":17955', '"t_ns":17945') for line in files["sensor.jsonl"]]
+    assert claimed != files["sensor.jsonl"]
+    (incident,) = told_by_detect(files, tmp_path / "seen")
+    (after,) = told_by_detect({**files, "claimed.jsonl": claimed}, tmp_path / "claimed")
+    assert (after.verdict, after.score) == (incident.verdict, incident.score)
+
+
 def test_no_revision_comes_twice() -> None:
     told = Told()
     base = breach()
@@ -201,7 +215,7 @@ def test_no_revision_comes_twice() -> None:
         (news,) = told.news([replace(base, score=score)])
         seen.append((news.id, news.revision))
         assert told.news([replace(base, score=score)]) == []
-    (gone,) = told.take_back([news])
+    (gone,) = told.take_back([(news, LATER)])
     (back,) = told.news([replace(base, score=50)])
     seen += [(gone.id, gone.revision), (back.id, back.revision)]
     assert len(set(seen)) == len(seen)
@@ -243,3 +257,58 @@ def test_rollouts_end_with_their_pods_and_told_stories_do_not_shrink(tmp_path: P
         assert not live.told.latest
     with LiveStore(tmp_path / "state.sqlite") as store:
         store.mark([("s", row.id, row.revision) for row in store.unsent()], ["s"])
+
+
+def restarted(
+    tmp_path: Path, files: dict[str, list[str]], before: Replay, after: Replay
+) -> tuple[list[Incident], list[Incident]]:
+    """What is told of `files`, and what at once after a restart with other rules or options, without a further record."""
+    first: list[Incident] = []
+    again: list[Incident] = []
+    with LiveStore(tmp_path / "state.sqlite") as store:
+        live = Watch(before, store, first.extend, Clock(), lambda: NOW)
+        inputs = Lines(files, random.Random(1))
+        while not inputs.ended:
+            live.turn(inputs)
+        live.turn(inputs, last=True)
+    with LiveStore(tmp_path / "state.sqlite") as store:
+        live = Watch(after, store, again.extend, Clock(), lambda: NOW)
+        for _ in range(5):
+            live.turn(Lines({}, random.Random(1)))
+    return first, again
+
+
+def test_what_a_rule_told_that_is_gone_is_taken_back_at_the_next_start(tmp_path: Path) -> None:
+    recording = ATTACKS["breach-86s"]()
+    files = {file: list(lines) for file, lines in recording.streams.items()}
+    rules = [rule for rule in RULES if rule.id != "poisoned-install"]
+    same, other = Replay(RULES, ReplayOptions()), Replay(rules, ReplayOptions())
+    first, again = restarted(tmp_path, files, same, other)
+    assert {incident.rule for incident in first} == {"poisoned-install"}
+    gone = [incident for incident in again if incident.id == first[-1].id]
+    assert [(i.title.startswith("Withdrawn"), i.why[-1].text) for i in gone] == [(True, GONE)]
+    assert (
+        gone[0].verdict is first[-1].verdict is Verdict.CONTAIN
+    )  # what was done about it is a person's to undo
+
+
+def test_what_a_declaration_made_an_incident_is_taken_back_without_it(tmp_path: Path) -> None:
+    folder = packaged_folder() / "identity-outside" / "fires" / "vault-and-storage"
+    files = {path.name: path.read_text().splitlines() for path in folder.glob("*.jsonl")}
+    declared = ReplayOptions(
+        egress=Ranges(["203.0.113.0/28"]),
+        identities=identities(["ml/inference-sa=67df2e5d-3a9a-47e2-8e48-b77b71e96d78"]),
+    )
+    first, again = restarted(tmp_path, files, Replay(RULES, declared), Replay(RULES, ReplayOptions()))
+    assert {incident.rule for incident in first} == {"identity-outside"}
+    assert [(i.id, i.verdict, i.why[-1].text) for i in again] == [(first[-1].id, Verdict.WATCH, ANEW)]
+
+
+def test_a_restart_with_the_same_options_takes_nothing_back(tmp_path: Path) -> None:
+    for name in sorted(ATTACKS):
+        recording = ATTACKS[name]()
+        files = {file: list(lines) for file, lines in recording.streams.items()}
+        (tmp_path / name).mkdir()
+        replays = Replay(RULES, ReplayOptions()), Replay(RULES, ReplayOptions())
+        _, again = restarted(tmp_path / name, files, *replays)
+        assert again == [], name

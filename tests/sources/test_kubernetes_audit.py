@@ -375,6 +375,30 @@ def test_a_client_cannot_hide_a_request_behind_the_audit_id_of_another() -> None
     assert len({event(**change).event_id for change in changes}) == len(changes)
 
 
+def test_nor_what_came_of_a_request_to_the_same_path() -> None:
+    made: Json = {
+        "verb": "create",
+        "requestURI": "/api/v1/namespaces/ml/pods",
+        "objectRef": {"resource": "pods", "namespace": "ml", "apiVersion": "v1"},
+    }
+    changes: list[Json] = [
+        {},
+        {"responseObject": {"metadata": {"name": "tool-x7c2p"}}},
+        {"responseObject": {"metadata": {"name": "tool-9vkq4"}}},
+        {"requestObject": {"spec": {"hostPID": True}}},
+        {"requestObject": {"spec": {"containers": [{"securityContext": {"privileged": True}}]}}},
+        {"responseStatus": {"code": 403}},
+    ]
+    assert len({event(**made, **change).event_id for change in changes}) == len(changes)
+    minted: Json = {
+        "verb": "create",
+        "objectRef": {"resource": "serviceaccounts", "subresource": "token", "namespace": "ml", "name": "ci"},
+    }
+    issued = "authentication.kubernetes.io/issued-credential-id"
+    ids = {event(**minted, annotations={issued: f"JTI={number}"}).event_id for number in range(3)}
+    assert len(ids) == 3
+
+
 # --- bad input
 
 

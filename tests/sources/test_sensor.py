@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from eightysix.model.event import Artifact, Distribution, Event
 from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, Source
 from eightysix.sources.interface import Batch
-from eightysix.sources.sensor import MAX_CHAIN, SensorDecoder
+from eightysix.sources.sensor import SensorDecoder
+from eightysix.sources.sensor_provenance import MAX_CHAIN
 
 Fields = dict[str, object]
 

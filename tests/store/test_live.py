@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from eightysix.model.errors import StateError
-from eightysix.store.live import VERSION, Commit, LiveStore, OutboxRow, SourceRow, StoreUnavailableError
+from eightysix.store.live import VERSION, Commit, LiveStore, OutboxRow, SourceRow
+from eightysix.store.sqlite_errors import StoreUnavailableError
 
 AT = {"a.log": SourceRow(1, 2, "head", 300, b"rest")}
 

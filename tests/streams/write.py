@@ -51,10 +51,12 @@ RULES: Mapping[str, tuple[Cut, ...]] = {
         Cut("fires/breach-without-sensor", "breach-86s", _KERNEL_AND_AUDIT),
         Cut("fires/breach-without-kernel", "breach-86s", SENSOR_AND_AUDIT),
         Cut("fires/build-backend", "build-backend", _KERNEL_AND_AUDIT),
+        Cut("fires/volume-of-a-replaced-pod", "volume-replaced-pod", _FULL),
         Cut("quiet/self-patching-server", "self-patching-server", _FULL),
         Cut("quiet/dependencies-at-start", "dependencies-at-start", _KERNEL_AND_AUDIT),
         Cut("quiet/sdk-at-start", "sdk-at-start", _FULL),
         Cut("quiet/kserve-initializer", "kserve-initializer", _KERNEL_AND_AUDIT),
+        Cut("quiet/volume-updated", "volume-updated", _FULL),
     ),
     "startup-hook": (
         Cut("fires/pth", "hook-pth", _FULL),

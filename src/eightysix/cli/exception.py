@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TextIO
 
-from eightysix.cli.terminal import environment
+from eightysix.cli.options import add_judging, add_reading, catalog_and_options
 from eightysix.model.errors import UsageError
 
 __all__ = ["add_parser", "run"]
@@ -20,7 +20,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "propose",
         help="write an exception that covers one incident",
         description="Prints an exception for rules.d that covers this incident and nothing more: its workload, what "
-        "landed and where it went. 'contain' cannot be silenced. Give the telemetry that the incident came from.",
+        "landed and where it went. 'contain' cannot be silenced. Give the telemetry that the incident came from, and"
+        " the options by which detect found it.",
         allow_abbrev=False,
     )
     propose.add_argument("incident", metavar="INCIDENT", help="id of the incident, or its beginning")
@@ -29,10 +30,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     propose.add_argument("--author", required=True, help="who says so")
     propose.add_argument("--name", default="", help="name of the exception (default: rule and workload)")
     propose.add_argument("--days", type=int, default=30, help="how long it lasts (default 30, at most 365)")
-    propose.add_argument(
-        "--baseline", default=environment("BASELINE"), metavar="FILE", help="(EIGHTYSIX_BASELINE)"
-    )
-    propose.add_argument("--rules", default=environment("RULES"), metavar="DIR", help="(EIGHTYSIX_RULES)")
+    add_reading(propose)
+    add_judging(propose)
     propose.set_defaults(run=run)
 
 
@@ -40,13 +39,12 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Print the exception; it goes to a file `<name>.exception.yml` in your rules.d."""
     from datetime import UTC, datetime
 
-    from eightysix.cli.options import load_baseline
     from eightysix.detect.suppress import facts_of
-    from eightysix.rules.catalog import load_all
     from eightysix.rules.exceptions import propose
-    from eightysix.serve.replay import Replay, ReplayOptions
+    from eightysix.serve.replay import Replay
 
-    replay = Replay(load_all(args.rules).rules, ReplayOptions(baseline=load_baseline(args.baseline)))
+    catalog, options = catalog_and_options(args)
+    replay = Replay(catalog.rules, options)
     replay.read(args.paths, sys.stdin.buffer)
     cases = [case for case in replay.engine.cases() if case.incident.id.startswith(args.incident)]
     if len(cases) != 1:

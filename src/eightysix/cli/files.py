@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -30,9 +31,17 @@ def read_operator_file(path: str, what: str) -> bytes:
 
 
 def write_private(path: str, text: str | bytes) -> None:
-    """Write `path` with mode 0600, whole or not at all."""
+    """Write `path` with mode 0600, whole or not at all. What is there and no file (a pipe, a terminal, `/dev/null`) is
+    written to: putting a file in its place would take the device from everybody."""
     data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # /dev/stdout is a link, and stays one
+    if _is_device(target):
+        try:
+            with target.open("wb") as stream:
+                stream.write(data)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}", "name another output") from error
+        return
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -45,6 +54,15 @@ def write_private(path: str, text: str | bytes) -> None:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}", "check the folder and its rights"
         ) from error
+
+
+def _is_device(path: Path) -> bool:
+    """Whether something is there that is neither a file nor a folder, behind any links."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def write_new(files: Mapping[Path, bytes]) -> None:

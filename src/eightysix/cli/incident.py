@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, TextIO
 
+from eightysix.cli.options import add_color, add_format
 from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
 from eightysix.model.errors import UsageError
 
@@ -71,18 +72,8 @@ def _state(parser: argparse.ArgumentParser) -> None:
 
 def _reading(parser: argparse.ArgumentParser) -> None:
     _state(parser)
-    parser.add_argument(
-        "--format",
-        choices=("plain", "json"),
-        default=environment("FORMAT", "plain"),
-        help="(EIGHTYSIX_FORMAT; default plain)",
-    )
-    parser.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default=environment("COLOR", "auto"),
-        help="(EIGHTYSIX_COLOR; default auto)",
-    )
+    add_format(parser, ("plain", "json"))
+    add_color(parser)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:

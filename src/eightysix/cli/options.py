@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from eightysix.serve.replay import ReplayOptions
 
 __all__ = [
+    "add_color",
+    "add_format",
     "add_judging",
     "add_reading",
+    "add_verbosity",
     "add_writing",
     "api_servers",
     "catalog_and_options",
@@ -95,28 +98,15 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
 def add_writing(parser: argparse.ArgumentParser, formats: Sequence[str]) -> argparse._ArgumentGroup:
     """How the result is told."""
     writing = parser.add_argument_group("writing")
-    writing.add_argument(
-        "--format",
-        choices=formats,
-        default=environment("FORMAT", "plain"),
-        help="(EIGHTYSIX_FORMAT; default plain)",
-    )
+    add_format(writing, formats)
     writing.add_argument(
         "--output",
         default=environment("OUTPUT"),
         metavar="FILE",
         help="write there instead of standard output, mode 0600 (EIGHTYSIX_OUTPUT)",
     )
-    writing.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default=environment("COLOR", "auto"),
-        help="(EIGHTYSIX_COLOR; default auto)",
-    )
-    writing.add_argument(
-        "-v", "--verbose", action="count", default=0, help="tell every incident and problem in full"
-    )
-    writing.add_argument("-q", "--quiet", action="store_true", help="nothing on standard error but failures")
+    add_color(writing)
+    add_verbosity(writing, "tell every incident and problem in full")
     writing.add_argument(
         "--exit-zero",
         action="store_true",
@@ -124,6 +114,32 @@ def add_writing(parser: argparse.ArgumentParser, formats: Sequence[str]) -> argp
         help="exit 0 whatever was found (EIGHTYSIX_EXIT_ZERO)",
     )
     return writing
+
+
+def add_format(to: argparse._ActionsContainer, formats: Sequence[str], told: str = "") -> None:
+    """In which of `formats` it is told; `told` says what."""
+    to.add_argument(
+        "--format",
+        choices=formats,
+        default=environment("FORMAT", "plain"),
+        help=f"{told} (EIGHTYSIX_FORMAT; default plain)".lstrip(),
+    )
+
+
+def add_color(to: argparse._ActionsContainer) -> None:
+    """Whether it is coloured."""
+    to.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default=environment("COLOR", "auto"),
+        help="(EIGHTYSIX_COLOR; default auto)",
+    )
+
+
+def add_verbosity(to: argparse._ActionsContainer, told: str) -> None:
+    """How much is told; `told` says what more there is."""
+    to.add_argument("-v", "--verbose", action="count", default=0, help=told)
+    to.add_argument("-q", "--quiet", action="store_true", help="nothing on standard error but failures")
 
 
 def catalog_and_options(args: argparse.Namespace) -> tuple[Catalog, ReplayOptions]:

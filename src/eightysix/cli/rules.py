@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from eightysix.cli.options import add_format
 from eightysix.cli.terminal import environment, inert_line, terminal_width
 
 if TYPE_CHECKING:
@@ -53,12 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show.add_argument("id", metavar="ID", help="id of the rule")
     for with_format in (listing, show):
         with_format.add_argument("--rules", default=environment("RULES"), metavar="DIR", help=_FOLDER_HELP)
-        with_format.add_argument(
-            "--format",
-            choices=("plain", "json"),
-            default=environment("FORMAT", "plain"),
-            help="(EIGHTYSIX_FORMAT; default plain)",
-        )
+        add_format(with_format, ("plain", "json"))
     test = actions.add_parser(
         "test",
         help="run the recordings of rules",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from eightysix.cli.terminal import inert_line, may_colour, terminal_width
+from eightysix.cli.printer import MAX_WAITING, Printer
+from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
 
 if TYPE_CHECKING:
     from eightysix.model.incident import Incident, Problem
@@ -17,6 +18,12 @@ __all__ = ["Voice"]
 MAX_TOLD_PROBLEMS = 20
 MAX_REMEMBERED = 1_000
 """Incidents of which it is remembered what was printed last."""
+
+STALLED_S = 10.0
+"""Seconds that the reader of standard output takes nothing until it is told."""
+
+LAST_WORDS_S = 3.0
+"""Seconds that readers have at the end."""
 
 ADVISE_S = 15.0
 """Seconds after the first record until it is told what telemetry is missing: by then every policy has said something."""
@@ -29,8 +36,13 @@ class Voice:
         from eightysix.report.interface import RenderOptions
 
         self._args = args
-        self._out = out
-        self._err = err
+        self._stopped: Callable[[], bool] = lambda: False
+        self._out = Printer(out)
+        self._err = Printer(err)
+        self._alone = not (args.state or args.deliver or environment("DELIVER"))  # nobody else hears of it
+        self._ended = False
+        self._slow = False
+        self._unprinted = 0
         self._render = RenderOptions(
             width=terminal_width(), colour=may_colour(args.color, out), verbose=args.verbose
         )
@@ -41,8 +53,10 @@ class Voice:
         self._trouble = ""
         self._problems = 0
 
-    def begin(self) -> None:
-        """Say what is watched, and what is kept."""
+    def begin(self, stopped: Callable[[], bool], woken: Callable[[], None]) -> None:
+        """Say what is watched, and what is kept. Whoever waits for a reader waits until `stopped`; `woken` ends the loop's
+        waiting."""
+        self._stopped, self._out.woken = stopped, woken
         state = (
             f"state in {self._args.state}" if self._args.state else "no --state: nothing outlives a restart"
         )
@@ -50,20 +64,43 @@ class Voice:
         self._say(f"watching {', '.join(named)}; {state}")
 
     def tell(self, incidents: Sequence[Incident]) -> None:
-        """Print incidents, each in one piece, at once."""
-        if self._mute:
-            return
-        try:
-            for incident in incidents:
-                self._out.write(self._text(incident))
-            self._out.flush()
-        except OSError as error:
-            if not (self._args.state or self._args.deliver):
-                raise  # nobody else hears of it: the end of the reader is the end
+        """Print incidents, each in one piece, at once. Where nobody else hears of them, a reader who takes none is waited
+        for; else they go unprinted, and that is told."""
+        for incident in incidents:
+            if self._mute:
+                return
+            text = self._text(incident)
+            while not self._out.put(text):
+                self._tell_slow()
+                if not self._alone or self._stopped():
+                    self._unprinted += 1
+                    break
+                self._out.wait(0.5)
+            self._look_at_output()
+
+    def _look_at_output(self) -> None:
+        error = self._out.error
+        if error is not None and not self._mute:
+            if self._alone:
+                raise error  # the end of the reader is the end
             self._mute = True
             self.warn(
                 f"standard output cannot be written ({error.strerror}): nothing more is printed, all else goes on"
             )
+        elif self._out.stalled_s() > STALLED_S:
+            self._tell_slow()
+        elif self._slow and not self._out.stalled_s():
+            self._slow = False
+            lost = f"; {self._unprinted} incidents were not printed" if self._unprinted else ""
+            self._unprinted = 0
+            self.warn(f"standard output is read again{lost}")
+
+    def _tell_slow(self) -> None:
+        if self._slow:
+            return
+        self._slow = True
+        then = "detection waits for its reader" if self._alone else "incidents go unprinted, all else goes on"
+        self.warn(f"standard output is not read: when {MAX_WAITING >> 10} KiB wait, {then}")
 
     def _text(self, incident: Incident) -> str:
         from eightysix.report.live import json_line, story
@@ -84,7 +121,8 @@ class Voice:
             self._say(f"{inert_line(place)}: {problem.kind}: {inert_line(problem.reason)}")
 
     def turn(self, watch: Watch, now: float) -> None:
-        """Say what changed: trouble with the state, and once what telemetry is missing."""
+        """Say what changed: trouble with the state or the output, and once what telemetry is missing."""
+        self._look_at_output()
         trouble = watch.stats.trouble
         if trouble != self._trouble:
             self._trouble = trouble
@@ -105,10 +143,19 @@ class Voice:
             f"{found} incident{ending}; {counts.events} events, {counts.malformed} malformed,"
             f" {counts.oversized} oversized, {counts.unrecognised} unrecognised"
         )
+        self._ended = True
+        if not self._out.close(LAST_WORDS_S) and not self._mute:
+            self.warn("standard output was not read to the end: not all incidents were printed")
+
+    def close(self) -> None:
+        """Wait a little for what was said to be taken."""
+        self._out.woken = lambda: None  # who is woken ends next
+        self._out.close(0.0 if self._ended else LAST_WORDS_S)
+        self._err.close(LAST_WORDS_S)
 
     def warn(self, text: str) -> None:
         """Say what somebody must do something about, even if told to be quiet."""
-        print(f"eightysix: {inert_line(text)}", file=self._err, flush=True)
+        self._err.put(f"eightysix: {inert_line(text)}\n")  # where nobody reads that either, the rest goes on
 
     def _advise(self, watch: Watch) -> None:
         self._advised = True

@@ -11,7 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from eightysix.cli.options import add_judging, add_reading, catalog_and_options
+from eightysix.cli.options import (
+    add_color,
+    add_format,
+    add_judging,
+    add_reading,
+    add_verbosity,
+    catalog_and_options,
+)
 from eightysix.cli.terminal import environment
 from eightysix.cli.voice import Voice
 from eightysix.model.errors import UsageError
@@ -88,20 +95,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=None,
         help="where incidents go, repeatable (EIGHTYSIX_DELIVER, separated by spaces); see docs/deliver.md",
     )
-    telling.add_argument(
-        "--format",
-        choices=FORMATS,
-        default=environment("FORMAT", "plain"),
-        help="of what is printed (EIGHTYSIX_FORMAT; default plain)",
-    )
-    telling.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default=environment("COLOR", "auto"),
-        help="(EIGHTYSIX_COLOR; default auto)",
-    )
-    telling.add_argument("-v", "--verbose", action="count", default=0, help="tell every incident in full")
-    telling.add_argument("-q", "--quiet", action="store_true", help="nothing on standard error but failures")
+    add_format(telling, FORMATS, "of what is printed")
+    add_color(telling)
+    add_verbosity(telling, "tell every incident in full")
     parser.set_defaults(run=run)
 
 
@@ -161,6 +157,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     store = stack.enter_context(LiveStore(folder / "shard-00.sqlite"))
     wake = Wake()
     stack.callback(wake.close)
+    stack.callback(voice.close)
     stopped = stack.enter_context(_stopped_by_signals(wake))
     instruments = _Instruments(args, folder, stack)
     threads = _threads(args, folder, wake, stack)
@@ -184,7 +181,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     spool = instruments.folders
     inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
-    voice.begin()
+    voice.begin(stopped, wake.set)
 
     def each_turn() -> None:
         now = time.monotonic()
@@ -193,7 +190,10 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         instruments.turn(watch, inputs, threads.courier, now)
 
     serve(watch, inputs, stopped, each_turn, time.sleep, _collector())
-    outlets.finish()
+    left = outlets.finish()
+    if left:
+        then = "they go out at the next start" if args.state else "without --state they are lost"
+        voice.warn(f"not taken by receivers: {left} of what was to be delivered; {then}")
     voice.end(watch)
     return 0
 

@@ -26,7 +26,7 @@ MAX_RANGES = 256
 
 
 Fact = tuple[str, str, str]
-"""What is known (`nodes`, `pods`, `principals`), of whom, and the address or id."""
+"""What is known (`nodes`, `pods`, `principals`, `claims`), of whom, and the address, id or name."""
 
 
 def family(ip: str) -> int:
@@ -77,7 +77,8 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 class Learnt:
     """What the control plane tells beside events: addresses by node and by pod (its uid, or `namespace/name`), and the
-    cloud principals that service accounts (`namespace/name`) are annotated with. Sets: order and repetition do not matter.
+    cloud principals that service accounts (`namespace/name`) are annotated with, and the volume claims of pods. Sets:
+    order and repetition do not matter.
     `news` takes what is new, for who keeps it (None: nobody does); `node_facts` counts what is known of nodes.
     """
 
@@ -85,6 +86,7 @@ class Learnt:
         self.nodes: dict[str, set[str]] = {}
         self.pods: dict[str, set[str]] = {}
         self.principals: dict[str, set[str]] = {}
+        self.claims: dict[str, set[str]] = {}
         self.full = False
         self.node_facts = 0
         self.news: list[Fact] | None = None
@@ -101,11 +103,15 @@ class Learnt:
         """The cloud principal that a service account stands for."""
         self._note("principals", service_account, (principal.lower(),))
 
+    def note_claim(self, name: str, claim: str) -> None:
+        """A volume claim (`namespace/name`) that a pod mounts."""
+        self._note("claims", name, (claim,))
+
     def facts(self) -> list[Fact]:
         """All that is known, as `add` takes it."""
         return [
             (kind, name, value)
-            for kind in ("nodes", "pods", "principals")
+            for kind in ("nodes", "pods", "principals", "claims")
             for name, values in sorted(self._owners(kind).items())
             for value in sorted(values)
         ]
@@ -116,7 +122,8 @@ class Learnt:
             self._note(kind, name, (value,))
 
     def _owners(self, kind: str) -> dict[str, set[str]]:
-        return self.nodes if kind == "nodes" else self.pods if kind == "pods" else self.principals
+        known = {"nodes": self.nodes, "pods": self.pods, "claims": self.claims}
+        return known.get(kind, self.principals)
 
     def _note(self, kind: str, name: str, values: Iterable[str]) -> None:
         owners = self._owners(kind)

@@ -255,7 +255,7 @@ def judge(
     view = PodView.of(state, knowledge)
     if view is None:
         return []
-    view.made = made
+    view.take(made)
     search = Search(view)
     tried: Tried = {}
     chains = (find_chain(plan, search, tried) for plan in candidates)

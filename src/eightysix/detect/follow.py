@@ -18,6 +18,7 @@ from eightysix.detect.gate import SKEW_NS
 from eightysix.detect.observe import Observation
 from eightysix.detect.state import PodState
 from eightysix.detect.view import Knowledge, PodView
+from eightysix.detect.volumes import brought
 from eightysix.model.event import Event
 from eightysix.model.words import Grade, Outcome
 
@@ -56,7 +57,15 @@ class _Seen:
 
 
 def follow(states: Sequence[PodState], knowledge: Knowledge) -> dict[str, tuple[Observation, ...]]:
-    """By key of the origin, what was made and what that did, by time. Pure, and the same for any order of `states`."""
+    """By key of the origin, what was made and what that did, by time; and what landed in other pods on a volume that this
+    one has now. Pure, and the same for any order of `states`."""
+    found = _made_by(states, knowledge)
+    for key, landings in brought(states, knowledge).items():
+        found[key] = landings + found.get(key, ())
+    return found
+
+
+def _made_by(states: Sequence[PodState], knowledge: Knowledge) -> dict[str, tuple[Observation, ...]]:
     makers = {state.key: makings for state in states if (makings := _makings(state))}
     if not makers:
         return {}

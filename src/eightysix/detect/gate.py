@@ -40,7 +40,7 @@ def contain_gate(
     destination new to the workload after the second credential; and not on the word of the pod alone.
     """
     missing: list[str] = []
-    if landing is None or landing.action not in _LANDING:
+    if landing is None or landing.action not in _LANDING or landing.by:
         missing.append("nothing landed in this container")
     sure = [t for t in takes if t.grade <= "B" and not t.observation.denied]
     here = [t for t in sure if _same_container(landing, t.observation)]

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct, field
 
 from eightysix.detect.state import Fact, PodState, bound_contacts, step
-from eightysix.model.errors import StateError
 from eightysix.model.event import Contact, Event
+from eightysix.model.stored import read_versioned
 
 __all__ = ["DELTA_VERSION", "Delta", "apply_delta", "decode_delta", "encode_delta"]
 
@@ -38,18 +38,7 @@ def encode_delta(delta: Delta) -> bytes:
 
 def decode_delta(data: bytes) -> Delta:
     """Read what `encode_delta` wrote; raises `StateError` for another version or damage."""
-    try:
-        delta = _decoder.decode(data)
-    except msgspec.MsgspecError as error:
-        raise StateError(
-            f"a stored delta cannot be read: {error}", "move the state away; it is rebuilt"
-        ) from error
-    if delta.version != DELTA_VERSION:
-        raise StateError(
-            f"a stored delta has version {delta.version}, this release writes {DELTA_VERSION}",
-            "move the state away; it is rebuilt from the telemetry that is still there",
-        )
-    return delta
+    return read_versioned(_decoder.decode, data, "a stored delta", DELTA_VERSION)
 
 
 def apply_delta(state: PodState, delta: Delta) -> None:

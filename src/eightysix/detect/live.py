@@ -7,7 +7,7 @@ the result is the same as that of a run over all records at once, because states
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace as with_fields
 
 from eightysix.context.pods import is_alias, named_key
@@ -45,22 +45,30 @@ class LiveEngine:
         self._chains: dict[str, list[Chain]] = {}
         self._pods: dict[str, list[Case]] = {}
         self._rollouts: dict[str, list[Case]] = {}
+        known = {key: state.events() for key, state in engine.states.items()}  # from before a restart
+        for key, events in known.items():
+            self._note(key, events)
+        self.sources_seen(frozenset(event.source for events in known.values() for event in events))
 
     def feed(self, events: Sequence[Event]) -> None:
         """Take events."""
         named = [event for event in events if event.source is Source.DNS and self._is_new_name(event)]
         self.engine.feed(events)
         for event in events:
-            if event.source is Source.DNS:
-                continue
-            key = key_of(event)
-            self.dirty.add(key)
-            if event.pod and key != named_key(event.namespace, event.pod):
-                self._called[named_key(event.namespace, event.pod)] = key
+            if event.source is not Source.DNS:
+                self.dirty.add(key_of(event))
+                self._note(key_of(event), (event,))
         # A name counts from the next look on; only one that was never told before is worth a look of its own.
         self.dirty.update(self._called[key] for key in map(key_of, named) if key in self._called)
         self._aliases.update(key for key in map(key_of, events) if is_alias(key))
-        self._makers.update(key_of(e) for e in events if e.verb == "create" and e.resource in MAKERS)
+
+    def _note(self, key: str, events: Iterable[Event]) -> None:
+        """Remember by what name the pod of `events` goes, and whether it made others."""
+        for event in events:
+            if event.pod and key != named_key(event.namespace, event.pod):
+                self._called[named_key(event.namespace, event.pod)] = key
+            if event.verb == "create" and event.resource in MAKERS:
+                self._makers.add(key)
 
     def _is_new_name(self, event: Event) -> bool:
         return f"{event.dst_ip}|{event.dst_name}" not in self.engine.names.get(key_of(event), ())
@@ -72,8 +80,8 @@ class LiveEngine:
     def sources_seen(self, sources: frozenset[Source]) -> None:
         """Tell which sources speak: what an incident says of gaps depends on it, so a new one changes all."""
         engine = self.engine
-        if engine.knowledge.sources != sources:
-            engine.knowledge = with_fields(engine.knowledge, sources=sources)
+        if not sources <= engine.knowledge.sources:
+            engine.knowledge = with_fields(engine.knowledge, sources=sources | engine.knowledge.sources)
             self.dirty.update(engine.states)
             self._marks.clear()
 
@@ -88,7 +96,7 @@ class LiveEngine:
         """Whether there is anything that one pod alone does not tell: records under makeshift names, pods that made
         others, addresses that were learnt."""
         learnt = self.engine.knowledge.learnt
-        return bool(self._aliases or self._makers or learnt.node_facts or learnt.pods)
+        return bool(self._aliases or self._makers or learnt.node_facts or learnt.pods or learnt.claims)
 
     def _is_followed(self, key: str) -> bool:
         """Whether a pod made others after something landed in it, is one of those, or could be: then the chain that it
@@ -153,13 +161,8 @@ class LiveEngine:
             self._makers.discard(key)
         for name in [name for name, key in self._called.items() if key in over]:
             del self._called[name]
-        for identity in touched:
-            same = [chain for chain in self._all_chains() if identity in _rollouts_of((chain,))]
-            self._rollouts[identity] = combine(same)
-        ended = sorted(identity for identity in touched if not self._rollouts[identity])
-        for identity in ended:
-            del self._rollouts[identity]
-        return ended
+        self._combine_rollouts(touched)
+        return sorted(touched - self._rollouts.keys())
 
     def _note_growth(self) -> None:
         sizes = self._sizes
@@ -217,15 +220,20 @@ class LiveEngine:
             self._chains[state.key] = chains
             self._pods[state.key] = combine([chain for chain in chains if chain.rule.by is not By.WORKLOAD])
             found += self._pods[state.key]
-        for identity in sorted(touched_rollouts):
-            same = [chain for chain in self._all_chains() if identity in _rollouts_of((chain,))]
-            self._rollouts[identity] = combine(same)
-            found += self._rollouts[identity]
-        return found
+        return found + self._combine_rollouts(touched_rollouts)
 
-    def _all_chains(self) -> Iterator[Chain]:
-        for chains in self._chains.values():
-            yield from chains
+    def _combine_rollouts(self, touched: Iterable[str]) -> list[Case]:
+        """Work these rollouts out again from the chains of their pods; those that have none any more are gone."""
+        found: list[Case] = []
+        for identity in sorted(touched):
+            every = (chain for chains in self._chains.values() for chain in chains)
+            cases = combine([chain for chain in every if identity in _rollouts_of((chain,))])
+            if cases:
+                self._rollouts[identity] = cases
+            else:
+                self._rollouts.pop(identity, None)
+            found += cases
+        return found
 
 
 def _rollouts_of(chains: Iterable[Chain]) -> set[str]:

@@ -123,12 +123,13 @@ def traits_of(state: PodState, *, baseline: bool, named: bool = False) -> Traits
 
 
 def with_made(traits: Traits, made: Sequence[Observation]) -> Traits:
-    """`traits`, with what pods did that this one made."""
+    """`traits`, with what pods did that this one made, and with what came to it by a volume."""
     if not made:
         return traits
     domains = {str(o.domain) for o in made if o.domain is not None}
-    actions = traits.actions | {o.told_as for o in made}
-    return msgspec.structs.replace(traits, actions=actions, domains=traits.domains | domains)
+    actions = traits.actions | {o.told_as or "install" for o in made}
+    landed = traits.landed or any(not o.told_as for o in made)
+    return msgspec.structs.replace(traits, actions=actions, domains=traits.domains | domains, landed=landed)
 
 
 Structure = tuple[object, ...]

@@ -7,17 +7,21 @@ was told as `contain` is never silently taken back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 
 import msgspec
 
+from eightysix.detect.digests import digest, digest_of
 from eightysix.model.incident import Incident, Reason
 from eightysix.model.words import Basis, Verdict
 
-__all__ = ["Told", "fingerprint", "withdrawn"]
-
+__all__ = ["ANEW", "GONE", "LATER", "Told", "fingerprint", "withdrawn"]
 
 _WITHDRAWN = "Withdrawn: "
+
+LATER = "later records no longer support this: they belong elsewhere, or explain it"
+ANEW = "judged anew after a restart, nothing supports this any more: the rules, the baseline or what is declared changed"
+GONE = "the rule that told of this is no longer in use"
+"""Why an incident is withdrawn."""
 
 
 def fingerprint(incident: Incident) -> str:
@@ -33,17 +37,15 @@ def fingerprint(incident: Incident) -> str:
         incident.suppressed_by,
         incident.pod,
     )
-    return blake2b(msgspec.msgpack.encode(told), digest_size=8).hexdigest()
+    return digest_of(msgspec.msgpack.encode(told))
 
 
-def withdrawn(incident: Incident) -> Incident:
-    """The revision of an incident that the records no longer support. A contained one stays contained: what was done
+def withdrawn(incident: Incident, why: str = LATER) -> Incident:
+    """The revision of an incident that nothing supports any more. A contained one stays contained: what was done
     about it is a person's to undo."""
-    reason = Reason(
-        0, "later records no longer support this: they belong elsewhere, or explain it", Basis.MEASURED
-    )
+    reason = Reason(0, why, Basis.MEASURED)
     verdict = incident.verdict if incident.verdict is Verdict.CONTAIN else Verdict.WATCH
-    revision = blake2b(f"withdrawn\0{incident.revision}".encode(), digest_size=8).hexdigest()
+    revision = digest("withdrawn", incident.revision)
     return msgspec.structs.replace(
         incident,
         verdict=verdict,
@@ -82,17 +84,15 @@ class Told:
             before = self._latest.get(known.id)
             if before is not None:
                 # A story may come back that was told before the last one: who keeps revisions must see that it is newer.
-                revision = blake2b(
-                    f"{before.revision}\0{known.revision}\0{told}".encode(), digest_size=8
-                ).hexdigest()
+                revision = digest(before.revision, known.revision, told)
                 known = msgspec.structs.replace(known, revision=revision)
             self._keep(known)
             news.append(known)
         return news
 
-    def take_back(self, lost: Iterable[Incident]) -> list[Incident]:
-        """Revisions of told incidents that nothing supports any more, each told once."""
-        news = [withdrawn(incident) for incident in lost if incident.id not in self._gone]
+    def take_back(self, lost: Iterable[tuple[Incident, str]]) -> list[Incident]:
+        """Revisions of told incidents that nothing supports any more, and why, each told once."""
+        news = [withdrawn(incident, why) for incident, why in lost if incident.id not in self._gone]
         for incident in news:
             self._keep(incident)
             self._gone.add(incident.id)

@@ -17,8 +17,8 @@ from msgspec import Struct, field
 
 from eightysix.context.names import MAX_NAMES, Validity, bound_names, merge_names, note_name
 from eightysix.detect.actions import Action, action_of, subject_of
-from eightysix.model.errors import StateError
 from eightysix.model.event import Contact, Event, EventId
+from eightysix.model.stored import read_versioned
 from eightysix.model.words import Grade, Kind, Origin, Outcome, Source
 
 __all__ = [
@@ -411,15 +411,4 @@ def encode_state(state: PodState) -> bytes:
 
 def decode_state(data: bytes) -> PodState:
     """Read what `encode_state` wrote; raises `StateError` for another version or damage."""
-    try:
-        state = _decoder.decode(data)
-    except msgspec.MsgspecError as error:
-        raise StateError(
-            f"a stored pod state cannot be read: {error}", "delete the state file; it is rebuilt"
-        ) from error
-    if state.version != STATE_VERSION:
-        raise StateError(
-            f"a stored pod state has version {state.version}, this release writes {STATE_VERSION}",
-            "delete the state file; it is rebuilt from the telemetry that is still there",
-        )
-    return state
+    return read_versioned(_decoder.decode, data, "a stored pod state", STATE_VERSION)

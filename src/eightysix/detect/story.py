@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from hashlib import blake2b
 
 from eightysix.context.credentials import credential_at
 from eightysix.context.kubelet import volume_at
 from eightysix.detect.actions import Action
 from eightysix.detect.blast import node_identities, node_reason, node_step, other_volume
 from eightysix.detect.chain import Chain
+from eightysix.detect.digests import digest
 from eightysix.detect.facts import grade_of
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import place_of
@@ -43,7 +43,7 @@ def incident_of(chain: Chain) -> Incident:
     identities = _identities(chain)
     return Incident(
         id=identity,
-        revision=_digest(
+        revision=digest(
             *sorted({e.event_id for found in chain.matches.values() for o in found for e in o.evidence})
         ),
         aliases=(),
@@ -67,12 +67,8 @@ def incident_id(chain: Chain) -> str:
     """From cluster, pod uid (or container, or workload and digest) and rule, never from time."""
     who, rule = chain.view.who, chain.rule
     if rule.by is By.WORKLOAD:
-        return _digest(who.cluster, who.namespace, who.workload_kind, who.workload, who.image_digest, rule.id)
-    return _digest(who.cluster, who.pod_uid or who.container_id or chain.view.key, rule.id)
-
-
-def _digest(*parts: str) -> str:
-    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        return digest(who.cluster, who.namespace, who.workload_kind, who.workload, who.image_digest, rule.id)
+    return digest(who.cluster, who.pod_uid or who.container_id or chain.view.key, rule.id)
 
 
 def pod_of(view: PodView) -> PodRef:
@@ -157,11 +153,9 @@ def _process(chain: Chain, observation: Observation) -> str:
     if observation.action is Action.INSTALL and observation.artifacts:
         what = ", ".join(str(a) for a in observation.artifacts[:3])
         more = f" and {len(observation.artifacts) - 3} more" if len(observation.artifacts) > 3 else ""
-        return (
-            f"{observation.event.command or 'install'}: {what}{more}"
-            if observation.event.command
-            else what + more
-        )
+        where = f" in {observation.by}, on a volume" if observation.by else ""
+        command = observation.event.command
+        return f"{command}: {what}{more}{where}" if command else what + more + where
     if observation.action is Action.NEW_DIGEST:
         return f"{observation.event.image} {observation.event.image_digest[:19]}"
     told = observation.provenance

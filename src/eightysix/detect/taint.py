@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eightysix.detect.actions import Action
-from eightysix.detect.facts import is_landed_program, package_behind, runs_hook, started_by_fresh_code
+from eightysix.detect.descent import is_landed_program, package_behind, runs_hook, started_by_fresh_code
 from eightysix.detect.observe import Observation
 from eightysix.detect.view import PodView, distribution_name
 

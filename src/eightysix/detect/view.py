@@ -124,7 +124,10 @@ class PodView:
             hooks=_hooks(observations),
             destination_names=names,
         )
+        seen = any(event.origin is Origin.KERNEL for event in events)
         for observation in observations:
+            if seen and observation.told_by_pod_only:
+                continue  # beside what was seen its own word excuses nothing: that it did so before is what it would say
             for done in view.doings(observation):
                 view._first_done.setdefault(done, []).append(observation.time_ns)
         return view
@@ -134,6 +137,15 @@ class PodView:
         if self._told is None:
             self._told = self._tell()
         return self._told
+
+    def take(self, made: tuple[Observation, ...]) -> None:
+        """Take what other pods tell of this one: what the pods did that it made (`detect.follow`), and what landed in
+        others and came with a volume (`detect.volumes`)."""
+        self.made = tuple(o for o in made if o.told_as)
+        brought = [o for o in made if not o.told_as]
+        if brought:
+            self.landings = sorted([*self.landings, *brought], key=lambda o: (o.time_ns, o.event.event_id))
+            self.fresh = _fresh(self.landings)
 
     def _tell(self) -> list[Observation]:
         found = [

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
 from eightysix.model.backtest import Backtest, Judged, Page, Proposal, is_page
 from eightysix.model.words import Verdict
 from eightysix.report.inert import columns, inert_copy, shorten
 from eightysix.report.interface import RenderOptions
-from eightysix.report.json_text import encode, harmless
+from eightysix.report.json_text import indented
 from eightysix.report.layout import Ink, Line, flow, measure, paint, row
 from eightysix.report.notes import count
 from eightysix.report.story import MARGIN, heading
@@ -32,7 +31,7 @@ _INDENT: Line = (MARGIN, MARGIN)
 
 def write_json(told: Backtest) -> Iterator[str]:
     """`backtest/v1`: the same bytes for the same backtest."""
-    yield harmless(msgspec.json.format(encode(told), indent=2).decode()) + "\n"
+    yield indented(told)
 
 
 def write_plain(told: Backtest, options: RenderOptions, written: str = "") -> Iterator[str]:

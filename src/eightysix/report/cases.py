@@ -10,7 +10,7 @@ import msgspec
 from eightysix.model.case import SCHEMA, Act, Case, CaseState, Entry
 from eightysix.report.inert import columns, inert, inert_copy, shorten
 from eightysix.report.interface import RenderOptions
-from eightysix.report.json_text import encode, harmless
+from eightysix.report.json_text import indented
 from eightysix.report.layout import Ink, Line, flow, paint, row
 from eightysix.report.notes import count
 from eightysix.report.story import MARGIN, VERDICT_INK, clock, heading, owner, tell
@@ -46,8 +46,7 @@ def case_text(case: Case, options: RenderOptions) -> Iterator[str]:
 
 def cases_json(cases: Sequence[Case]) -> str:
     """`eightysix/cases/v1`: every case with its whole incident and its entries."""
-    document = {"schema": SCHEMA, "cases": list(cases)}
-    return harmless(msgspec.json.format(encode(document), indent=2).decode()) + "\n"
+    return indented({"schema": SCHEMA, "cases": list(cases)})
 
 
 def _table(cases: list[Case], counts: Mapping[CaseState, int], every: bool, width: int) -> Iterator[Line]:

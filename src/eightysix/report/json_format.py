@@ -8,7 +8,7 @@ import msgspec
 
 from eightysix.model.incident import Counts, Coverage, Incident, Report
 from eightysix.report.interface import RenderOptions, worst_first
-from eightysix.report.json_text import encode, harmless
+from eightysix.report.json_text import indented
 
 __all__ = ["FORMAT", "JsonFormat"]
 
@@ -33,8 +33,7 @@ class JsonFormat:
         document = _Document(
             report.schema, worst_first(report.incidents), report.coverage, report.counts, report.activity
         )
-        text = msgspec.json.format(encode(document), indent=2).decode()
-        yield harmless(text) + "\n"
+        yield indented(document)
 
 
 FORMAT = JsonFormat()

@@ -8,34 +8,20 @@ from __future__ import annotations
 
 import msgspec
 
+from eightysix.model.stored import as_json
 from eightysix.report.inert import is_harmless
 
-__all__ = ["encode", "harmless", "one_line"]
+__all__ = ["harmless", "indented", "one_line"]
 
 
 def one_line(value: object) -> str:
     """`value` as compact harmless JSON without a line break: a record of JSON Lines, or a request's body."""
-    return harmless(encode(value).decode())
+    return harmless(as_json(value).decode())
 
 
-def encode(value: object) -> bytes:
-    """`value` (Structs, dictionaries, lists) as compact JSON; the same value gives the same bytes."""
-    # NOTE: "deterministic" sorts dictionaries and leaves the fields of structs in the order of the contract.
-    try:
-        return msgspec.json.encode(value, order="deterministic")
-    except UnicodeEncodeError:
-        builtins = msgspec.to_builtins(value, order="deterministic")
-        return msgspec.json.encode(_without_surrogates(builtins))
-
-
-def _without_surrogates(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, list | tuple):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value
+def indented(value: object) -> str:
+    """`value` as harmless JSON for people and machines: a document with its last line break."""
+    return harmless(msgspec.json.format(as_json(value), indent=2).decode()) + "\n"
 
 
 def harmless(text: str) -> str:

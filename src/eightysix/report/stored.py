@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from eightysix.model.errors import StateError
 from eightysix.model.incident import Incident
+from eightysix.model.stored import read_stored
 from eightysix.report.json_text import one_line
 
 __all__ = ["decode_incident", "encode_incident"]
@@ -18,12 +18,7 @@ def encode_incident(incident: Incident) -> bytes:
 
 def decode_incident(data: bytes) -> Incident:
     """Read what `encode_incident` wrote; raises `StateError` where it is something else."""
-    try:
-        return _decode(data)
-    except msgspec.MsgspecError as error:
-        raise StateError(
-            f"a stored incident cannot be read: {error}", "move the state away; it is rebuilt"
-        ) from error
+    return read_stored(_decode, data, "a stored incident")
 
 
 _decode = msgspec.json.Decoder(Incident).decode

@@ -11,7 +11,7 @@ control plane is understood and counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
@@ -278,8 +278,10 @@ def event_of_request(audit: AuditEvent, time_ns: int, cluster: str, file: str, l
     impersonated = audit.impersonated.username if audit.impersonated else None
     path = _path(audit.uri or "", target.subresource)
     issued = audit.annotations.issued if audit.annotations and _mints(audit, target) else None
+    made, host, outcome = made_name(audit), asked_of_node(audit), _outcome(audit)
+    did = (made, issued or "", *host, "denied" if outcome is Outcome.DENIED else "")
     return Event(
-        event_id=_event_id(audit, username, impersonated or "", path, time_ns),
+        event_id=_event_id(audit, (username, impersonated or ""), path, time_ns, did),
         time_ns=time_ns,
         source=Source.KUBERNETES_AUDIT,
         origin=Origin.CONTROL_PLANE,
@@ -294,7 +296,7 @@ def event_of_request(audit: AuditEvent, time_ns: int, cluster: str, file: str, l
         pod_uid=pod_uid,
         service_account=service_account,
         url_path=path,
-        outcome=_outcome(audit),
+        outcome=outcome,
         identity=_short(username),
         impersonated=_short(impersonated),
         credential_id=_credential(extra.credential_id),
@@ -303,27 +305,31 @@ def event_of_request(audit: AuditEvent, time_ns: int, cluster: str, file: str, l
         resource=_short(target.resource),
         subresource=_short(target.subresource),
         object_namespace=_short(target.namespace),
-        object_name=_short(target.name or made_name(audit)),
-        host=asked_of_node(audit),
+        object_name=_short(target.name or made),
+        host=host,
         user_agent=_product(audit.user_agent),
         source_ip=_peer(audit.source_ips),
     )
 
 
-def _event_id(audit: AuditEvent, username: str, impersonated: str, path: str, time_ns: int) -> EventId:
-    """The same for one request however it was exported, and for each of its stages.
+def _event_id(
+    audit: AuditEvent, callers: tuple[str, str], path: str, time_ns: int, did: Iterable[str]
+) -> EventId:
+    """The same for one request however it was exported, and for each of its stages. `did` is what came of it beyond its
+    path: the name that was given, the token that was issued, what was asked of the node.
 
     NOTE: not of the audit ID alone: the API server takes it from the client's `Audit-ID` header as it is
-    (apiserver/pkg/endpoints/filters/audit_init.go), so a repeated one would make a later request look like a duplicate.
+    (apiserver/pkg/endpoints/filters/audit_init.go), so a repeated one would make a later request look like a duplicate: a
+    second pod, made within the same second, with the rights of the node.
     Seconds, because exports keep 3 to 9 digits of them.
     """
     parts = (
         audit.audit_id or "",
-        username,
-        impersonated,
+        *callers,
         audit.verb or "",
         path,
         str(time_ns // 1_000_000_000),
+        *filter(None, did),
     )
     text = "kubernetes-audit\0" + "\0".join(parts)
     return EventId(blake2b(text.encode(errors="replace"), digest_size=16).hexdigest())

@@ -53,6 +53,9 @@ def learn(learnt: Learnt, audit: AuditEvent, peer: str) -> None:
         learnt.note_node(node, (peer,))
         if target is not None and target.resource == "pods" and target.subresource == "status":
             _learn_status(learnt, audit, node)
+    if target is not None and target.resource == "pods" and not target.subresource and not refused:
+        if audit.verb == "create":
+            _learn_claims(learnt, audit)
     if target is not None and target.resource == "serviceaccounts" and not target.subresource and not refused:
         if audit.verb in _WRITES:
             _learn_principal(learnt, audit)
@@ -68,6 +71,22 @@ def _learn_status(learnt: Learnt, audit: AuditEvent, node: str) -> None:
         uid = body.metadata.uid if body.metadata is not None else None
         learnt.note_pod((uid or f"{target.namespace}/{target.name}")[:_LONGEST], own)
         learnt.note_node(node, [status.host_ip or "", *(one.ip for one in status.host_ips or ())])
+
+
+def _learn_claims(learnt: Learnt, audit: AuditEvent) -> None:
+    """The claims of a new pod. Its uid is in the response alone; without that it is known by its name."""
+    target = audit.target
+    asked, made = _read(audit.request), _read(audit.response)
+    spec = next((body.spec for body in (made, asked) if body is not None and body.spec is not None), None)
+    named = [body.metadata for body in (made, asked) if body is not None and body.metadata is not None]
+    uid = next((metadata.uid for metadata in named if metadata.uid), "")
+    name = (target.name if target is not None else None) or next((m.name for m in named if m.name), "")
+    if spec is None or target is None or not target.namespace:
+        return
+    for volume in spec.volumes or ():
+        if volume.claim is not None and volume.claim.name and (uid or name):
+            claim = f"{target.namespace}/{volume.claim.name}"[:_LONGEST]
+            learnt.note_claim((uid or f"{target.namespace}/{name}")[:_LONGEST], claim)
 
 
 def _learn_principal(learnt: Learnt, audit: AuditEvent) -> None:

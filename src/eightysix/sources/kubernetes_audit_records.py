@@ -114,10 +114,17 @@ class BodyContainer(Struct, gc=False, rename={"security": "securityContext"}):
     security: SecurityContext | None = None
 
 
-class Volume(Struct, gc=False, rename={"host_path": "hostPath"}):
+class Claim(Struct, gc=False, rename={"name": "claimName"}):
+    """`persistentVolumeClaim` of a volume."""
+
+    name: str | None = None
+
+
+class Volume(Struct, gc=False, rename={"host_path": "hostPath", "claim": "persistentVolumeClaim"}):
     """One of `volumes`; what its `hostPath` names is not kept."""
 
     host_path: dict[str, object] | None = None
+    claim: Claim | None = None
 
 
 class PodSpec(

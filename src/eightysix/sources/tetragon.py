@@ -12,8 +12,6 @@ from operator import attrgetter, itemgetter
 
 import msgspec
 
-from eightysix.context.commands import program_kind
-from eightysix.context.credentials import TEMPORARY
 from eightysix.context.destinations import address
 from eightysix.context.packages import told_path
 from eightysix.model.event import Contact, Event, Seen
@@ -24,7 +22,6 @@ from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import why
 from eightysix.sources.lines import find_newlines
 from eightysix.sources.tetragon_events import (
-    NODE_ROOT,
     Fact,
     classify_path,
     event_of,
@@ -35,7 +32,16 @@ from eightysix.sources.tetragon_events import (
     plain_destination,
     process_of,
 )
-from eightysix.sources.tetragon_noise import LEAVES, MOST, Noise, NoiseCounts
+from eightysix.sources.tetragon_lenient import (
+    FAILURES,
+    KEYS,
+    decode_leniently,
+    is_of_another_kind,
+    records_of,
+    rewrite,
+)
+from eightysix.sources.tetragon_noise import MOST, Noise, NoiseCounts
+from eightysix.sources.tetragon_programs import LEAF, LOOK, MAYBE, may_matter, program_class
 from eightysix.sources.tetragon_records import Glance, GlanceProcess, Record
 
 __all__ = ["TetragonDecoder", "Tree", "Trees"]
@@ -57,16 +63,8 @@ _ENOUGH = 65_536
 _MEMORABLE = 256
 """Longest path that is remembered: noise is short, and hostile paths have up to 4096 characters."""
 
-_NOISE, _LOOK, _MAYBE, _LEAF = 0, 1, 2, 3
-
-_KEYS = frozenset(name for name in Glance.__struct_fields__ if name != "time")
 _glance = msgspec.json.Decoder(Glance).decode
 _decode = msgspec.json.Decoder(Record).decode
-_decode_anything = msgspec.json.Decoder().decode
-_split = msgspec.json.Decoder(msgspec.Raw).decode_lines
-_encode = msgspec.json.Encoder().encode
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_FAILURES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class TetragonDecoder:
@@ -95,7 +93,7 @@ class TetragonDecoder:
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """A record of Tetragon has exactly one of its `process_*` keys on top."""
-        return any(key in _KEYS for key in record)
+        return any(key in KEYS for key in record)
 
     def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`."""
@@ -130,8 +128,8 @@ class TetragonDecoder:
         for line, text in lines:
             try:
                 looks.append((_glance(text), line, text))
-            except _FAILURES:
-                for record in _records_of(text):
+            except FAILURES:
+                for record in records_of(text):
                     self._look_again(record, looks, file, line, batch)
         return looks
 
@@ -142,14 +140,14 @@ class TetragonDecoder:
         try:
             looks.append((_glance(text), line, text))
             return
-        except _FAILURES as error:
+        except FAILURES as error:
             reason = _reason(error)
-        rewritten = _rewritten(text)
+        rewritten = rewrite(text)
         if rewritten:
             looks.append((_glance(rewritten), line, rewritten))
             return
         batch.records += 1
-        if _is_of_another_kind(text):
+        if is_of_another_kind(text):
             batch.leftover.append((line, text))
         else:
             batch.problems.append(Problem(file, line, "malformed", reason))
@@ -194,7 +192,7 @@ class TetragonDecoder:
         """Note a process in its pod's tree; whether its exec may be more than that."""
         program = self._programs.get(process.binary) or self._learn_program(process.binary)
         kind = program[1]
-        if kind == _LEAF and not self._first_execs:
+        if kind == LEAF and not self._first_execs:
             return False
         pod = process.pod
         if pod is None or not pod.uid:
@@ -213,7 +211,7 @@ class TetragonDecoder:
         )
         if process.ns is not None and process.ns.mnt is not None and process.ns.mnt.is_host:
             return True
-        return self._first_execs or kind == _LOOK or (kind == _MAYBE and _may_matter(process.arguments))
+        return self._first_execs or kind == LOOK or (kind == MAYBE and may_matter(process.arguments))
 
     def _probe_matters(self, glance: Glance) -> bool:
         """Whether what a probe saw is more than known noise."""
@@ -229,7 +227,7 @@ class TetragonDecoder:
     def _learn_program(self, binary: str) -> tuple[str, int]:
         if len(self._programs) >= _ENOUGH:
             self._programs.clear()
-        program = (told_path(binary), _program_class(binary))
+        program = (told_path(binary), program_class(binary))
         if len(binary) <= _MEMORABLE:
             self._programs[binary] = program
         return program
@@ -317,9 +315,9 @@ class TetragonDecoder:
             batch.leftover.append((line, text))
             return
         try:
-            record = _decode_leniently(text)
+            record = decode_leniently(text)
             event = self._event(record, glance, file, line)
-        except (*_FAILURES, ValueError) as error:
+        except (*FAILURES, ValueError) as error:
             batch.problems.append(Problem(file, line, "malformed", _reason(error)))
             if _is_sifted(glance):
                 batch.recognised -= 1
@@ -377,89 +375,8 @@ class TetragonDecoder:
             batch.first_ns, batch.last_ns = min(known), max(known)
 
 
-def _records_of(line: bytes) -> list[bytes]:
-    """The records on one line: one, unless files were put together of which one lacks its last newline."""
-    if not line.strip():
-        return []
-    if b"}{" not in line and b"} {" not in line:
-        return [line]
-    try:
-        return [bytes(raw) for raw in _split(line)]
-    except _FAILURES:
-        return [line]
-
-
-def _rewritten(text: bytes) -> bytes:
-    """A record that another exporter wrote on the way, as Tetragon writes it: numbers that became text, and nulls where
-    nothing should be. Empty when it cannot be read so either, or is not Tetragon's."""
-    try:
-        value = _without_nulls(_decode_anything(text))
-        if not isinstance(value, dict) or not any(key in _KEYS for key in value):
-            return b""
-        return _encode(msgspec.convert(value, Record, strict=False))
-    except _FAILURES:
-        return b""
-
-
-def _decode_leniently(text: bytes) -> Record:
-    """A record in full; where only a field that a first look does not need is written oddly, as Tetragon would write it."""
-    try:
-        return _decode(text)
-    except _FAILURES:
-        rewritten = _rewritten(text)
-        if not rewritten:
-            raise
-        return _decode(rewritten)
-
-
-def _without_nulls(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
-
-
-def _program_class(binary: str) -> int:
-    """What an exec of `binary` needs: nothing, not even a place in the tree; nothing; a look at its arguments only when
-    they hold a telling word; a look in any case."""
-    if binary in LEAVES:
-        return _LEAF
-    if binary.startswith((*TEMPORARY, NODE_ROOT)):
-        return _LOOK
-    # A wrapper (env, timeout) starts the installer as a process of its own.
-    return {"tool": _LOOK, "interpreter": _MAYBE, "shell": _MAYBE, "host": _LOOK}.get(
-        program_kind(binary), _NOISE
-    )
-
-
 _TOLD = frozenset({"install", "download", "build-hook", "publish", "host-entry"})
 """Activities of which every exec is an event."""
-
-
-_FLAGS = 8
-"""Longest arguments of a shell that a terminal starts: `-l`, `--login`, `-i`."""
-
-
-def _may_matter(arguments: str) -> bool:
-    """A first look at the arguments of an interpreter or shell, written out because it runs for every start of one:
-    could it install something, or run a script that may have landed?"""
-    return (
-        "install" in arguments
-        or "download" in arguments
-        or "upload" in arguments
-        or "publish" in arguments
-        or "setup.py" in arguments
-        or "_in_process" in arguments
-        or "pip" in arguments
-        or "npm" in arguments
-        or "conda" in arguments
-        or "poetry" in arguments
-        or "pdm" in arguments
-        or "yarn" in arguments
-        or "clone" in arguments
-        or not arguments
-        or (len(arguments) <= _FLAGS and arguments.startswith("-"))
-        or (("/tmp/" in arguments or "/dev/shm/" in arguments) and not arguments.startswith("-c"))  # noqa: S108
-    )
 
 
 def _is_sifted(glance: Glance) -> bool:
@@ -471,7 +388,7 @@ def _is_sifted(glance: Glance) -> bool:
 
 
 def _understood(glance: Glance) -> bool:
-    return _is_sifted(glance) or any(getattr(glance, key) is not None for key in _KEYS)
+    return _is_sifted(glance) or any(getattr(glance, key) is not None for key in KEYS)
 
 
 def _sifted_as(glance: Glance) -> str:
@@ -498,20 +415,9 @@ def _kind(record: Record) -> str:
     return "dropped" if record.rate_limit_info is not None else "other"
 
 
-def _is_of_another_kind(text: bytes) -> bool:
-    """A line that fails as Tetragon's but is JSON without any of its keys belongs to somebody else."""
-    try:
-        members = _decode_object(text)
-    except msgspec.ValidationError:
-        return True  # no object
-    except _FAILURES:
-        return False
-    return not any(key in _KEYS for key in members)
-
-
 def _reason(error: Exception) -> str:
     """Why a record cannot be used, without any of its content."""
-    return why(error) if isinstance(error, _FAILURES) else f"time: {error}"
+    return why(error) if isinstance(error, FAILURES) else f"time: {error}"
 
 
 def _ns_or_zero(text: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import msgspec
 from eightysix.model.case import Act, Case, CaseState, Entry
 from eightysix.model.errors import StateError, UsageError
 from eightysix.model.incident import Incident
+from eightysix.model.stored import as_json, read_stored, visible
 from eightysix.model.words import Verdict
 from eightysix.store.sqlite_errors import told
 
@@ -156,7 +157,7 @@ class Casebook:
 
     def _record(self, incident: Incident, now: str) -> bool:
         rank = incident.verdict.rank
-        document = _encode(incident)
+        document = as_json(incident)
         row = self._database.execute(
             "SELECT json, state, closed_rank FROM incident WHERE id = ?", (incident.id,)
         ).fetchone()
@@ -188,7 +189,7 @@ class Casebook:
         verdict = next(verdict for verdict in Verdict if verdict.rank == rank)
         self._database.execute(
             "INSERT INTO entry (incident, at, who, what, text, revision, verdict) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (key, now, _plain(who), str(what), _plain(text), revision, str(verdict)),
+            (key, now, visible(who), str(what), visible(text), revision, str(verdict)),
         )
         closed_rank = rank if what is Act.CLOSE else 0
         self._database.execute(
@@ -200,7 +201,7 @@ class Casebook:
     def _row(self, start: str) -> tuple[str, str, str, str, bytes]:
         """The row that `start` means; `UsageError` where it means none or several."""
         found: list[tuple[str, str, str, str, bytes]] = []
-        start = _plain(start)
+        start = visible(start)
         if start:
             query = f"SELECT {_COLUMNS} FROM incident WHERE id >= ? AND id < ? LIMIT 9"  # noqa: S608
             found = self._database.execute(query, (start, start + "\U0010ffff")).fetchall()
@@ -233,12 +234,7 @@ class Casebook:
         return Case(CaseState(state), first_seen, last_seen, incident, entries)
 
     def _decode(self, document: bytes) -> Incident:
-        try:
-            return msgspec.json.decode(document, type=Incident)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise StateError(
-                f"{self.path} holds an incident that cannot be read", f"move it away: {_RESCUE}"
-            ) from error
+        return read_stored(_decode, document, f"an incident in {self.path}", _RESCUE)
 
     def _trim(self) -> None:
         (count,) = self._database.execute("SELECT count(*) FROM incident").fetchone()
@@ -279,27 +275,7 @@ def _make_private(folder: str, path: str) -> None:
         ) from error
 
 
-def _encode(incident: Incident) -> bytes:
-    try:
-        return msgspec.json.encode(incident)
-    except UnicodeEncodeError:
-        builtins: object = msgspec.to_builtins(incident)
-        return msgspec.json.encode(_without_surrogates(builtins))
-
-
-def _without_surrogates(value: object) -> object:
-    if isinstance(value, str):
-        return _plain(value)
-    if isinstance(value, Sequence):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _without_surrogates(item) for key, item in value.items()}
-    return value
-
-
-def _plain(text: str) -> str:
-    """`text` without lone surrogates, which no database keeps."""
-    return text.encode("utf-8", "backslashreplace").decode()
+_decode = msgspec.json.Decoder(Incident).decode
 
 
 def _time(seconds: float) -> str:

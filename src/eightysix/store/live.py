@@ -15,6 +15,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,8 +23,10 @@ from typing import Any
 from msgspec import Struct
 
 from eightysix.model.errors import StateError
+from eightysix.model.stored import REBUILT
+from eightysix.store.sqlite_errors import told
 
-__all__ = ["VERSION", "Commit", "LiveStore", "OutboxRow", "SourceRow", "StoreUnavailableError"]
+__all__ = ["VERSION", "Commit", "LiveStore", "OutboxRow", "SourceRow"]
 
 VERSION = 1
 """`PRAGMA user_version` of the layout below."""
@@ -42,9 +45,7 @@ CREATE TABLE delivered (sink TEXT, id TEXT, revision TEXT, PRIMARY KEY (sink, id
 """
 
 
-class StoreUnavailableError(StateError):
-    """The state could not be written now: the disk is full or fails, or somebody else holds the file. Nothing was lost, and
-    writing may be tried again."""
+_KEPT = "what was read since the last commit is kept in memory and written then"
 
 
 class SourceRow(Struct, frozen=True):
@@ -149,7 +150,7 @@ class LiveStore:
     def commit(self, change: Commit) -> None:
         """Write all of `change` or nothing; durable when it returns (`synchronous=FULL`)."""
         shard = self._shard
-        with _told_clearly(self.path), self._connection as db:
+        with _told(self.path), self._connection as db:
             db.execute("BEGIN IMMEDIATE")
             for key in change.forgotten:
                 db.execute("DELETE FROM pod WHERE key = ?", (key,))
@@ -183,7 +184,7 @@ class LiveStore:
     def mark(self, taken: Iterable[tuple[str, str, str]], sinks: Sequence[str]) -> None:
         """Note that these (sink, id, revision) are done with. What is done with at all `sinks` is sent; of that, only the
         latest revision of each incident is kept."""
-        with _told_clearly(self.path), self._connection as db:
+        with _told(self.path), self._connection as db:
             db.execute("BEGIN IMMEDIATE")
             rows = list(taken)
             db.executemany("INSERT OR IGNORE INTO delivered VALUES (?, ?, ?)", rows)
@@ -200,49 +201,12 @@ class LiveStore:
                     )
 
     def _read(self, query: str) -> list[tuple[Any, ...]]:
-        with _told_clearly(self.path):
+        with _told(self.path):
             return self._connection.execute(query).fetchall()
 
 
-_PASSING = frozenset(
-    {
-        sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM,
-    }
-)  # fmt: skip
-"""What may be over the next time: no reason to stop detecting."""
-
-
-class _told_clearly:  # noqa: N801 - reads as a verb where it is used
-    """Turns the errors of SQLite into ours."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not isinstance(error, sqlite3.Error):
-            return
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _PASSING:
-            raise StoreUnavailableError(
-                f"the state in {self._path} cannot be written: {error}",
-                "make room on that disk, or end who else holds the file; what was read since the last commit is kept in memory"
-                " and written then",
-            ) from error
-        if code in (0, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise StateError(
-                f"the state in {self._path} is damaged: {error}",
-                f"move it away (mv {self._path} {self._path}.damaged) and start again: it is built anew from the telemetry"
-                " that is still there",
-            ) from error
-        raise StateError(
-            f"the state in {self._path} cannot be used: {error}", "check the folder, its rights and its disk"
-        ) from error
+def _told(path: Path) -> AbstractContextManager[None]:
+    return told(str(path), REBUILT, _KEPT)
 
 
 def _locked(path: Path) -> int:
@@ -266,7 +230,7 @@ def _locked(path: Path) -> int:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    with _told_clearly(path):
+    with _told(path):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # nobody else may read it
         connection = sqlite3.connect(
             path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False
@@ -285,8 +249,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             elif version != VERSION:
                 raise StateError(
                     f"the state in {path} has version {version}, and this release reads {VERSION}",
-                    f"move it away (mv {path} {path}.old) and start again: it is built anew from the telemetry that is"
-                    " still there",
+                    f"move it away (mv {path} {path}.old) and start again: {REBUILT}",
                 )
         except BaseException:
             connection.close()

@@ -35,7 +35,7 @@ class Caller:
 @dataclass(frozen=True, eq=False)
 class Request:
     """One API request. `name` is empty for lists; `code` is the answer; `issued` the id of a token minted by it; `body`
-    what it sends, where the audit policy logs at level Request."""
+    what it sends, where the audit policy logs at level Request, and `answer` what comes back, at RequestResponse."""
 
     verb: str
     resource: str
@@ -48,6 +48,7 @@ class Request:
     user_agent: str = _PYTHON_CLIENT
     issued: str = ""
     body: Record | None = None
+    answer: Record | None = None
 
     @property
     def uri(self) -> str:
@@ -90,6 +91,13 @@ def operator(name: str = "mira@contoso.example") -> Caller:
     return Caller(
         name, uuid_id("user", name), ("sg-ml-operators", "system:authenticated"), (), "198.51.100.20"
     )
+
+
+def controller(name: str) -> Caller:
+    """A controller of the control plane, which acts by a service account of its own."""
+    account = f"system:serviceaccount:kube-system:{name}"
+    groups = ("system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated")
+    return Caller(account, uuid_id("account", account), groups, (), "172.31.0.12")
 
 
 def control_plane(node: str) -> tuple[tuple[Caller, Request], ...]:
@@ -135,7 +143,7 @@ def audit_event(
     event: Record = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
-        "level": "Metadata" if request.body is None else "Request",
+        "level": "RequestResponse" if request.answer else "Metadata" if request.body is None else "Request",
         "auditID": uuid_id("audit", caller.username, request.uri, request.verb, time_ns),
         "stage": stage,
         "requestURI": request.uri,
@@ -151,6 +159,8 @@ def audit_event(
         )
     if request.body is not None and not begun:
         event["requestObject"] = request.body
+    if request.answer is not None and not begun:
+        event["responseObject"] = request.answer
     event["requestReceivedTimestamp"] = rfc3339(time_ns, 6)
     event["stageTimestamp"] = rfc3339(time_ns if begun else time_ns + took, 6)
     if not minimal and not begun:
@@ -214,7 +224,7 @@ def _aks_audit(cluster: Cluster, event: Record) -> Record:
         "RequestObject": event.get("requestObject", {}),
         "RequestReceivedTime": event["requestReceivedTimestamp"],
         "RequestUri": event["requestURI"],
-        "ResponseObject": {},
+        "ResponseObject": event.get("responseObject", {}),
         "ResponseStatus": event.get("responseStatus", {}),
         "SourceIps": event["sourceIPs"],
         "Stage": event["stage"],

@@ -23,7 +23,7 @@ _IN_PROCESS = (
 )
 _AT_START = "to the kernel alone it is a pod that installs its dependencies, identifies itself and works"
 _NO_PYTHON = "what acts is no Python, so the sensor is not in it, and nobody else saw the landing"
-_VOLUME = "nothing lands in this pod: what runs came with a volume, from the pod before"
+_VOLUME = "that the package came with a volume takes the audit log for the claim and the sensor for the package at work"
 _REFUSED = "the attempt was refused, and nothing followed"
 
 _NOT_SEEN: Mapping[tuple[str, str], str] = {
@@ -48,17 +48,15 @@ _NOT_SEEN: Mapping[tuple[str, str], str] = {
         "sensor-audit",
     ): "a script that something else than pip wrote: only the kernel sees it written",
     ("build-shell", "sensor-audit"): _NO_PYTHON,
+    ("volume-replaced-pod", "kernel-audit"): _VOLUME,
+    ("volume-replaced-pod", "kernel-sensor"): _VOLUME,
+    ("volume-replaced-pod-pth", "kernel-audit"): _VOLUME,
+    ("volume-replaced-pod-pth", "kernel-sensor"): _VOLUME,
 }
 """By scenario and telemetry, why nothing at `suspect` can be asked for."""
 
 _HARMLESS: Mapping[str, str] = {"metadata-denied": _REFUSED, "metadata-denied-tcp": _REFUSED}
 """Attempts that came to nothing."""
-
-_NO_RULE: Mapping[str, str] = {
-    "volume-replaced-pod": _VOLUME,
-    "volume-replaced-pod-pth": _VOLUME,
-}
-"""What the telemetry shows and no rule judges: told apart from what it does not show."""
 
 _ASKED_BEYOND_TESTS = frozenset(
     "breach-86s breach-fast breach-at-import breach-sdk breach-forked-worker breach-forked-worker-bare "
@@ -108,7 +106,6 @@ def bounds_of(scenario: Scenario, label: Label, setting: Setting) -> Bounds:
             "" if setting.name else "no Tetragon on the node, and not both of sensor and audit log",
         ),
         ("telemetry", _NOT_SEEN.get((scenario.name, setting.name))),
-        ("rules", _NO_RULE.get(scenario.name)),
     ):
         if why_not:
             return Bounds("none", label.at_most, why_not, gap)

@@ -8,7 +8,7 @@ import msgspec
 
 from eightysix.model.finding import SCHEMA, FileVerdict, Finding, ScannedFile, ScanReport
 from eightysix.report.findings.interface import Setting
-from eightysix.report.json_text import encode, harmless
+from eightysix.report.json_text import indented
 
 __all__ = ["FORMAT", "JsonFormat"]
 
@@ -31,7 +31,7 @@ class JsonFormat:
         for file in report.files:
             counts[file.verdict] += 1
         document = _Document(SCHEMA, report.findings, report.files, counts)
-        yield harmless(msgspec.json.format(encode(document), indent=2).decode()) + "\n"
+        yield indented(document)
 
 
 FORMAT = JsonFormat()

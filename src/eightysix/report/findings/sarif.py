@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from urllib.parse import quote
 
-import msgspec
-
 from eightysix.model.finding import FileVerdict, Finding, ScanReport, Severity
+from eightysix.model.stored import as_json
 from eightysix.report.findings.interface import RuleText, Setting, by_path, place
-from eightysix.report.json_text import encode, harmless
+from eightysix.report.json_text import indented
 
 __all__ = ["FORMAT", "SarifFormat"]
 
@@ -58,7 +57,7 @@ class SarifFormat:
             "results": [_result(finding, index[finding.rule]) for finding in findings],
         }
         document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-        yield harmless(msgspec.json.format(encode(document), indent=2).decode()) + "\n"
+        yield indented(document)
 
 
 def _rule(name: str, text: RuleText | None) -> Json:
@@ -107,7 +106,7 @@ def _result(finding: Finding, rule_index: int) -> Json:
 def _fingerprint(finding: Finding) -> str:
     """Stays the same when the same thing is found at another offset."""
     parts = (finding.rule, finding.path, finding.member, finding.why)
-    return blake2b(encode(parts), digest_size=16).hexdigest()
+    return blake2b(as_json(parts), digest_size=16).hexdigest()
 
 
 FORMAT = SarifFormat()

@@ -216,6 +216,11 @@ class Courier:
                 )
         return told
 
+    @property
+    def pending(self) -> int:
+        """How many deliveries wait or are under way, over all sinks."""
+        return sum(lane.mailbox.pending for lane in self._lanes.values())
+
     def said(self) -> list[str]:
         """What the operator should read, since the last call: a receiver that went down or came back, dead letters."""
         said = []

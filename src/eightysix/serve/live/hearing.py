@@ -5,7 +5,7 @@ Times here are nanoseconds since 1970 by the clock of this machine, because a re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -75,23 +75,22 @@ class Hearing:
         self._silence_ns = silence_ns
         self._files: dict[str, _Heard] = {}
 
-    def heard(self, file: str, now_ns: int) -> bool:
-        """Something came from `file`; whether that ends a silence."""
+    def heard(self, file: str, now_ns: int) -> None:
+        """Something came from `file`; a silence ends with it."""
         name = input_of(file)
         known = self._files.pop(name, None)
         if known is None:
             self._files[name] = _Heard(now_ns)
             if len(self._files) > MAX_INPUTS:
                 del self._files[next(iter(self._files))]
-            return False
+            return
         self._files[name] = known  # the last in the order
-        ends = bool(known.gaps) and known.gaps[-1].kind == "silent" and not known.gaps[-1].until_ns
-        if ends:
-            known.gaps[-1] = Gap("silent", known.gaps[-1].since_ns, now_ns)
+        last = known.gaps[-1] if known.gaps else None
+        if last is not None and last.kind == "silent" and not last.until_ns:
+            known.gaps[-1] = Gap("silent", last.since_ns, now_ns)
         else:
             known.longest_ns = max(known.longest_ns, now_ns - known.last_ns)
         known.last_ns = now_ns
-        return ends
 
     def dropped(self, file: str, now_ns: int) -> None:
         """The source says that it dropped records."""
@@ -143,42 +142,36 @@ def inputs_of(incident: Incident) -> set[str]:
 
 def carried_over(incident: Incident, before: Incident, suspect_at: int) -> Incident:
     """`incident` with what was said of silence before a restart, as long as nothing was heard since."""
-    said = [reason for reason in before.why if reason.text.startswith(_TOLD)]
-    if not said:
-        return incident
-    score = incident.score + sum(reason.points for reason in said)
-    verdict = (
-        Verdict.SUSPECT if incident.verdict is Verdict.WATCH and score >= suspect_at else incident.verdict
+    return _with_reasons(
+        incident, [reason for reason in before.why if reason.text.startswith(_TOLD)], suspect_at
     )
-    return msgspec.structs.replace(incident, why=(*incident.why, *said), score=score, verdict=verdict)
 
 
 def with_gaps(incident: Incident, gaps: Iterable[tuple[str, Gap]], suspect_at: int) -> Incident:
-    """`incident` with what silence says of it: points once for each kind, up to `suspect` and never to `contain`."""
-    why = list(incident.why)
-    score = incident.score
-    seen: set[str] = set()
+    """`incident` with what silence says of it: points once for each kind."""
+    first: dict[str, Reason] = {}
     for file, gap in gaps:
-        if gap.kind in seen:
-            continue
-        seen.add(gap.kind)
-        since = rfc3339(gap.since_ns)
-        if gap.kind == "silent":
-            points, until = SILENCE_POINTS, f" until {rfc3339(gap.until_ns)}" if gap.until_ns else ""
-            text = f"{_TOLD}fell silent: nothing from {file} since {since}{until}"
-        elif gap.kind == "ended":
-            points = SILENCE_POINTS
-            text = f"{_TOLD}ended: nothing comes from {file} since {since}"
-        else:
-            points, text = (
-                DROP_POINTS,
-                f"{_TOLD}dropped records: {file}, told at {since}",
-            )
-        why.append(Reason(points, text, Basis.JUDGED))
-        score += points
-    if not seen:
+        first.setdefault(gap.kind, _reason(file, gap))
+    return _with_reasons(incident, list(first.values()), suspect_at)
+
+
+def _reason(file: str, gap: Gap) -> Reason:
+    since = rfc3339(gap.since_ns)
+    if gap.kind == "dropped":
+        return Reason(DROP_POINTS, f"{_TOLD}dropped records: {file}, told at {since}", Basis.JUDGED)
+    if gap.kind == "ended":
+        text = f"{_TOLD}ended: nothing comes from {file} since {since}"
+    else:
+        until = f" until {rfc3339(gap.until_ns)}" if gap.until_ns else ""
+        text = f"{_TOLD}fell silent: nothing from {file} since {since}{until}"
+    return Reason(SILENCE_POINTS, text, Basis.JUDGED)
+
+
+def _with_reasons(incident: Incident, reasons: Sequence[Reason], suspect_at: int) -> Incident:
+    """`incident` with more reasons: they raise it up to `suspect` and never to `contain`."""
+    if not reasons:
         return incident
-    verdict = incident.verdict
-    if verdict is Verdict.WATCH and score >= suspect_at:
-        verdict = Verdict.SUSPECT
-    return msgspec.structs.replace(incident, why=tuple(why), score=score, verdict=verdict)
+    score = incident.score + sum(reason.points for reason in reasons)
+    raised = incident.verdict is Verdict.WATCH and score >= suspect_at
+    verdict = Verdict.SUSPECT if raised else incident.verdict
+    return msgspec.structs.replace(incident, why=(*incident.why, *reasons), score=score, verdict=verdict)

@@ -11,8 +11,8 @@ from eightysix.context.addresses import Fact
 from eightysix.detect.engine import Engine, key_of
 from eightysix.detect.journal import Delta, apply_delta, decode_delta, encode_delta
 from eightysix.detect.state import PodState, decode_state, encode_state
-from eightysix.model.errors import StateError
 from eightysix.model.event import Event
+from eightysix.model.stored import read_stored
 from eightysix.store.live import Commit, LiveStore, OutboxRow, SourceRow
 
 __all__ = ["PENDING_EVENTS", "SNAPSHOT_BYTES", "Keeper"]
@@ -101,6 +101,8 @@ class Keeper:
     def end(self, key: str, incidents: Iterable[str]) -> None:
         """A pod is let go, and the incidents that were told of it are over."""
         self._pending.pop(key, None)
+        # Names of its destinations run out later: what is stored of it must hold nothing else.
+        self._whole.add(key)
         self._ended.extend(incidents)
 
     def change(self, sources: Mapping[str, SourceRow], news: Sequence[OutboxRow]) -> Commit:
@@ -171,6 +173,7 @@ class Keeper:
         self._whole.update(key for key, _ in change.journal)
         self._unwritten += change.outbox
         self._ended += change.ended
+        self._thorough = self._thorough or bool(change.forgotten)
 
     def _snapshot(self, key: str) -> bytes:
         if key == LEARNT:
@@ -179,26 +182,17 @@ class Keeper:
 
     def _state(self, key: str) -> PodState:
         engine = self._engine
+        names = engine.names.get(key, {})
         known = engine.states.get(key)
-        if known is not None:
-            return known
-        return PodState(
-            key=key,
-            processes=engine.trees.get(key, {}),
-            contacts=engine.contacts.get(key, {}),
-            names=engine.names.get(key, {}),
-        )
+        if known is not None:  # a live engine keeps names beside the states
+            return msgspec.structs.replace(known, names=names)
+        processes, contacts = engine.trees.get(key, {}), engine.contacts.get(key, {})
+        return PodState(key=key, processes=processes, contacts=contacts, names=names)
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Fact]).decode
+_decode_facts = msgspec.msgpack.Decoder(list[Fact]).decode
 
 
 def _facts(data: bytes) -> list[Fact]:
-    try:
-        return _decode(data)
-    except msgspec.MsgspecError as error:
-        raise StateError(
-            f"stored addresses of nodes and pods cannot be read: {error}",
-            "delete the state file; it is rebuilt",
-        ) from error
+    return read_stored(_decode_facts, data, "what was learnt of addresses")

@@ -16,7 +16,7 @@ from eightysix.detect.combine import Case
 from eightysix.detect.engine import key_of
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.live import LiveEngine
-from eightysix.detect.revisions import Told
+from eightysix.detect.revisions import ANEW, GONE, LATER, Told
 from eightysix.detect.state import PodState, expire
 from eightysix.detect.suppress import facts_of, suppress
 from eightysix.model.event import Event
@@ -27,7 +27,8 @@ from eightysix.serve.live.hearing import Hearing, carried_over, input_of, inputs
 from eightysix.serve.live.keeper import Keeper
 from eightysix.serve.replay import Replay
 from eightysix.sources.lines import Block
-from eightysix.store.live import LiveStore, OutboxRow, SourceRow, StoreUnavailableError
+from eightysix.store.live import LiveStore, OutboxRow, SourceRow
+from eightysix.store.sqlite_errors import StoreUnavailableError
 
 __all__ = ["BUDGET_BYTES", "Followed", "Watch", "WatchOptions", "WatchStats"]
 
@@ -78,7 +79,6 @@ class WatchOptions(Struct, frozen=True):
 class WatchStats(Struct):
     """Counts since the start, for the metrics. Times are seconds of the clock that the loop was given."""
 
-    turns: int = 0
     commits: int = 0
     failed_commits: int = 0
     revisions: dict[str, int] = field(default_factory=dict)  # by verdict
@@ -86,7 +86,6 @@ class WatchStats(Struct):
     unreadable: int = 0
     late: int = 0
     expired_pods: int = 0
-    last_turn: float = 0.0
     last_commit: float = 0.0
     trouble: str = ""
     commit_times: list[float] = field(default_factory=list)  # of each commit, until somebody takes them
@@ -130,25 +129,23 @@ class Watch:
         self._untold: list[Incident] = []
         self.behind = False
         """Whether there is more to read than the last turn read."""
+        self._all_judged = False
+        """Whether every pod was judged since the start: before, nobody knows what is no longer supported."""
         self._silent: set[str] = set()
         self._later: set[str] = set()
-        self._newest_ns = 0
+        self._newest_ns = 0  # of the records that the pods themselves could not write
         self._ended: dict[str, None] = {}
         self._next_settle = self._next_expire = self._last_settle = 0.0
-        self.told = Told(decode_incident(row.json) for row in store.told())
+        rows = store.told()
+        self.told = Told(decode_incident(row.json) for row in rows)
         self._where = {i.id: i.pod.uid for i in self.told.latest.values() if i.pod is not None and i.pod.uid}
-        sent = {row.id for row in store.told() if row.sent}
+        sent = {row.id for row in rows if row.sent}
         for name, key in list(self._where.items()):  # let go while somebody had still to be told
             if name in sent and not self._keeper.is_kept(key):
                 del self._where[name]
                 self.told.forget(name)
                 self._keeper.end(key, [name])
         self._live.dirty.update(replay.engine.states)
-
-    @property
-    def newest_ns(self) -> int:
-        """The time of the newest record that the pods themselves could not write; 0 before the first."""
-        return self._newest_ns
 
     @property
     def committed(self) -> Mapping[str, SourceRow]:
@@ -175,16 +172,16 @@ class Watch:
         # Far behind, the next blocks change the same pods again: a few are judged in each turn, and told once a second.
         self.behind = not last and sum(len(block.data) for block in blocks) >= BUDGET_BYTES // 2
         self._look_later(len(self._later) if last else LATER_AT_ONCE)
-        cases = self._live.quick(JUDGED_BEHIND if self.behind else None)
         settles = last or self._may_settle(started)
-        if settles:
-            cases += self._settle()
+        # Settling judges all that changed. To judge a pod before what is joined to it would tell less than is known.
+        cases = self._settle() if settles else self._live.quick(JUDGED_BEHIND if self.behind else None)
         if last or started >= self._listens_at:
             self._listens_at = started + 1.0
             cases += self._listen()
         self._untold += self._news(cases)
-        if settles:
-            self._untold += self._taken_back()
+        if settles or not (self._all_judged or self._live.dirty):
+            self._untold += self._taken_back(LATER if self._all_judged else ANEW)
+            self._all_judged = True
         if last or started >= self._next_expire:
             self._expire()
         if (
@@ -194,8 +191,6 @@ class Watch:
         ):
             news, self._untold = self._untold, []
             self._commit(inputs, news)
-        stats.turns += 1
-        stats.last_turn = started
         return bool(blocks)
 
     def _look_later(self, most: int) -> None:
@@ -284,16 +279,16 @@ class Watch:
                 self.stats.revisions[verdict] = self.stats.revisions.get(verdict, 0) + 1
         return news
 
-    def _taken_back(self) -> list[Incident]:
-        """Incidents that were told of pods that are still kept, and that nothing supports any more."""
+    def _taken_back(self, why: str) -> list[Incident]:
+        """Incidents that were told and that nothing supports any more. Of a pod that was let go, and of a rollout, whose
+        pods go one by one, nothing is left that could: they are taken back only with their rule."""
         current = {name for case in self._live.cases() for name in (case.incident.id, *case.incident.aliases)}
-        known = self.told.latest
+        rules = {rule.id for rule in self.replay.engine.rules}
         lost = [
-            known[name]
-            for name, key in self._where.items()
-            if name in known
-            and not current.intersection((name, *known[name].aliases))
-            and self._keeper.is_kept(key)
+            (incident, why if incident.rule in rules else GONE)
+            for name, incident in self.told.latest.items()
+            if not current.intersection((name, *incident.aliases))
+            and (incident.rule not in rules or self._keeper.is_kept(self._where.get(name, "")))
         ]
         return self.told.take_back(lost)
 

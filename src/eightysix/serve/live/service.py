@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Protocol
 
 from eightysix.model.errors import StateError
@@ -13,7 +13,8 @@ from eightysix.serve.deliver.interface import Delivery
 from eightysix.serve.deliver.threads import DeliveryThreads
 from eightysix.serve.live.loop import Followed, Watch
 from eightysix.store.casebook import Casebook
-from eightysix.store.live import LiveStore, StoreUnavailableError
+from eightysix.store.live import LiveStore
+from eightysix.store.sqlite_errors import StoreUnavailableError
 
 __all__ = ["Following", "Outlets", "serve"]
 
@@ -61,7 +62,7 @@ class Outlets:
 
     def tell(self, incidents: Sequence[Incident]) -> None:
         """Deliver `incidents`, and put them on the desk of the analysts."""
-        self._offer(incidents, frozenset())
+        self._offer(incidents)
         self._record(incidents)
 
     def _record(self, incidents: Sequence[Incident]) -> None:
@@ -98,14 +99,14 @@ class Outlets:
             left, self._left = self._left, ()
             self._left = self._threads.offer(left)
 
-    def finish(self, timeout_s: float = 10.0) -> None:
-        """Wait for what is under way; what is not taken by then stays in the outbox for the next start."""
+    def finish(self, timeout_s: float = 10.0) -> int:
+        """Wait for what is under way; how many deliveries were not taken by then. They stay in the outbox for the next
+        start."""
         self._threads.stop(timeout_s)
         self.turn()
+        return self._threads.courier.pending + len(self._left)
 
-    def _offer(
-        self, incidents: Sequence[Incident], done: frozenset[tuple[str, str, str]] | set[tuple[str, str, str]]
-    ) -> None:
+    def _offer(self, incidents: Sequence[Incident], done: Container[tuple[str, str, str]] = ()) -> None:
         items = [Delivery(incident.id, incident.revision, incident) for incident in incidents]
         self._left = [*self._left, *self._threads.offer(items, done)]
 

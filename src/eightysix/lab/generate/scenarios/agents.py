@@ -20,6 +20,7 @@ from eightysix.lab.generate.scenarios.cast import (
     SERVICE_ACCOUNT,
     STOLEN_SECRET,
     Pace,
+    benign,
     steal,
 )
 from eightysix.lab.generate.scene import Process, Scene, Streams
@@ -144,15 +145,7 @@ def state_redirects_client(setting: Setting) -> tuple[Streams, Label, Streams]:
 
 
 def _benign(server: Process, telling: str, twin: str) -> Label:
-    return Label(
-        malicious=False,
-        at_least="none",
-        at_most="watch",
-        telling=telling,
-        twin=twin,
-        t0_s=_REVIVES,
-        pod_uid=server.container.pod.uid,
-    )
+    return benign(server, telling, twin, _REVIVES)
 
 
 @look_alike("checkpoint-revival", FULL, KERNEL_AND_SENSOR, SENSOR_AND_AUDIT)

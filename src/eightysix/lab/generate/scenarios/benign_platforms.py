@@ -25,6 +25,7 @@ from eightysix.lab.generate.programs import (
     read_service_account,
     storage,
 )
+from eightysix.lab.generate.scenarios.cast import benign
 from eightysix.lab.generate.scene import Process, Scene, Streams
 from eightysix.lab.generate.sensor import Stack
 from eightysix.lab.generate.settings import (
@@ -39,19 +40,6 @@ from eightysix.lab.generate.settings import (
 __all__: list[str] = []
 
 _PYTHON_AGENT = "OpenAPI-Generator/35.0.0/python"
-
-
-def _label(process: Process, telling: str, twin: str, t0_s: float, notes: str = "") -> Label:
-    return Label(
-        malicious=False,
-        at_least="none",
-        at_most="watch",
-        telling=telling,
-        twin=twin,
-        t0_s=t0_s,
-        pod_uid=process.container.pod.uid,
-        notes=notes,
-    )
 
 
 @look_alike("notebook-rebuild", FULL, KERNEL_AND_AUDIT, KERNEL_AND_SENSOR, AS_RECORDED)
@@ -107,13 +95,38 @@ def notebook_rebuild(setting: Setting) -> tuple[Streams, Label]:
     managed_identity(second, 942.4, again)
     call(second, 942.9, ARM, again, path="/subscriptions?api-version=2022-12-01")
     storage(second, 945.0, STORAGE, again)
-    return scene.streams(), _label(
+    return scene.streams(), benign(
         second, "the notebook's own cell asks, and for one domain only", "build-backend", 900.01
     )
 
 
+_RAY_SITE = "/opt/venv/lib/python3.11/site-packages"
+_RAY_JOB = Stack(("app:/home/ray/jobs/train.py", "ray"))
+
+
 def _ray_head(setting: Setting, *, isolated: bool) -> tuple[Streams, Label]:
     scene = Scene(setting)
+    raylet, monitor, agent = _ray_processes(scene)
+    scaler = Stack((*KUBERNETES_SDK, "ray"))
+    read_service_account(monitor, 4.4, scaler)
+    api_request(monitor, 4.5, Request("list", "pods", "ray", user_agent=_PYTHON_AGENT), scaler)
+    worker = _ray_job(raylet, _ray_environment(agent, isolated=isolated))
+    patch = Request(
+        "patch", "rayclusters", "ray", "raycluster-kuberay", group="ray.io", user_agent=_PYTHON_AGENT
+    )
+    api_request(monitor, 34.5, patch, scaler)
+    label = benign(
+        worker,
+        "it happens at start, the job's own code asks, and the API use is pods, a config map and the cluster's own object",
+        "poisoned-at-start",
+        12.0,
+        notes="the interpreter itself was written to /tmp after the start" if isolated else "",
+    )
+    return scene.streams(), label
+
+
+def _ray_processes(scene: Scene) -> tuple[Process, Process, Process]:
+    """The raylet, the autoscaler's monitor and the agent that makes environments, as `ray start --head` starts them."""
     pod = scene.pod(
         "raycluster-kuberay",
         namespace="ray",
@@ -136,7 +149,7 @@ def _ray_head(setting: Setting, *, isolated: bool) -> tuple[Streams, Label]:
     boot_python(
         ray, 0.5, ["python", "/opt/venv/bin/ray", "start", "--head", "--dashboard-host=0.0.0.0", "--block"]
     )
-    core = "/opt/venv/lib/python3.11/site-packages/ray/core/src/ray"
+    core = f"{_RAY_SITE}/ray/core/src/ray"
     ray.exec(2.0, f"{core}/gcs/gcs_server", "--log_dir=/tmp/ray/session_latest/logs --gcs_server_port=6379")
     raylet = ray.exec(
         3.0, f"{core}/raylet/raylet", "--raylet_socket_name=/tmp/ray/session_latest/sockets/raylet"
@@ -144,25 +157,23 @@ def _ray_head(setting: Setting, *, isolated: bool) -> tuple[Streams, Label]:
     monitor = ray.exec(
         3.4,
         "/opt/venv/bin/python",
-        "-u /opt/venv/lib/python3.11/site-packages/ray/autoscaler/_private/monitor.py",
+        f"-u {_RAY_SITE}/ray/autoscaler/_private/monitor.py",
     )
     boot_python(monitor, 3.4, ["python", "-u", "monitor.py"])
-    scaler = Stack((*KUBERNETES_SDK, "ray"))
-    read_service_account(monitor, 4.4, scaler)
-    api_request(monitor, 4.5, Request("list", "pods", "ray", user_agent=_PYTHON_AGENT), scaler)
     agent = raylet.exec(
         3.6,
         "/opt/venv/bin/python",
-        "-u /opt/venv/lib/python3.11/site-packages/ray/_private/runtime_env/agent/main.py",
+        f"-u {_RAY_SITE}/ray/_private/runtime_env/agent/main.py",
     )
     boot_python(agent, 3.6, ["python", "-u", "main.py"])
+    return raylet, monitor, agent
+
+
+def _ray_environment(agent: Process, *, isolated: bool) -> str:
+    """The agent installs what a job asks for, into a virtual environment of its own or beside Ray; the interpreter."""
     folder = "/tmp/ray/session_latest/runtime_resources/pip/9f2c41d0aa"
     python = f"{folder}/virtualenv/bin/python" if isolated else "/opt/venv/bin/python"
-    site = (
-        f"{folder}/virtualenv/lib/python3.11/site-packages"
-        if isolated
-        else "/opt/venv/lib/python3.11/site-packages"
-    )
+    site = f"{folder}/virtualenv/lib/python3.11/site-packages" if isolated else _RAY_SITE
     if isolated:
         virtualenv = agent.exec(
             10.0,
@@ -185,35 +196,28 @@ def _ray_head(setting: Setting, *, isolated: bool) -> tuple[Streams, Label]:
         module=True,
         took=6.0,
     )
+    return python
+
+
+def _ray_job(raylet: Process, python: str) -> Process:
+    """A worker runs the job, which takes identity, token, settings and data."""
     worker = raylet.exec(
         20.0,
         python,
-        "/opt/venv/lib/python3.11/site-packages/ray/_private/workers/default_worker.py --node-ip-address=10.244.9.31",
+        f"{_RAY_SITE}/ray/_private/workers/default_worker.py --node-ip-address=10.244.9.31",
     )
     boot_python(worker, 20.0, [python, "default_worker.py"])
-    job = Stack(("app:/home/ray/jobs/train.py", "ray"))
-    import_azure(worker, 21.0, job)
-    managed_identity(worker, 22.5, job)
-    read_service_account(worker, 23.0, Stack((*KUBERNETES_SDK, *job.frames)))
+    import_azure(worker, 21.0, _RAY_JOB)
+    managed_identity(worker, 22.5, _RAY_JOB)
+    read_service_account(worker, 23.0, Stack((*KUBERNETES_SDK, *_RAY_JOB.frames)))
     api_request(
         worker,
         23.1,
         Request("get", "configmaps", "ray", "train-settings", user_agent=_PYTHON_AGENT),
-        Stack((*KUBERNETES_SDK, *job.frames)),
+        Stack((*KUBERNETES_SDK, *_RAY_JOB.frames)),
     )
-    storage(worker, 24.0, NEW_STORAGE, Stack(("app:/home/ray/jobs/train.py", "ray")))
-    patch = Request(
-        "patch", "rayclusters", "ray", "raycluster-kuberay", group="ray.io", user_agent=_PYTHON_AGENT
-    )
-    api_request(monitor, 34.5, patch, scaler)
-    label = _label(
-        worker,
-        "it happens at start, the job's own code asks, and the API use is pods, a config map and the cluster's own object",
-        "poisoned-at-start",
-        12.0,
-        notes="the interpreter itself was written to /tmp after the start" if isolated else "",
-    )
-    return scene.streams(), label
+    storage(worker, 24.0, NEW_STORAGE, _RAY_JOB)
+    return worker
 
 
 @look_alike("ray-head", FULL, KERNEL_AND_AUDIT, KERNEL_AND_SENSOR, KERNEL_ONLY)
@@ -271,7 +275,7 @@ def _kserve(setting: Setting, *, own_secret: bool) -> tuple[Streams, Label]:
     )
     boot_python(server, 10.3, ["python", "-m", "huggingfaceserver", "--model_name=resnet"])
     server.read(13.0, "/mnt/models/model.safetensors")
-    label = _label(
+    label = benign(
         initializer,
         "an init container does it, and the initializer's own code asks"
         + (" for one secret, by name" if own_secret else ""),
@@ -345,7 +349,7 @@ def mlflow_server(setting: Setting) -> tuple[Streams, Label]:
         server, 17.1, Request("get", "configmaps", "ml", "churn-settings", user_agent=_PYTHON_AGENT), client
     )
     storage(server, 18.0, NEW_STORAGE, scorer)
-    label = _label(
+    label = benign(
         server,
         "it happens while the pod starts, the scoring server of the image asks, and the API use is one config map",
         "poisoned-at-start",
@@ -405,7 +409,7 @@ def ci_runner(setting: Setting) -> tuple[Streams, Label]:
         HUB._replace(address="203.0.113.60", host="pipelines.actions.githubusercontent.com"),
         None,
     )
-    label = _label(
+    label = benign(
         docker,
         "each credential is taken by the tool that it is for, called by the job's own steps; nothing that pip brought runs",
         "build-shell",

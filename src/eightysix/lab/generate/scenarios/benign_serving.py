@@ -21,7 +21,7 @@ from eightysix.lab.generate.programs import (
     read_service_account,
     storage,
 )
-from eightysix.lab.generate.scenarios.cast import SERVER, inference, probe, start_server
+from eightysix.lab.generate.scenarios.cast import SERVER, benign, inference, probe, start_server
 from eightysix.lab.generate.scene import TOKEN_FOLDER, Process, Scene, Streams
 from eightysix.lab.generate.sensor import Stack
 from eightysix.lab.generate.settings import (
@@ -41,19 +41,6 @@ _LANDS = 1_500.0
 _AGENT = "OpenAPI-Generator/35.0.0/python"
 
 
-def _label(process: Process, telling: str, twin: str, t0_s: float, notes: str = "") -> Label:
-    return Label(
-        malicious=False,
-        at_least="none",
-        at_most="watch",
-        telling=telling,
-        twin=twin,
-        t0_s=t0_s,
-        pod_uid=process.container.pod.uid,
-        notes=notes,
-    )
-
-
 @look_alike("dependencies-at-start", *SETTINGS)
 def dependencies_at_start(setting: Setting) -> tuple[Streams, Label]:
     """A pod installs its dependencies at start, then asks for its managed identity token and looks at its peers."""
@@ -69,7 +56,7 @@ def dependencies_at_start(setting: Setting) -> tuple[Streams, Label]:
     read_service_account(server, 6.0, client)
     api_request(server, 6.1, peers, client)
     probe(scene, container, 60.0)
-    label = _label(
+    label = benign(
         server,
         "the application asks, through azure-identity of the image; the API use is a list of pods",
         "poisoned-at-start",
@@ -98,7 +85,7 @@ def sdk_at_start(setting: Setting) -> tuple[Streams, Label]:
     install(pip, 0.21, wheels)
     server = shell.replace(2.5, "/opt/venv/bin/python", "/app/server.py")
     start_server(server, 2.5)
-    label = _label(
+    label = benign(
         server,
         "azure-identity is two seconds old, but the application is at the root of the stack and asks for nothing else",
         "breach-sdk",
@@ -130,7 +117,7 @@ def self_patching_server(setting: Setting) -> tuple[Streams, Label]:
     managed_identity(server, _LANDS + 38.0, SERVER)
     storage(server, _LANDS + 38.2, STORAGE, SERVER)
     probe(scene, container, _LANDS + 100.0)
-    return scene.streams(), _label(
+    return scene.streams(), benign(
         server, "the application asks, as it did before the install", "breach-86s", _LANDS
     )
 
@@ -157,7 +144,7 @@ def self_patching_operator(setting: Setting) -> tuple[Streams, Label]:
     _patch(server, _LANDS)
     managed_identity(server, _LANDS + 38.0, SERVER)
     storage(server, _LANDS + 38.2, STORAGE, SERVER)
-    label = _label(
+    label = benign(
         server,
         "the application asks for both, as it did before the install; the API use is a lease and a config map",
         "breach-86s",
@@ -200,7 +187,7 @@ def worker_respawn(setting: Setting) -> tuple[Streams, Label]:
         respawned, 481.4, Request("get", "configmaps", "ml", "inference-settings", user_agent=_AGENT), client
     )
     storage(respawned, 482.0, STORAGE, asks)
-    label = _label(
+    label = benign(
         respawned,
         "the new worker does what its siblings did, and the application asks",
         "breach-forked-worker",
@@ -220,7 +207,7 @@ def editable_install(setting: Setting) -> tuple[Streams, Label]:
     install(pip, 0.21, [Wheel("inference-app", "0.1.0", ("__editable__.inference_app-0.1.0.pth",))])
     server = shell.replace(2.5, "/opt/venv/bin/python", "/app/server.py")
     start_server(server, 2.5)
-    label = _label(
+    label = benign(
         server,
         "the .pth only adds a path; the application asks, long after start-up files were done",
         "hook-pth",
@@ -250,7 +237,7 @@ def setuptools_upgrade(setting: Setting) -> tuple[Streams, Label]:
     call(child, 940.9, METADATA, Stack(("urllib3", "requests", "azure-core", "azure-identity", *warm.frames)))
     storage(child, 941.1, STORAGE, warm)
     child.exit(944.0)
-    label = _label(
+    label = benign(
         child,
         "the start-up file imports setuptools and ends; the application asks afterwards",
         "hook-pth",
@@ -272,4 +259,4 @@ def two_domains_daily(setting: Setting) -> tuple[Streams, Label]:
         api_request(server, at + 0.1, Request("list", "endpoints", "ml", user_agent=_AGENT), client)
         managed_identity(server, at + 30.0, SERVER)
         storage(server, at + 31.0, STORAGE, SERVER)
-    return scene.streams(), _label(server, "nothing landed", "dropper", 0.0)
+    return scene.streams(), benign(server, "nothing landed", "dropper", 0.0)

@@ -19,8 +19,8 @@ from eightysix.lab.generate.programs import (
     pip_command,
     read_service_account,
 )
-from eightysix.lab.generate.scenarios.cast import SERVER, inference, start_server
-from eightysix.lab.generate.scene import Process, Scene, Streams
+from eightysix.lab.generate.scenarios.cast import SERVER, benign, inference, start_server
+from eightysix.lab.generate.scene import Scene, Streams
 from eightysix.lab.generate.sensor import Stack
 from eightysix.lab.generate.settings import FULL, KERNEL_AND_AUDIT, KERNEL_AND_SENSOR, KERNEL_ONLY, Setting
 
@@ -29,19 +29,6 @@ __all__: list[str] = []
 _PYTHON = "/opt/venv/bin/python"
 _RELEASES = Endpoint("203.0.113.82", 443, "release-assets.githubusercontent.com")
 _LEADER = Request("get", "leases", "ml", "inference-leader", group="coordination.k8s.io")
-
-
-def _label(process: Process, telling: str, twin: str, t0_s: float, notes: str = "") -> Label:
-    return Label(
-        malicious=False,
-        at_least="none",
-        at_most="watch",
-        telling=telling,
-        twin=twin,
-        t0_s=t0_s,
-        pod_uid=process.container.pod.uid,
-        notes=notes,
-    )
 
 
 @look_alike("inline-workers", FULL, KERNEL_AND_AUDIT, KERNEL_ONLY)
@@ -67,7 +54,7 @@ def inline_workers(setting: Setting) -> tuple[Streams, Label]:
         call(worker, at + 2.3, STORAGE, app)
         read_service_account(worker, at + 3.0, app)
         api_request(worker, at + 3.1, _LEADER, app)
-    label = _label(
+    label = benign(
         server,
         "the code on the command line is what multiprocessing writes there, and holds nothing else",
         "inline-child",
@@ -98,7 +85,7 @@ def server_from_index(setting: Setting) -> tuple[Streams, Label]:
     own = Stack(("model-gateway", f"app:{SITE_PACKAGES}/model_gateway/worker.py"))
     managed_identity(helper, 12.0, own)
     call(helper, 12.2, REDIS, own)
-    label = _label(
+    label = benign(
         server,
         "what was installed is the application: its own script takes the identities, while the container starts",
         "poisoned-at-start",
@@ -124,7 +111,7 @@ def tool_at_start(setting: Setting) -> tuple[Streams, Label]:
     server = shell.replace(14.2, _PYTHON, "/app/server.py")
     boot_python(server, 14.2, [_PYTHON, "/app/server.py"])
     managed_identity(server, 16.0, Stack(SERVER.frames))
-    label = _label(
+    label = benign(
         server, "the container's own start script fetched it, and the container is starting", "dropper", 1.4
     )
     return scene.streams(), label
@@ -152,7 +139,7 @@ def compiled_helper(setting: Setting) -> tuple[Streams, Label]:
     call(tool, 2_015.2, Endpoint("203.0.113.86", 443, "api.openai.com"), None)
     tool.exit(2_015.6)
     shell.exit(2_020.0)
-    label = _label(
+    label = benign(
         server,
         "what the server built talks to nobody, and a named person ran the other",
         "dropper",

@@ -8,6 +8,7 @@ from itertools import pairwise
 from eightysix.lab.generate.audit import Request
 from eightysix.lab.generate.cluster import Container, Image
 from eightysix.lab.generate.ids import hex_id, number
+from eightysix.lab.generate.label import Label
 from eightysix.lab.generate.programs import (
     AZURE_SDK,
     COLLECTOR,
@@ -40,6 +41,7 @@ __all__ = [
     "STOLEN_SECRET",
     "STORY",
     "Pace",
+    "benign",
     "floor",
     "inference",
     "probe",
@@ -101,6 +103,20 @@ def probe(scene: Scene, container: Container, at: float) -> None:
     """The kubelet's exec probe."""
     process = scene.session(at, container, "/opt/venv/bin/python", "-S /app/call.py /infer", probe=True)
     process.exit(at + 0.21)
+
+
+def benign(process: Process, telling: str, twin: str, t0_s: float | None = None, notes: str = "") -> Label:
+    """The truth about a look-alike: at `watch` at most; `telling` says what tells it from its `twin`."""
+    return Label(
+        malicious=False,
+        at_least="none",
+        at_most="watch",
+        telling=telling,
+        twin=twin,
+        t0_s=t0_s,
+        pod_uid=process.container.pod.uid,
+        notes=notes,
+    )
 
 
 def steal(

@@ -29,6 +29,7 @@ from eightysix.lab.generate.scenarios.cast import (
     SERVER,
     SERVICE_ACCOUNT,
     STOLEN_SECRET,
+    benign,
     inference,
     start_server,
     steal,
@@ -201,16 +202,7 @@ def model_in_release(setting: Setting) -> tuple[Streams, Label, Streams]:
 
 
 def _benign(server: Process, telling: str, twin: str, notes: str = "") -> Label:
-    return Label(
-        malicious=False,
-        at_least="none",
-        at_most="watch",
-        telling=telling,
-        twin=twin,
-        t0_s=_LANDS,
-        pod_uid=server.container.pod.uid,
-        notes=notes,
-    )
+    return benign(server, telling, twin, _LANDS, notes)
 
 
 @look_alike("remote-code-start", FULL, KERNEL_AND_AUDIT, KERNEL_AND_SENSOR, SENSOR_AND_AUDIT)

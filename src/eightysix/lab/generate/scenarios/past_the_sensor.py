@@ -17,6 +17,7 @@ from eightysix.lab.generate.scenarios.cast import (
     MANAGED_IDENTITY,
     SERVER,
     STORY,
+    benign,
     inference,
     start_server,
     steal,
@@ -80,15 +81,7 @@ def breach_sensor_silenced(setting: Setting) -> tuple[Streams, Label]:
 
 
 def _label(server: Process, telling: str) -> Label:
-    return Label(
-        malicious=False,
-        at_least="none",
-        at_most="watch",
-        telling=telling,
-        twin="breach-past-the-sensor",
-        t0_s=_LANDS,
-        pod_uid=server.container.pod.uid,
-    )
+    return benign(server, telling, "breach-past-the-sensor", _LANDS)
 
 
 @look_alike("native-client", FULL, KERNEL_AND_SENSOR)

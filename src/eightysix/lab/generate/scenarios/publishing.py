@@ -18,7 +18,7 @@ from eightysix.lab.generate.programs import (
     pip_command,
     storage,
 )
-from eightysix.lab.generate.scenarios.cast import SERVER, inference, start_server
+from eightysix.lab.generate.scenarios.cast import SERVER, benign, inference, start_server
 from eightysix.lab.generate.scene import Process, Scene, Streams
 from eightysix.lab.generate.sensor import Stack
 from eightysix.lab.generate.settings import FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, Setting
@@ -113,17 +113,6 @@ def push_without_history(setting: Setting) -> tuple[Streams, Label, Streams]:
     )
 
 
-def _benign(process: Process, telling: str, twin: str) -> Label:
-    return Label(
-        malicious=False,
-        at_least="none",
-        at_most="watch",
-        telling=telling,
-        twin=twin,
-        pod_uid=process.container.pod.uid,
-    )
-
-
 def _runner(scene: Scene, started: float, job: str) -> Process:
     """A job that installs its tools, signs in to the registry and pushes an image; with a package at the end."""
     pod = scene.pod(
@@ -165,7 +154,7 @@ def runner_publishes_daily(setting: Setting) -> tuple[Streams, Label, Streams]:
     _runner(before, -_DAY, "q4rtk")
     return (
         scene.streams(),
-        _benign(docker, "this workload published yesterday, too", "push-without-history"),
+        benign(docker, "this workload published yesterday, too", "push-without-history"),
         before.streams(),
     )
 
@@ -175,7 +164,7 @@ def runner_without_baseline(setting: Setting) -> tuple[Streams, Label]:
     """The same, and nobody knows what it did before: then that it publishes says nothing."""
     scene = Scene(setting)
     docker = _runner(scene, 0.0, "7dz2m")
-    return scene.streams(), _benign(docker, "no code that landed takes a login", "worm-in-build")
+    return scene.streams(), benign(docker, "no code that landed takes a login", "worm-in-build")
 
 
 def _notebook(scene: Scene, started: float) -> Process:
@@ -222,7 +211,7 @@ def notebook_git_push(setting: Setting) -> tuple[Streams, Label, Streams]:
     _notebook(before, -_DAY)
     return (
         scene.streams(),
-        _benign(hub, "a terminal's shell starts it, and nothing landed", "push-without-history"),
+        benign(hub, "a terminal's shell starts it, and nothing landed", "push-without-history"),
         before.streams(),
     )
 
@@ -238,7 +227,7 @@ def exec_git_push(setting: Setting) -> tuple[Streams, Label, Streams]:
     _notebook(before, -_DAY)
     return (
         scene.streams(),
-        _benign(hub, "somebody's exec session starts it", "push-without-history"),
+        benign(hub, "somebody's exec session starts it", "push-without-history"),
         before.streams(),
     )
 
@@ -269,7 +258,7 @@ def image_builder(setting: Setting) -> tuple[Streams, Label]:
     kaniko.read(60.0, "/kaniko/.docker/config.json")
     call(kaniko, 60.2, REGISTRY, None)
     kaniko.exit(90.0)
-    return scene.streams(), _benign(kaniko, "the image's own program holds the login", "worm-in-build")
+    return scene.streams(), benign(kaniko, "the image's own program holds the login", "worm-in-build")
 
 
 @look_alike("gated-model", FULL, KERNEL_AND_AUDIT)
@@ -282,7 +271,7 @@ def gated_model(setting: Setting) -> tuple[Streams, Label, Streams]:
     call(server, 9.2, HUB, hub)
     return (
         scene.streams(),
-        _benign(server, "a token to download with; nothing is uploaded", "push-without-history"),
+        benign(server, "a token to download with; nothing is uploaded", "push-without-history"),
         _yesterday(setting),
     )
 
@@ -311,7 +300,7 @@ def pip_from_git(setting: Setting) -> tuple[Streams, Label]:
     remote.exit(_LANDS + 1.4)
     git.exit(_LANDS + 1.5)
     install(pip, _LANDS + 1.6, [Wheel("plugin", "2.0.0")])
-    return scene.streams(), _benign(server, "git's own helper reads git's own login", "worm-in-build")
+    return scene.streams(), benign(server, "git's own helper reads git's own login", "worm-in-build")
 
 
 @look_alike("script-in-tmp", FULL, KERNEL_AND_AUDIT, KERNEL_ONLY)
@@ -330,4 +319,4 @@ def script_in_tmp(setting: Setting) -> tuple[Streams, Label]:
     call(train, 6.2, HUB, hub)
     managed_identity(train, 9.0, Stack(("app:/tmp/job/train.py",)))
     storage(train, 9.3, STORAGE, Stack(("app:/tmp/job/train.py",)))
-    return scene.streams(), _benign(train, "the container's own command, while it starts", "worm-in-build")
+    return scene.streams(), benign(train, "the container's own command, while it starts", "worm-in-build")
