@@ -2,8 +2,40 @@
 
 from __future__ import annotations
 
+from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Kind
+from eightysix.scan.texts.decode import looks_text, start_of
+from eightysix.scan.texts.documents import is_json
 
 __all__ = ["KINDS"]
 
-KINDS: tuple[Kind, ...] = ()
+
+def _json(artifact: Artifact, head: bytes) -> bool:
+    return is_json(head)
+
+
+def _script(artifact: Artifact, head: bytes) -> bool:
+    return start_of(head).startswith("#!")
+
+
+def _yaml(artifact: Artifact, head: bytes) -> bool:
+    """A directive, a document mark, a tag, or a first line that is an entry of a mapping or a list. Only a name: the
+    reader of text looks for YAML in all of it."""
+    start = start_of(head)
+    if start.startswith(("%YAML", "%TAG", "---", "!", "- ")):
+        return True
+    line = next((one for one in start.split("\n") if one.strip() and not one.startswith("#")), "")
+    key, colon, rest = line.partition(":")
+    return bool(colon) and " " not in key.strip() and (not rest.strip() or rest[0] == " ")
+
+
+def _text(artifact: Artifact, head: bytes) -> bool:
+    return looks_text(head)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("json", _json, "eightysix.scan.texts.documents:read"),
+    Kind("script", _script, "eightysix.scan.texts.plain:read"),
+    Kind("yaml", _yaml, "eightysix.scan.texts.plain:read"),
+    Kind("text", _text, "eightysix.scan.texts.plain:read"),
+)

@@ -1,0 +1,162 @@
+"""Reads JSON: one document, or one a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from eightysix.scan.artifact import Artifact
+from eightysix.scan.interface import Scan
+from eightysix.scan.texts.decode import as_utf8, start_of
+from eightysix.scan.texts.judge import NEEDLES, judge_document
+from eightysix.scan.texts.tree import Doubled
+
+__all__ = ["is_json", "judge_json", "read"]
+
+WHOLE = 64 << 20
+"""Bytes of text that are looked at in one piece; longer ones are read line by line."""
+
+PARSED = 24 << 20
+"""Bytes of a document that are parsed. Python's objects take about ten times as much memory as their text."""
+
+ESCAPES = tuple(f"\\u00{digit}".encode() for digit in "234567")
+"""Escaped printable ASCII: no writer of JSON needs it, and it hides a key from a search for its letters."""
+
+
+def is_json(head: bytes) -> bool:
+    """Whether text starts as JSON objects and lists do: an attribute, an element or the end of it follows."""
+    start = start_of(head)
+    if not start.startswith(("{", "[")):
+        return False
+    after = start[1:].lstrip()
+    if not after:
+        return True
+    return after[0] in '"}' if start[0] == "{" else after[0] in '"{[]-0123456789tfnNI'
+
+
+def read(artifact: Artifact, scan: Scan) -> None:
+    """Judge what a JSON text holds; what is none after all is read as plain text."""
+    if len(artifact) > WHOLE:
+        _long(artifact, scan)
+        return
+    body = as_utf8(artifact.head(len(artifact)))
+    if body is None:
+        scan.report("text-broken", artifact, "begins as text and goes on as something else")
+        return
+    if not judge_json(body, artifact, scan):
+        from eightysix.scan.texts import plain  # it reads JSON as well
+
+        plain.read_text(body, artifact, scan, json=True)
+
+
+def judge_json(body: bytes, artifact: Artifact, scan: Scan) -> bool:
+    """Judge UTF-8 text as one document or one a line. False where it is neither."""
+    if not _interesting(body):
+        return _valid(body) or all(_valid(line) for line in _lines(body))
+    if len(body) > PARSED:
+        if not _valid(body):
+            return _judge_lines(body, artifact, scan)
+        scan.report(
+            "too-much", artifact, f"a document of more than {PARSED:,} bytes that needs to be read whole"
+        )
+        return True
+    try:
+        root = _parse(body)
+    except RecursionError:
+        scan.report("bomb", artifact, "nests deeper than any parser follows")
+        return True
+    except ValueError:
+        return _judge_lines(body, artifact, scan)
+    judge_document(root, artifact, scan)
+    return True
+
+
+def _interesting(body: bytes) -> bool:
+    return any(needle in body for needle in NEEDLES) or any(escape in body for escape in ESCAPES)
+
+
+def _valid(body: bytes) -> bool:
+    """Whether it is one JSON value, as lenient as Python's own parser."""
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+        return True
+    except RecursionError:
+        return True
+    except (msgspec.MsgspecError, ValueError):
+        pass
+    if len(body) > PARSED:
+        return False
+    try:
+        json.loads(body)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    return made if len(made) == len(pairs) else Doubled(pairs)
+
+
+def _parse(body: bytes) -> Any:
+    # NOTE: the standard library's parser, because it alone tells of keys that were written twice.
+    return json.loads(body, object_pairs_hook=_pairs)
+
+
+def _lines(body: bytes) -> list[bytes]:
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    return lines if len(lines) > 1 else [b"!"]
+
+
+def _judge_lines(body: bytes, artifact: Artifact, scan: Scan) -> bool:
+    """Judge JSON Lines; False where a line is none. Nothing is reported before all lines are known to be JSON."""
+    lines = _lines(body)
+    if not all(line.lstrip()[:1] in b'{["-0123456789tfn' and _valid(line) for line in lines):
+        return False
+    for at, line in enumerate(lines):
+        _judge_line(at, line, artifact, scan)
+    return True
+
+
+def _judge_line(at: int, line: bytes, artifact: Artifact, scan: Scan) -> None:
+    if not _interesting(line):
+        return
+    try:
+        root = _parse(line)
+    except RecursionError:
+        scan.report("bomb", artifact, f"line {at + 1}: nests deeper than any parser follows")
+        return
+    except ValueError:
+        scan.report("json-broken", artifact, f"line {at + 1}: no JSON")
+        return
+    judge_document({f"line {at + 1}": root}, artifact, scan)
+
+
+def _long(artifact: Artifact, scan: Scan) -> None:
+    """A text too long for one piece: only lines that hold a needle are parsed."""
+    if all(artifact.find(needle) < 0 for needle in (*NEEDLES, *ESCAPES)):
+        return
+    for at, line in enumerate(_stream(artifact)):
+        if line is None:
+            scan.report("too-much", artifact, f"line {at + 1} has more than {PARSED:,} bytes")
+            return
+        _judge_line(at, line, artifact, scan)
+
+
+def _stream(artifact: Artifact) -> Iterator[bytes | None]:
+    """Its lines one after the other; None for one that is too long, and nothing after it."""
+    place = 0
+    while place < len(artifact):
+        end = artifact.find(b"\n", place, min(place + PARSED, len(artifact)))
+        if end < 0:
+            if len(artifact) - place >= PARSED:
+                yield None
+                return
+            end = len(artifact)
+        yield artifact.at(place, end - place)
+        place = end + 1

@@ -1,0 +1,59 @@
+"""What a name amounts to that a document wants imported: harmless, unknown, or something that no data needs."""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import lru_cache
+from importlib import import_module
+
+from eightysix.scan.agent.known import known
+
+__all__ = ["Standing", "standing"]
+
+NAME_LIMIT = 300
+"""Characters of a dotted name that are looked up; the longest in the index has fewer."""
+
+_MAINS = frozenset(("__main__", "__mp_main__"))
+
+
+class Standing(Enum):
+    """`KNOWN` builds data. `UNKNOWN` is vouched for by nobody. `GADGET` acts, or reaches past data by its very form."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    GADGET = "gadget"
+
+
+def standing(name: str) -> Standing:
+    """Of `module.qualname`, wherever the module ends in it: a name that can be read as a gadget is one."""
+    parts = name.split(".")
+    if len(name) > NAME_LIMIT or any(_dunder(part) for part in parts):
+        return Standing.GADGET
+    if name in known().types or name in known().methods:
+        return Standing.KNOWN
+    if len(parts) == 1:
+        parts = ["builtins", name]
+    answers = [_asked(".".join(parts[:at]), ".".join(parts[at:])) for at in range(len(parts) - 1, 0, -1)]
+    if "gadget" in answers:
+        return Standing.GADGET
+    if "known" in answers:
+        return Standing.KNOWN
+    # The last part alone as the name is how the loaders split; denied there is denied.
+    return Standing.GADGET if answers[0] == "denied" else Standing.UNKNOWN
+
+
+def _dunder(part: str) -> bool:
+    return part.startswith("__") and part.endswith("__") and part not in _MAINS
+
+
+_BUILDS = frozenset(("", "noitems", "dtype", "text", "factory", "array", "scalar", "encode", "layout"))
+"""Predicates of the index under which a call from a document builds data. The others pass control on to an argument."""
+
+
+@lru_cache(4096)
+def _asked(module: str, name: str) -> str:
+    role = import_module("eightysix.scan.index").role(module, name)
+    if role.kind in ("construct", "function"):
+        words = {word.partition("@")[0] for word in role.predicate.split(",")}
+        return "known" if words <= _BUILDS else "unknown"
+    return "known" if role.kind == "value" and not role.effect else str(role.kind)

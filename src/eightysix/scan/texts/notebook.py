@@ -1,0 +1,36 @@
+"""Notebooks: code is what they are for, and nobody runs it by opening one. Active output is another thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eightysix.scan.artifact import Artifact
+from eightysix.scan.interface import Scan
+
+__all__ = ["judge_notebook"]
+
+CELLS = 20_000
+"""Cells that are looked at."""
+
+ACTIVE = ("<script", "javascript:", "onerror=", "onload=", "<iframe")
+"""What makes HTML output act in a browser that trusts the notebook."""
+
+
+def judge_notebook(root: Any, artifact: Artifact, scan: Scan) -> None:
+    """Note the cells of a notebook whose stored output would run in a browser."""
+    if not isinstance(root, dict) or not isinstance(root.get("cells"), list) or "nbformat" not in root:
+        return
+    for at, cell in enumerate(root["cells"][:CELLS]):
+        outputs = cell.get("outputs") if isinstance(cell, dict) else None
+        for output in outputs if isinstance(outputs, list) else ():
+            data = output.get("data") if isinstance(output, dict) else None
+            if isinstance(data, dict) and _acts(data):
+                scan.report("notebook-output", artifact, f"cells[{at}]: stored output that runs in a browser")
+
+
+def _acts(data: dict[str, Any]) -> bool:
+    if "application/javascript" in data:
+        return True
+    html = data.get("text/html", "")
+    text = "".join(part for part in html if isinstance(part, str)) if isinstance(html, list) else html
+    return isinstance(text, str) and any(word in text.lower() for word in ACTIVE)
