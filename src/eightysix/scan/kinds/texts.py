@@ -33,7 +33,13 @@ def _text(artifact: Artifact, head: bytes) -> bool:
     return looks_text(head)
 
 
+def _parquet(artifact: Artifact, head: bytes) -> bool:
+    """The mark at either end: readers look at the one behind."""
+    return head.startswith((b"PAR1", b"PARE")) or artifact.tail(4) in (b"PAR1", b"PARE")
+
+
 KINDS: tuple[Kind, ...] = (
+    Kind("parquet", _parquet, "eightysix.scan.texts.parquet:read"),
     Kind("json", _json, "eightysix.scan.texts.documents:read"),
     Kind("script", _script, "eightysix.scan.texts.plain:read"),
     Kind("yaml", _yaml, "eightysix.scan.texts.plain:read"),

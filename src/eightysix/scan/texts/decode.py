@@ -14,6 +14,8 @@ _BOMS = (
 _PRINTED = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\r\f\x1b\b")
 """ASCII that occurs in text; escape and backspace do in recorded terminals (notebooks, logs)."""
 
+_TEXT = bytes(_PRINTED) + bytes(range(0x80, 0x100))
+
 _SPACE = b" \t\r\n\f"
 
 
@@ -45,7 +47,7 @@ def start_of(head: bytes) -> str:
         # A character may be cut at the end of the head: three bytes less are tried before it is called no text.
         text = _cut(body, name)
     except UnicodeDecodeError:
-        return ""
+        return body.decode("latin-1").lstrip() if name == "utf-8" else ""
     if name != "utf-8" and any(ord(one) < 0x20 and ord(one) not in _PRINTED for one in text):
         return ""
     return text.lstrip()
@@ -77,12 +79,19 @@ def as_utf8(data: bytes) -> bytes | None:
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
-            return None
+            return _eight_bit(body)
         return None if b"\0" in body else body
     try:
         return data[skip:].decode(name, "surrogatepass").encode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return None
+
+
+def _eight_bit(body: bytes) -> bytes | None:
+    """Text of an older 8-bit encoding, read as Latin-1; None for what holds control characters as well."""
+    if body.translate(None, _TEXT):
+        return None
+    return body.decode("latin-1").encode()
 
 
 def as_text(data: bytes) -> str | None:

@@ -14,7 +14,7 @@ from eightysix.scan.texts.decode import as_utf8, start_of
 from eightysix.scan.texts.judge import NEEDLES, judge_document
 from eightysix.scan.texts.tree import Doubled
 
-__all__ = ["is_json", "judge_json", "read"]
+__all__ = ["is_json", "is_worth", "judge_json", "read"]
 
 WHOLE = 64 << 20
 """Bytes of text that are looked at in one piece; longer ones are read line by line."""
@@ -54,7 +54,7 @@ def read(artifact: Artifact, scan: Scan) -> None:
 
 def judge_json(body: bytes, artifact: Artifact, scan: Scan) -> bool:
     """Judge UTF-8 text as one document or one a line. False where it is neither."""
-    if not _interesting(body):
+    if not is_worth(body):
         return _valid(body) or all(_valid(line) for line in _lines(body))
     if len(body) > PARSED:
         if not _valid(body):
@@ -74,7 +74,8 @@ def judge_json(body: bytes, artifact: Artifact, scan: Scan) -> bool:
     return True
 
 
-def _interesting(body: bytes) -> bool:
+def is_worth(body: bytes) -> bool:
+    """Whether JSON text holds anything that a judge would look at, by its bytes alone."""
     return any(needle in body for needle in NEEDLES) or any(escape in body for escape in ESCAPES)
 
 
@@ -124,7 +125,7 @@ def _judge_lines(body: bytes, artifact: Artifact, scan: Scan) -> bool:
 
 
 def _judge_line(at: int, line: bytes, artifact: Artifact, scan: Scan) -> None:
-    if not _interesting(line):
+    if not is_worth(line):
         return
     try:
         root = _parse(line)

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from eightysix.scan.agent.known import known
 
-__all__ = ["Standing", "standing"]
+__all__ = ["Standing", "acts", "standing"]
 
 NAME_LIMIT = 300
 """Characters of a dotted name that are looked up; the longest in the index has fewer."""
@@ -57,3 +57,13 @@ def _asked(module: str, name: str) -> str:
         words = {word.partition("@")[0] for word in role.predicate.split(",")}
         return "known" if words <= _BUILDS else "unknown"
     return "known" if role.kind == "value" and not role.effect else str(role.kind)
+
+
+def acts(name: str) -> str:
+    """What the index says that a call of `name` reaches; empty where it does not say that it acts."""
+    parts = name.split(".")
+    for at in range(len(parts) - 1, 0, -1):
+        role = import_module("eightysix.scan.index").role(".".join(parts[:at]), ".".join(parts[at:]))
+        if role.kind == "gadget":
+            return str(role.effect)
+    return ""

@@ -26,6 +26,9 @@ YAML = 8 << 20
 TAGS = (b"!!", b"!<", b"%TAG", b"!py", b"!new:", b"!apply:", b"!name:", b"!module:")
 """How a tag with a meaning of its own can begin. A handle of the document's own needs `%TAG`."""
 
+_LOUD = (b"!!python", b"!py", b"%TAG", b"tag:yaml.org,2002:py")
+"""Tags in a text that is too long to be composed: `!!` and `!<` alone are in every web page."""
+
 _WORDS = tuple(key.encode() for key in sorted(TRIGGERS - {"type"}))
 YAML_ESCAPES = (*ESCAPES, *(f"\\x{digit}".encode() for digit in "234567"), b"\\U0000")
 DIRECTIVES = 1000
@@ -39,7 +42,7 @@ def read(artifact: Artifact, scan: Scan) -> None:
     if len(artifact) > WHOLE:
         if artifact.find(b"\0") >= 0:
             scan.report("text-broken", artifact, "begins as text and goes on as something else")
-        elif any(artifact.find(word) >= 0 for word in (*TAGS, *_WORDS)):
+        elif any(artifact.find(word) >= 0 for word in (*_LOUD, *_WORDS)):
             scan.report(
                 "too-much", artifact, f"a text of more than {WHOLE:,} bytes that needs to be read whole"
             )

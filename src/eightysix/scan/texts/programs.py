@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from eightysix.scan.agent.urls import METADATA, METADATA_ADDRESSES
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Scan
-from eightysix.scan.texts.names import Standing, standing
+from eightysix.scan.texts.names import acts
 from eightysix.scan.texts.tree import shown
 
 __all__ = ["judge_python", "judge_script", "looks_python"]
