@@ -20,6 +20,7 @@ TARGET = HERE.parents[1] / "src/eightysix/scan/agent/known.json"
 
 
 def main() -> int:
+    """Make the file; 1 where its sources are wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the pinned wheels lie")
     parser.add_argument("--output", type=Path, default=TARGET)

@@ -141,6 +141,25 @@ def _diffusers(trees: Sequence[tuple[str, ast.Module]]) -> dict[str, list[str]]:
     return {"libraries": sorted(libraries), "pipelines": sorted(pipelines)}
 
 
+def _declared(by_name: dict[str, list[_Class]]) -> tuple[set[str], dict[str, dict[str, str]]]:
+    """The ids of classes that `dumps` writes, and what each declares as secret."""
+    serializable: set[str] = set()
+    secrets: dict[str, dict[str, str]] = {}
+    for classes in by_name.values():
+        for one in classes:
+            full = _inherit(one, by_name, frozenset({one.name}))
+            ids = {
+                ".".join([*(full.namespace or full.module.split(".")), full.name]),
+                f"{full.module}.{full.name}",
+            }
+            if full.serializable:
+                serializable.update(ids)
+            if full.secrets:
+                for name in ids:
+                    secrets.setdefault(name, {}).update(full.secrets)
+    return serializable, secrets
+
+
 def collect(wheels: Sequence[Path]) -> dict[str, Any]:
     """All tables, each of plain values, the union over the wheels."""
     mapping: dict[str, str] = {}
@@ -171,20 +190,7 @@ def collect(wheels: Sequence[Path]) -> dict[str, Any]:
                 for node in ast.walk(tree):
                     if isinstance(node, ast.ClassDef):
                         by_name[node.name].append(_class(module, node))
-    serializable: set[str] = set()
-    secrets: dict[str, dict[str, str]] = {}
-    for classes in by_name.values():
-        for one in classes:
-            full = _inherit(one, by_name, frozenset({one.name}))
-            ids = {
-                ".".join([*(full.namespace or full.module.split(".")), full.name]),
-                f"{full.module}.{full.name}",
-            }
-            if full.serializable:
-                serializable.update(ids)
-            if full.secrets:
-                for name in ids:
-                    secrets.setdefault(name, {}).update(full.secrets)
+    serializable, secrets = _declared(by_name)
     return {
         "allowed": mapping,
         "chains": chains,

@@ -97,7 +97,7 @@ def _owner(place: Place) -> tuple[str, str]:
 
 
 def _secret(place: Place, value: Any, artifact: Artifact, scan: Scan) -> None:
-    names = value if isinstance(value, (list, tuple)) else [value]
+    names = list(value) if isinstance(value, (list, tuple)) else [value]
     asked = ", ".join(shown(name) for name in names[:3])
     owner, argument = _owner(place)
     field = _user_field(place)

@@ -162,7 +162,7 @@ RULES = (
     ),
     ScanRule(
         id="vulnerable-package",
-        verdict=FileVerdict.MALICIOUS,
+        verdict=FileVerdict.SUSPICIOUS,
         title="An installed loader with a known hole",
         what="The installed version lies in the range of an advisory about loading untrusted files.",
         why="A file that the loader should refuse can run code or leak secrets.",

@@ -13,11 +13,11 @@ WAL = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 """https://www.sqlite.org/fileformat2.html, sections 1.3 and 4.1."""
 
 
-def _sqlite(artifact: Artifact, head: bytes) -> bool:
+def _sqlite(_artifact: Artifact, head: bytes) -> bool:
     return head.startswith(SQLITE)
 
 
-def _wal(artifact: Artifact, head: bytes) -> bool:
+def _wal(_artifact: Artifact, head: bytes) -> bool:
     return head.startswith(WAL) and head[4:8] == b"\x00\x2d\xe2\x18"  # the version, 3007000 in all files
 
 

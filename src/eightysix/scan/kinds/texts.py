@@ -10,15 +10,15 @@ from eightysix.scan.texts.documents import is_json
 __all__ = ["KINDS"]
 
 
-def _json(artifact: Artifact, head: bytes) -> bool:
+def _json(_artifact: Artifact, head: bytes) -> bool:
     return is_json(head)
 
 
-def _script(artifact: Artifact, head: bytes) -> bool:
+def _script(_artifact: Artifact, head: bytes) -> bool:
     return start_of(head).startswith("#!")
 
 
-def _yaml(artifact: Artifact, head: bytes) -> bool:
+def _yaml(_artifact: Artifact, head: bytes) -> bool:
     """A directive, a document mark, a tag, or a first line that is an entry of a mapping or a list. Only a name: the
     reader of text looks for YAML in all of it."""
     start = start_of(head)
@@ -29,13 +29,16 @@ def _yaml(artifact: Artifact, head: bytes) -> bool:
     return bool(colon) and " " not in key.strip() and (not rest.strip() or rest[0] == " ")
 
 
-def _text(artifact: Artifact, head: bytes) -> bool:
+def _text(_artifact: Artifact, head: bytes) -> bool:
     return looks_text(head)
 
 
 def _parquet(artifact: Artifact, head: bytes) -> bool:
-    """The mark at either end: readers look at the one behind."""
-    return head.startswith((b"PAR1", b"PARE")) or artifact.tail(4) in (b"PAR1", b"PARE")
+    """The mark at either end: readers look at the one behind, with the footer's length before it."""
+    if head.startswith((b"PAR1", b"PARE")):
+        return True
+    tail = artifact.tail(8)
+    return tail[4:] in (b"PAR1", b"PARE") and int.from_bytes(tail[:4], "little") <= len(artifact) - 8
 
 
 KINDS: tuple[Kind, ...] = (

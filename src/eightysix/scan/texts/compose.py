@@ -77,9 +77,7 @@ class _Composer:
 
     def feed(self, events: Iterator[Any]) -> Iterator[Document]:
         """Each document once it is complete: a loader constructs none that is not."""
-        count = 0
-        for event in events:
-            count += 1
+        for count, event in enumerate(events):
             if not count % 1024:
                 self._budget.step(1024)
             if isinstance(event, yaml.DocumentStartEvent):
@@ -92,7 +90,7 @@ class _Composer:
                 if len(self._levels) >= DEPTH:
                     raise OverBudgetError("depth", DEPTH)
                 mapping = isinstance(event, yaml.MappingStartEvent)
-                self._levels.append(_Level(mapping, event.anchor, event.tag, event.start_mark.line + 1))
+                self._levels.append(_Level(mapping, event.anchor, event.tag, _line(event)))
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
                 self._close()
             elif isinstance(event, yaml.DocumentEndEvent):
@@ -101,7 +99,7 @@ class _Composer:
     def _scalar(self, event: Any) -> None:
         if event.tag == MAP_TAG + "binary":
             self.document.binaries.append(event.value)
-        self._tag(event.tag, event.value, event.start_mark.line + 1)
+        self._tag(event.tag, event.value, _line(event))
         plain = event.tag is None and event.implicit[0]
         self._put(_resolved(event.value) if plain else event.value, 1, event.anchor)
 
@@ -166,6 +164,10 @@ def _resolved(value: str) -> Any:
     if value in ("1.0", "2.0"):
         return float(value)
     return _WORDS.get(value.lower(), value) if len(value) < 6 else value
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _plain(tag: str) -> bool:

@@ -107,7 +107,7 @@ def outside(path: str) -> str:
             if reach(path) is Reach.METADATA
             else "is fetched from elsewhere"
         )
-    if plain.startswith("/") or plain[1:3] == ":/" or plain.startswith("~"):
+    if plain.startswith(("/", "~")) or plain[1:3] == ":/":
         return "is an absolute path"
     if ".." in plain.split("/"):
         return "leads out of its folder"

@@ -93,7 +93,8 @@ def _judge(form: Form, value: str, place: Place, artifact: Artifact, scan: Scan)
     if form.loader == "MLflow":
         _mlflow(value, place, artifact, scan)
         return
-    if name.startswith(_OWN_ROOTS.get(form.loader, ())) and standing(name) is not Standing.GADGET:
+    own = name.startswith(_OWN_ROOTS.get(form.loader, ())) and "__" not in name and ".config." not in name
+    if own:
         return
     judge_name(name, form.loader, f"{_way(place)}.{form.key}", artifact, scan, calls=form.calls)
 

@@ -31,9 +31,14 @@ DECIDING = TRIGGERS | {"type", "id", "kwargs", "method"}
 _QUOTED = frozenset(("lc", "()", "type", "target", "provider", "_type"))
 """Keys that are also ordinary words: looked for with their quotes."""
 
-NEEDLES: tuple[bytes, ...] = tuple(
-    f'"{key}"'.encode() if key in _QUOTED else key.encode() for key in sorted(TRIGGERS - {"type"})
-) + (b'"init_parameters"', b'"arg_nodes"', b'"idx"', b'"cells"', b'"source_code"')
+NEEDLES: tuple[bytes, ...] = (
+    *(f'"{key}"'.encode() if key in _QUOTED else key.encode() for key in sorted(TRIGGERS - {"type"})),
+    b'"init_parameters"',
+    b'"arg_nodes"',
+    b'"idx"',
+    b'"cells"',
+    b'"source_code"',
+)
 """A document without any of these bytes holds nothing that any judge would look at."""
 
 

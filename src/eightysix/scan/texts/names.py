@@ -59,11 +59,31 @@ def _asked(module: str, name: str) -> str:
     return "known" if role.kind == "value" and not role.effect else str(role.kind)
 
 
+_LOUD = frozenset(
+    (
+        "starts a process",
+        "opens a network connection",
+        "listens on the network",
+        "loads another pickle or marshalled code",
+        "loads a native library or calls into memory",
+    )
+)
+"""Effects that importing a module has no need of. Reading files is not among them: modules read their version so."""
+
+_CODE = "runs code given as text or bytes"
+"""Only by name: `dataclass` and `namedtuple` come to it on the way."""
+
+
 def acts(name: str) -> str:
-    """What the index says that a call of `name` reaches; empty where it does not say that it acts."""
+    """What the index says that a call of `name` at import reaches; empty where that is nothing out of the ordinary."""
     parts = name.split(".")
     for at in range(len(parts) - 1, 0, -1):
-        role = import_module("eightysix.scan.index").role(".".join(parts[:at]), ".".join(parts[at:]))
-        if role.kind == "gadget":
-            return str(role.effect)
+        module, rest = ".".join(parts[:at]), ".".join(parts[at:])
+        # `os` takes over what acts from a module of the platform, which is where the index has it.
+        for place in (module, "posix") if module == "os" else (module,):
+            role = import_module("eightysix.scan.index").role(place, rest)
+            if role.kind in ("gadget", "denied") and (
+                role.effect in _LOUD or (role.effect == _CODE and not role.via)
+            ):
+                return str(role.effect)
     return ""

@@ -76,8 +76,8 @@ def _columns(footer: thrift.Struct) -> dict[tuple[bytes, ...], _Column]:
         while way and way[-1][1] == 0:
             way.pop()
         if way:
-            name, left, *rest = way[-1]
-            way[-1] = (name, left - 1, rest[0], rest[1])
+            outer, left, often, missing = way[-1]
+            way[-1] = (outer, left - 1, often, missing)
         repetition = element.get(3, 0)
         above = way[-1] if way else (b"", 0, False, False)
         repeated = bool(at) and (above[2] or repetition == 2)

@@ -23,10 +23,10 @@ __all__ = ["read", "read_text"]
 YAML = 8 << 20
 """Bytes of YAML that are composed: more than any configuration has."""
 
-TAGS = (b"!!", b"!<", b"%TAG", b"!py", b"!new:", b"!apply:", b"!name:", b"!module:")
+TAGS = (b"!!", b"!<", b"%TAG", b"!new:", b"!apply:", b"!name:", b"!module:")
 """How a tag with a meaning of its own can begin. A handle of the document's own needs `%TAG`."""
 
-_LOUD = (b"!!python", b"!py", b"%TAG", b"tag:yaml.org,2002:py")
+_LOUD = (b"!!python", b"\n%TAG", b"tag:yaml.org,2002:py")
 """Tags in a text that is too long to be composed: `!!` and `!<` alone are in every web page."""
 
 _WORDS = tuple(key.encode() for key in sorted(TRIGGERS - {"type"}))

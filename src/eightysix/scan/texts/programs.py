@@ -95,10 +95,10 @@ def judge_python(text: str, artifact: Artifact, scan: Scan) -> bool:
     names = _bound(tree)
     for call in _at_import(tree):
         name = _dotted(call.func, names)
-        if name and standing(name) is Standing.GADGET and "." in name:
-            scan.report(
-                "module-acts", artifact, f"line {call.lineno}: calls {shown(name)} as soon as it is imported"
-            )
+        effect = acts(name) if name else ""
+        if effect:
+            why = f"line {call.lineno}: calls {shown(name)} as soon as it is imported: it {effect}"
+            scan.report("module-acts", artifact, why)
     scan.report("program", artifact, "Python source")
     return True
 

@@ -74,7 +74,7 @@ def _option(way: str, option: str, value: str, artifact: Artifact, scan: Scan) -
 
 def _source(way: str, value: str, artifact: Artifact, scan: Scan) -> None:
     if value.startswith(PLAIN_SCHEMES):
-        where = reach(value[4:] if value.startswith("git+") else value)
+        where = reach(value.removeprefix("git+"))
         if where in (Reach.PUBLIC, Reach.METADATA):
             scan.report(
                 "package-source",

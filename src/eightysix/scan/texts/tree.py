@@ -49,7 +49,7 @@ class Place:
         self.node = node
         self.parent = parent
         self.key = key
-        self.depth = parent.depth + 1 if parent else 0
+        self.depth: int = parent.depth + 1 if parent else 0
 
     @property
     def way(self) -> str:
