@@ -60,7 +60,7 @@ def _class(module: str, node: ast.ClassDef) -> _Class:
         if item.name == "get_lc_namespace" and answers and isinstance(answers[0], list):
             made.namespace = answers[0]
         elif item.name == "is_lc_serializable" and answers:
-            made.serializable = answers[0] is True
+            made.serializable = any(answer is not False for answer in answers)
         elif item.name == "lc_secrets":
             for answer in answers:
                 made.secrets.update(answer if isinstance(answer, dict) else {})
@@ -87,6 +87,23 @@ def _inherit(one: _Class, by_name: dict[str, list[_Class]], seen: frozenset[str]
             made.serializable = above.serializable if made.serializable is None else made.serializable
             made.secrets = {**above.secrets, **made.secrets}
     return made
+
+
+_FOREIGN = frozenset(
+    "ABC BaseModel BaseSettings Callable Dict Enum Exception Generic IntEnum List NamedTuple Protocol StrEnum Thread"
+    " TypedDict UserDict ValueError dict int list object str tuple".split()
+)
+"""Bases from elsewhere that are known not to make a class serializable."""
+
+
+def _settled(one: _Class, by_name: dict[str, list[_Class]], seen: frozenset[str]) -> bool:
+    """Whether every base is known, all the way up."""
+    for base in one.bases:
+        if base in _FOREIGN or base in seen:
+            continue
+        if base not in by_name or not _settled(by_name[base][0], by_name, seen | {base}):
+            return False
+    return True
 
 
 def _mappings(trees: Sequence[tuple[str, ast.Module]]) -> dict[str, str]:
@@ -141,11 +158,14 @@ def _diffusers(trees: Sequence[tuple[str, ast.Module]]) -> dict[str, list[str]]:
     return {"libraries": sorted(libraries), "pipelines": sorted(pipelines)}
 
 
-def _declared(by_name: dict[str, list[_Class]]) -> tuple[set[str], dict[str, dict[str, str]]]:
-    """The ids of classes that `dumps` writes, and what each declares as secret."""
+def _declared(by_name: dict[str, list[_Class]]) -> tuple[set[str], dict[str, dict[str, str]], set[str]]:
+    """The ids of classes that `dumps` writes, what each declares as secret, and the names of classes that it never
+    writes as a constructor: none of that name is serializable in any wheel, with all bases known."""
     serializable: set[str] = set()
     secrets: dict[str, dict[str, str]] = {}
-    for classes in by_name.values():
+    written: set[str] = set()
+    never: set[str] = set()
+    for name, classes in by_name.items():
         for one in classes:
             full = _inherit(one, by_name, frozenset({one.name}))
             ids = {
@@ -154,10 +174,14 @@ def _declared(by_name: dict[str, list[_Class]]) -> tuple[set[str], dict[str, dic
             }
             if full.serializable:
                 serializable.update(ids)
+            if full.serializable or not _settled(one, by_name, frozenset({name})):
+                written.add(name)
+            elif not name.startswith("_"):
+                never.add(name)
             if full.secrets:
-                for name in ids:
-                    secrets.setdefault(name, {}).update(full.secrets)
-    return serializable, secrets
+                for name_ in ids:
+                    secrets.setdefault(name_, {}).update(full.secrets)
+    return serializable, secrets, never - written
 
 
 def collect(wheels: Sequence[Path]) -> dict[str, Any]:
@@ -190,13 +214,14 @@ def collect(wheels: Sequence[Path]) -> dict[str, Any]:
                 for node in ast.walk(tree):
                     if isinstance(node, ast.ClassDef):
                         by_name[node.name].append(_class(module, node))
-    serializable, secrets = _declared(by_name)
+    serializable, secrets, never = _declared(by_name)
     return {
         "allowed": mapping,
         "chains": chains,
         "diffusers": diffusers,
         "methods": sorted(methods),
         "namespaces": sorted(namespaces),
+        "never": sorted(never - {name.rsplit(".", 1)[-1] for name in mapping}),
         "secrets": secrets,
         "serializable": sorted(serializable - set(mapping)),
         "types": sorted(types),

@@ -23,7 +23,8 @@ class Diffusers(msgspec.Struct, frozen=True):
 class Known(msgspec.Struct, frozen=True):
     """Names are dotted. `allowed` are the ids that langchain-core's mappings let through, with the class each leads to;
     `serializable` further classes of the partner packages that `dumps` writes as constructors. `secrets` says by class
-    which argument holds which secret. `namespaces` are the packages that `load` imports from. `types` and `methods` are
+    which argument holds which secret. `namespaces` are the packages that `load` imports from, `never`
+    the names of their classes that `dumps` does not write as a constructor in any release. `types` and `methods` are
     LangGraph's safe ones. `chains` are the legacy chain types, with what the library calls dangerous in them.
     """
 
@@ -32,6 +33,7 @@ class Known(msgspec.Struct, frozen=True):
     diffusers: Diffusers
     methods: frozenset[str]
     namespaces: frozenset[str]
+    never: frozenset[str]
     secrets: dict[str, dict[str, str]]
     serializable: frozenset[str]
     types: frozenset[str]

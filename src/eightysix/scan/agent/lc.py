@@ -160,7 +160,10 @@ def _unknown(name: str, way: str, artifact: Artifact, scan: Scan) -> None:
     if standing(name) is Standing.GADGET:
         scan.report("lc-gadget", artifact, f"{way}: {shown(name)} is no class that holds data")
         return
-    space = name.partition(".")[0] in known().namespaces
+    space = name.partition(".")[0].split("_")[0] == "langchain"
+    if space and name.rsplit(".", 1)[-1] in known().never:
+        scan.report("lc-forged", artifact, f"{way}: {shown(name)}: no release writes a class of that name")
+        return
     why = (
         "the library never writes it as a constructor"
         if space

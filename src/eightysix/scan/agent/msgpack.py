@@ -215,13 +215,16 @@ def plausible(head: bytes, length: int) -> bool:
         code = head[place]
         if 0x91 <= code <= 0x9F:
             place += 1
-        elif code == 0xDC:
-            place += 3
-        elif 0x81 <= code <= 0x8F or code == 0xDE:
-            return _key(head, place + (1 if code != 0xDE else 3))
+        elif code in (0xDC, 0xDD):
+            place += 3 if code == 0xDC else 5
+        elif 0x81 <= code <= 0x8F:
+            return _key(head, place + 1)
+        elif code in (0xDE, 0xDF):
+            return _key(head, place + (3 if code == 0xDE else 5))
         elif code in _EXTENSIONS or code in _FIXED:
             inner = place + 2 + _EXTENSIONS.get(code, 0)
-            if head[inner : inner + 1] in (b"\x93", b"\x94") and _key(head, inner + 1):
+            begin = {0xDC: 3, 0xDD: 5}.get(head[inner], 1) if inner < len(head) else 0
+            if begin and (head[inner] in (0x93, 0x94) or begin > 1) and _key(head, inner + begin):
                 size = _FIXED.get(code) or int.from_bytes(
                     head[place + 1 : place + 1 + _EXTENSIONS[code]], "big"
                 )
@@ -237,8 +240,9 @@ def _key(head: bytes, place: int) -> bool:
     code = head[place] if place < len(head) else 0
     if 0xA1 <= code <= 0xBF:
         first, size = place + 1, code & 0x1F
-    elif code == 0xD9 and place + 1 < len(head):
-        first, size = place + 2, head[place + 1]
+    elif code in (0xD9, 0xDA, 0xDB):
+        first = place + 1 + _SIZED[code]
+        size = int.from_bytes(head[place + 1 : first], "big")
     else:
         return False
     text = head[first : first + size]

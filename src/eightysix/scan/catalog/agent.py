@@ -42,6 +42,17 @@ RULES = (
         references=_LC,
     ),
     ScanRule(
+        id="lc-forged",
+        verdict=FileVerdict.MALICIOUS,
+        title="A LangChain constructor that no LangChain wrote",
+        what="The id names a class of LangChain's packages that their own `dumps` never writes as a constructor: a tool, "
+        "a loader, a database, a wrapper around requests.",
+        why="Somebody wrote it by hand, to have it built with arguments of their choice by a loader that imports by path.",
+        fix=_UPDATE,
+        blind="Known are the classes of the releases that the table was made of.",
+        references=_LC,
+    ),
+    ScanRule(
         id="lc-exfiltrates",
         verdict=FileVerdict.MALICIOUS,
         title="An object that talks to the cloud's metadata service",

@@ -35,6 +35,15 @@ RULES = (
         fix=_POLICY,
     ),
     ScanRule(
+        id="yaml-object",
+        verdict=FileVerdict.SUSPICIOUS,
+        title="YAML that asks for an object of another language",
+        what="A tag names a class of Java, Ruby, PHP or another runtime.",
+        why="Loaders of those languages build it while they read: the way in of SnakeYAML and Psych.",
+        fix="Do not load it with anything but a safe loader.",
+        references=("https://nvd.nist.gov/vuln/detail/CVE-2022-1471",),
+    ),
+    ScanRule(
         id="yaml-tag",
         verdict=FileVerdict.CLEAN,
         title="YAML with tags of some program",
@@ -87,11 +96,12 @@ RULES = (
         fix="Read the code, pin the revision, and prefer a model that a library implements. " + _POLICY,
     ),
     ScanRule(
-        id="shard-elsewhere",
+        id="path-elsewhere",
         verdict=FileVerdict.MALICIOUS,
-        title="An index of shards that leads out of its folder",
-        what="A shard of a sharded checkpoint is a URL, an absolute path, or climbs out with `..`.",
-        why="The loader reads weights, possibly pickled ones, that are not part of what was reviewed.",
+        title="A path that leads out of its folder",
+        what="A shard of a checkpoint, a module of `auto_map` or a file of an MLflow model is a URL, an absolute path, or "
+        "climbs out with `..`.",
+        why="The loader reads weights, pickles or code that are not part of what was reviewed.",
         fix="Do not load it.",
     ),
     ScanRule(
@@ -175,6 +185,16 @@ RULES = (
         why="Custom code of models is imported by auto_map, custom_generate and trust_remote_code.",
         fix="Read it before you import it.",
         blind="Calls through variables and inside functions are not followed.",
+    ),
+    ScanRule(
+        id="cell-fetches",
+        verdict=FileVerdict.SUSPICIOUS,
+        title="A notebook cell that runs what it fetches, or reaches for credentials",
+        what="A cell pipes a download into an interpreter, opens a shell to another host, decodes what it executes, or "
+        "names the cloud's metadata service.",
+        why="It acts when the notebook is run, which readers of a notebook do without looking at each cell.",
+        fix="Read the cell before you run it.",
+        blind="Only the plain forms are seen. Opening a notebook runs nothing.",
     ),
     ScanRule(
         id="parquet-unread",

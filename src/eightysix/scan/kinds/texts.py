@@ -35,9 +35,9 @@ def _text(_artifact: Artifact, head: bytes) -> bool:
 
 def _parquet(artifact: Artifact, head: bytes) -> bool:
     """The mark at either end: readers look at the one behind, with the footer's length before it."""
-    if head.startswith((b"PAR1", b"PARE")):
-        return True
     tail = artifact.tail(8)
+    if head.startswith(b"PAR1"):
+        return True
     return tail[4:] in (b"PAR1", b"PARE") and int.from_bytes(tail[:4], "little") <= len(artifact) - 8
 
 

@@ -170,9 +170,13 @@ def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
 
 
+_CORE = frozenset("map seq str null bool int float binary timestamp omap pairs set merge value yaml".split())
+"""YAML's own types (https://yaml.org/type/). The rest of that space belongs to loaders of some language."""
+
+
 def _plain(tag: str) -> bool:
-    """YAML's own tags; those of Python lie in the same space, below `python/`."""
-    return tag.startswith(MAP_TAG) and not tag.startswith(MAP_TAG + "python")
+    """One of YAML's own tags."""
+    return tag.startswith(MAP_TAG) and tag.removeprefix(MAP_TAG) in _CORE
 
 
 def documents(text: bytes, budget: Budget) -> Iterator[Document]:

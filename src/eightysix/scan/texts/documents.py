@@ -12,7 +12,7 @@ from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Scan
 from eightysix.scan.texts.decode import as_utf8, start_of
 from eightysix.scan.texts.judge import NEEDLES, judge_document
-from eightysix.scan.texts.tree import Doubled
+from eightysix.scan.texts.tree import Doubled, walk
 
 __all__ = ["is_json", "is_worth", "judge_json", "read"]
 
@@ -34,7 +34,10 @@ def is_json(head: bytes) -> bool:
     after = start[1:].lstrip()
     if not after:
         return True
-    return after[0] in '"}' if start[0] == "{" else after[0] in '"{[]-0123456789tfnNI'
+    if start[0] == "{":
+        return after[0] in '"}'
+    # `[section]` of a settings file begins as a list does.
+    return after[0] in '"{[]-0123456789' or after.startswith(("true", "false", "null", "NaN", "Infinity"))
 
 
 def read(artifact: Artifact, scan: Scan) -> None:
@@ -71,12 +74,49 @@ def judge_json(body: bytes, artifact: Artifact, scan: Scan) -> bool:
     except ValueError:
         return _judge_lines(body, artifact, scan)
     judge_document(root, artifact, scan)
+    if any(needle in body for needle in INNER):
+        _inner(root, artifact, scan, 0)
     return True
+
+
+INNER = (b'\\"lc\\"', b'\\"py/reduce\\"', b'\\"py/object\\"', b'\\"_target_\\"', b'\\"auto_map\\"')
+"""Keys of JSON that is written as a text inside of JSON, as stores do that know columns of text alone."""
+
+TEXT_LEVELS = 3
+
+
+def _inner(root: Any, artifact: Artifact, scan: Scan, level: int) -> None:
+    """Judge texts that are JSON themselves. What a message says is data, whatever it looks like: fields of users are
+    passed over."""
+    for place in walk(root, scan.budget):
+        if isinstance(place.node, dict):
+            pairs = [(key, value) for key, value in place.node.items() if key not in SPOKEN]
+        elif isinstance(place.node, list):
+            pairs = list(enumerate(place.node))
+        else:
+            continue
+        for key, value in pairs:
+            if (
+                isinstance(value, str)
+                and value[:1] in ("{", "[")
+                and is_worth(value.encode("utf-8", "replace"))
+            ):
+                try:
+                    inner = _parse(value.encode("utf-8", "replace"))
+                except (ValueError, RecursionError):
+                    continue
+                judge_document({f"{place.way}.{key}".strip("."): inner}, artifact, scan)
+                if level < TEXT_LEVELS:
+                    _inner(inner, artifact, scan, level + 1)
+
+
+SPOKEN = frozenset(("content", "text", "page_content", "source", "arguments", "repr", "description"))
+"""Where messages, documents and notebooks hold what somebody said."""
 
 
 def is_worth(body: bytes) -> bool:
     """Whether JSON text holds anything that a judge would look at, by its bytes alone."""
-    return any(needle in body for needle in NEEDLES) or any(escape in body for escape in ESCAPES)
+    return any(needle in body for needle in (*NEEDLES, *INNER, *ESCAPES))
 
 
 def _valid(body: bytes) -> bool:
@@ -140,7 +180,7 @@ def _judge_line(at: int, line: bytes, artifact: Artifact, scan: Scan) -> None:
 
 def _long(artifact: Artifact, scan: Scan) -> None:
     """A text too long for one piece: only lines that hold a needle are parsed."""
-    if all(artifact.find(needle) < 0 for needle in (*NEEDLES, *ESCAPES)):
+    if all(artifact.find(needle) < 0 for needle in (*NEEDLES, *INNER, *ESCAPES)):
         return
     for at, line in enumerate(_stream(artifact)):
         if line is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from eightysix.scan.agent.known import known
 from eightysix.scan.agent.urls import Reach, reach
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Scan
+from eightysix.scan.texts.names import Standing, standing
 from eightysix.scan.texts.templates import judge_text
 from eightysix.scan.texts.tree import Place, find_all, shown
 
@@ -24,7 +26,7 @@ ATTENTION = frozenset(
 """Where transformers takes the name of a kernel from; one with a slash names a repository whose code it fetches."""
 
 CODE_KEYS = frozenset(("auto_map", "custom_pipelines", "custom_generate", "custom_pipeline"))
-TRIGGERS = CODE_KEYS | ATTENTION | {"chat_template", "weight_map", "_class_name"}
+TRIGGERS = CODE_KEYS | ATTENTION | {"chat_template", "weight_map", "_class_name", "flavors"}
 
 
 def judge_hub(place: Place, artifact: Artifact, scan: Scan) -> None:
@@ -45,7 +47,10 @@ def judge_hub(place: Place, artifact: Artifact, scan: Scan) -> None:
     for value in find_all(node, "weight_map"):
         if isinstance(value, dict):
             _shards(f"{way}weight_map", value, artifact, scan)
-    if "_class_name" in node and "_diffusers_version" in node:
+    for value in find_all(node, "flavors"):
+        if isinstance(value, dict) and "python_function" in value:
+            _flavors(f"{way}flavors", value, artifact, scan)
+    if "_class_name" in node:
         _pipeline(way, node, artifact, scan)
 
 
@@ -80,14 +85,18 @@ def _texts(value: Any) -> list[str]:
 
 def _code(way: str, value: Any, artifact: Artifact, scan: Scan) -> None:
     names = [name for name in _texts(value) if name][:20]
-    if names:
+    if any(
+        ".." in name.split("--")[-1].replace("\\", "/").split("/") or name.startswith("/") for name in names
+    ):
+        scan.report("path-elsewhere", artifact, f"{way}: code from outside of the folder: {shown(names[0])}")
+    elif names:
         told = ", ".join(shown(name) for name in names[:4])
         scan.report("remote-code", artifact, f"{way}: runs code of a repository: {told}", names=names)
 
 
 def _templates(way: str, value: Any, artifact: Artifact, scan: Scan) -> None:
     if isinstance(value, str):
-        judge_text(value, artifact, scan, way)
+        judge_text(value, artifact, scan, way, chat=True)
     elif isinstance(value, dict):
         for name, one in value.items():
             _templates(f"{way}.{shown(name, 40)}", one, artifact, scan)
@@ -118,11 +127,14 @@ def _shards(way: str, shards: dict[str, Any], artifact: Artifact, scan: Scan) ->
     for shard in {value for value in shards.values() if isinstance(value, str)}:
         why = outside(shard)
         if why:
-            scan.report("shard-elsewhere", artifact, f"{way}: {shown(shard)} {why}")
+            scan.report("path-elsewhere", artifact, f"{way}: {shown(shard)} {why}")
 
 
 def _pipeline(way: str, node: dict[str, Any], artifact: Artifact, scan: Scan) -> None:
-    """`model_index.json`: each part names a library and a class; a pair for the pipeline itself is code beside it."""
+    """`model_index.json`: each part names a library and a class; a pair for the pipeline itself is code beside it.
+
+    Models and schedulers have a `_class_name` as well, and lists of two words that are both classes or both plain.
+    """
     table = known().diffusers
     for key, value in node.items():
         if (
@@ -132,17 +144,43 @@ def _pipeline(way: str, node: dict[str, Any], artifact: Artifact, scan: Scan) ->
         ):
             continue
         library, name = value
-        if key == "_class_name" or not (
-            library.partition(".")[0] in table.libraries
+        own = (
+            library in table.pipelines
             or library in table.libraries
-            or library in table.pipelines
+            or library.partition(".")[0] in table.libraries
+        )
+        if not library or not name or (own and key != "_class_name"):
+            continue
+        dotted = f"{library}.{name}"
+        pair = library[0].islower() and name[0].isupper()
+        if standing(dotted) is Standing.GADGET and (
+            pair or library.partition(".")[0] in sys.stdlib_module_names
         ):
-            dotted = f"{library}.{name}"
+            scan.report(
+                "config-gadget", artifact, f"{way}{shown(key)}: diffusers would import {shown(dotted)}"
+            )
+        elif pair or key == "_class_name":
             scan.report(
                 "remote-code", artifact, f"{way}{shown(key)}: imports {shown(dotted)}", names=(dotted,)
             )
 
 
+PATHS = ("path", "model", "data", "code", "env")
+"""How keys of MLflow's flavours end that hold paths inside of the model's folder."""
+
+
+def _flavors(way: str, flavors: dict[str, Any], artifact: Artifact, scan: Scan) -> None:
+    for flavor, options in flavors.items():
+        for key, value in options.items() if isinstance(options, dict) else ():
+            if isinstance(value, str) and str(key).endswith(PATHS) and outside(value):
+                told = f"{way}.{shown(flavor, 40)}.{shown(key, 40)}: {shown(value)} {outside(value)}"
+                scan.report("path-elsewhere", artifact, told)
+
+
 def _module(way: str, value: Any, artifact: Artifact, scan: Scan) -> None:
-    if isinstance(value, str) and not value.startswith("sentence_transformers."):
+    if not isinstance(value, str) or value.startswith("sentence_transformers."):
+        return
+    if standing(value) is Standing.GADGET:
+        scan.report("config-gadget", artifact, f"{way}: sentence-transformers would import {shown(value)}")
+    else:
         scan.report("remote-code", artifact, f"{way}: imports {shown(value)}", names=(value,))

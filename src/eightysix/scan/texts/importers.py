@@ -76,6 +76,11 @@ def judge_imports(place: Place, artifact: Artifact, scan: Scan) -> None:
         for value in find_all(node, form.key):
             if isinstance(value, str) and form.when(node, value):
                 _judge(form, value, place, artifact, scan)
+    for target in find_all(node, "_target_"):
+        if isinstance(target, str) and target.startswith("hydra."):
+            for value in find_all(node, "path"):
+                if isinstance(value, str) and "." in value:
+                    judge_name(value, target, f"{_way(place)}.path", artifact, scan)
     for value in find_all(node, "py/reduce"):
         _reduced(value, place, artifact, scan)
     if "source_code" in node and isinstance(node.get("source_code"), str) and "global_imports" in node:

@@ -64,7 +64,6 @@ _LOUD = frozenset(
         "starts a process",
         "opens a network connection",
         "listens on the network",
-        "loads another pickle or marshalled code",
         "loads a native library or calls into memory",
     )
 )

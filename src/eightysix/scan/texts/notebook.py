@@ -6,6 +6,7 @@ from typing import Any
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Scan
+from eightysix.scan.texts.programs import judge_cell
 
 __all__ = ["judge_notebook"]
 
@@ -21,6 +22,8 @@ def judge_notebook(root: Any, artifact: Artifact, scan: Scan) -> None:
     if not isinstance(root, dict) or not isinstance(root.get("cells"), list) or "nbformat" not in root:
         return
     for at, cell in enumerate(root["cells"][:CELLS]):
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            judge_cell(_joined(cell.get("source")), f"cells[{at}]", artifact, scan)
         outputs = cell.get("outputs") if isinstance(cell, dict) else None
         for output in outputs if isinstance(outputs, list) else ():
             data = output.get("data") if isinstance(output, dict) else None
@@ -31,6 +34,12 @@ def judge_notebook(root: Any, artifact: Artifact, scan: Scan) -> None:
 def _acts(data: dict[str, Any]) -> bool:
     if "application/javascript" in data:
         return True
-    html = data.get("text/html", "")
-    text = "".join(part for part in html if isinstance(part, str)) if isinstance(html, list) else html
-    return isinstance(text, str) and any(word in text.lower() for word in ACTIVE)
+    text = (_joined(data.get("text/html")) + _joined(data.get("image/svg+xml"))).lower()
+    return any(word in text for word in ACTIVE)
+
+
+def _joined(value: Any) -> str:
+    """A notebook's text: one string, or a list of lines."""
+    if isinstance(value, list):
+        return "".join(part for part in value if isinstance(part, str))
+    return value if isinstance(value, str) else ""

@@ -23,7 +23,7 @@ __all__ = ["read", "read_text"]
 YAML = 8 << 20
 """Bytes of YAML that are composed: more than any configuration has."""
 
-TAGS = (b"!!", b"!<", b"%TAG", b"!new:", b"!apply:", b"!name:", b"!module:")
+TAGS = (b"!!", b"!<", b"%TAG", b"!new:", b"!apply:", b"!name:", b"!module:", b"/object:")
 """How a tag with a meaning of its own can begin. A handle of the document's own needs `%TAG`."""
 
 _LOUD = (b"!!python", b"\n%TAG", b"tag:yaml.org,2002:py")
@@ -33,6 +33,9 @@ _WORDS = tuple(key.encode() for key in sorted(TRIGGERS - {"type"}))
 YAML_ESCAPES = (*ESCAPES, *(f"\\x{digit}".encode() for digit in "234567"), b"\\U0000")
 DIRECTIVES = 1000
 """`%` at the start of a line: libyaml looks through all directives for each."""
+
+TEMPLATE = 1 << 20
+"""Characters of a text that is judged as a template; a longer one is none."""
 
 JINJA = ("{%", "{{")
 
@@ -69,7 +72,7 @@ def read_text(body: bytes, artifact: Artifact, scan: Scan, *, json: bool = False
         requirements.judge_requirements(lines, artifact, scan)
     elif programs.looks_python(text) and programs.judge_python(text, artifact, scan):
         return
-    elif all(mark in text for mark in JINJA) or text.lstrip().startswith(JINJA):
+    elif len(text) <= TEMPLATE and (all(mark in text for mark in JINJA) or text.lstrip().startswith(JINJA)):
         judge_text(text, artifact, scan, "the text")
     elif json:
         scan.report("json-broken", artifact, "begins as JSON and does not hold to it")
@@ -85,7 +88,7 @@ def _yaml_matters(body: bytes) -> bool:
 
 def _yaml(body: bytes, artifact: Artifact, scan: Scan) -> None:
     if len(body) > YAML or body.count(b"\n%") > DIRECTIVES:
-        if any(tag in body for tag in TAGS):
+        if any(tag in body for tag in _LOUD):
             scan.report(
                 "too-much", artifact, f"YAML of more than {YAML:,} bytes or {DIRECTIVES:,} directives"
             )

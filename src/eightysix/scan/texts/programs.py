@@ -16,10 +16,13 @@ from eightysix.scan.interface import Scan
 from eightysix.scan.texts.names import acts
 from eightysix.scan.texts.tree import shown
 
-__all__ = ["judge_python", "judge_script", "looks_python"]
+__all__ = ["judge_cell", "judge_python", "judge_script", "looks_python"]
 
 PARSED = 512 << 10
 """Bytes of Python source that are parsed; larger files are noted without."""
+
+CREDENTIALS = ("/var/run/secrets/", ".aws/credentials", ".kube/config", ".ssh/id_")
+"""Where Kubernetes, the AWS tools, kubectl and OpenSSH keep them by their own documentation."""
 
 _FETCHERS = ("curl ", "wget ", "fetch ")
 _SHELLS = ("sh", "bash", "zsh", "dash", "python", "python3", "perl", "ruby", "node")
@@ -59,11 +62,43 @@ def judge_script(text: str, artifact: Artifact, scan: Scan) -> None:
     scan.report("program", artifact, f"a script: {shown(first)}")
 
 
+def judge_cell(source: str, way: str, artifact: Artifact, scan: Scan) -> None:
+    """Judge the source of a notebook cell: shell lines and magics, and the plain forms in Python."""
+    for line in source.split("\n"):
+        shell = line.lstrip().lstrip("!%").replace('("', " ").replace("('", " ")
+        if shell.lstrip().startswith("#"):
+            continue
+        why = ""
+        if _piped(shell) or "/dev/tcp/" in line:
+            why = "runs what it fetches, or opens a shell to another host"
+        elif any(address in line for address in METADATA_ADDRESSES | METADATA):
+            why = "asks the cloud's metadata service"
+        elif _decodes(line):
+            why = "executes what it decodes"
+        elif any(place in line for place in CREDENTIALS):
+            why = "reads credentials"
+        elif "pip install" in line and any(
+            scheme in line for scheme in (" http://", "=http://", "git+http://")
+        ):
+            why = "installs what it fetches without encryption"
+        elif "dup2(" in line and "connect(" in line:
+            why = "opens a shell to another host"
+        if why:
+            scan.report("cell-fetches", artifact, f"{way}: {why}: {shown(line.strip())}")
+
+
+def _decodes(line: str) -> bool:
+    return any(f"{call}(" in line for call in ("exec", "eval")) and any(
+        word in line
+        for word in ("b64decode", "a85decode", "decompress(", "fromhex(", "marshal.loads", "codecs.decode")
+    )
+
+
 def _piped(line: str) -> bool:
     """`curl ... | sh`, `sh -c "$(curl ...)"`, `bash <(wget ...)`."""
     if not any(word in f"{line} " for word in _FETCHERS):
         return False
-    later = [part.strip().removeprefix("sudo ").split(" ")[0] for part in line.split("|")[1:]]
+    later = [part.strip().removeprefix("sudo ").split(" ")[0].rstrip("'\")") for part in line.split("|")[1:]]
     if any(word.rsplit("/", 1)[-1] in _SHELLS for word in later):
         return True
     return any(f"{opening}{word}" in line for opening in ("$(", "<(", "`") for word in _FETCHERS) and any(
@@ -95,7 +130,8 @@ def judge_python(text: str, artifact: Artifact, scan: Scan) -> bool:
     names = _bound(tree)
     for call in _at_import(tree):
         name = _dotted(call.func, names)
-        effect = acts(name) if name else ""
+        # Without an argument the caller does not choose what is done: platform.system() is no os.system("...").
+        effect = acts(name) if name and (call.args or call.keywords) else ""
         if effect:
             why = f"line {call.lineno}: calls {shown(name)} as soon as it is imported: it {effect}"
             scan.report("module-acts", artifact, why)

@@ -74,13 +74,9 @@ def _option(way: str, option: str, value: str, artifact: Artifact, scan: Scan) -
 
 def _source(way: str, value: str, artifact: Artifact, scan: Scan) -> None:
     if value.startswith(PLAIN_SCHEMES):
-        where = reach(value.removeprefix("git+"))
-        if where in (Reach.PUBLIC, Reach.METADATA):
-            scan.report(
-                "package-source",
-                artifact,
-                f"{way}: {shown(value)} is fetched without encryption or signature",
-            )
+        scan.report(
+            "package-source", artifact, f"{way}: {shown(value)} is fetched without encryption or signature"
+        )
     elif value.startswith(("git+", "hg+", "svn+", "http")) and "://" in value:
         scan.report("package-index", artifact, f"{way}: {shown(value)} is no package of an index")
 

@@ -36,11 +36,20 @@ def judge_tags(document: Document, artifact: Artifact, scan: Scan) -> None:
         kind, colon, name = tagged.tag.partition(":")
         if colon and kind in HYPER:
             _named(tagged, HYPER[kind], name, artifact, scan)
+        elif tagged.tag.startswith(MAP_TAG) or _foreign(tagged.tag):
+            what = shown(tagged.tag.removeprefix(MAP_TAG))
+            scan.report("yaml-object", artifact, f"line {tagged.line}: makes {what}")
         elif tagged.tag.startswith("!"):
             others.append(tagged.tag)
     if others:
         told = ", ".join(sorted({shown(tag, 40) for tag in others})[:5])
         scan.report("yaml-tag", artifact, f"tags that some program defines: {told}")
+
+
+def _foreign(tag: str) -> bool:
+    """`!ruby/object:Gem::Installer`, `!php/object:...`: a language, a kind, and a name."""
+    kind, colon, name = tag.partition(":")
+    return bool(colon and name) and "/" in kind and kind[1:2].isalpha() and not kind.startswith("tag")
 
 
 def _python(tagged: Tagged, rest: str, artifact: Artifact, scan: Scan) -> None:
