@@ -16,7 +16,7 @@ from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import OverBudgetError
 from eightysix.scan.interface import Scan
 from eightysix.scan.recognise import recognise
-from eightysix.scan.texts import documents
+from eightysix.scan.texts import parse
 from eightysix.scan.texts.tree import shown
 
 __all__ = ["read", "read_wal"]
@@ -167,7 +167,7 @@ class _Values:
 
     def _value(self, name: str, value: bytes, said: object) -> None:
         """Judge one value. LangGraph writes beside each what it is; for all others the content says it."""
-        if value[:1] in b"{[" and not documents.is_worth(value):
+        if value[:1] in b"{[" and not parse.is_worth(value):
             return
         part = self._artifact.unpacked(shown(name, 60), value)
         if said == b"msgpack" and msgpack.could_be(value):

@@ -10,20 +10,19 @@ import msgspec
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Scan
+from eightysix.scan.texts import long
 from eightysix.scan.texts.decode import as_utf8, start_of
 from eightysix.scan.texts.judge import NEEDLES, judge_document
-from eightysix.scan.texts.tree import Doubled, walk
+from eightysix.scan.texts.parse import ESCAPES, INNER, is_worth, parse
+from eightysix.scan.texts.tree import walk
 
-__all__ = ["is_json", "is_worth", "judge_json", "read"]
+__all__ = ["is_json", "judge_json", "read"]
 
 WHOLE = 64 << 20
 """Bytes of text that are looked at in one piece; longer ones are read line by line."""
 
-PARSED = 24 << 20
-"""Bytes of a document that are parsed. Python's objects take about ten times as much memory as their text."""
-
-ESCAPES = tuple(f"\\u00{digit}".encode() for digit in "234567")
-"""Escaped printable ASCII: no writer of JSON needs it, and it hides a key from a search for its letters."""
+PARSED = 6 << 20
+"""Bytes of a document that are parsed in one piece: Python's objects take about ten times as much memory."""
 
 
 def is_json(head: bytes) -> bool:
@@ -62,12 +61,10 @@ def judge_json(body: bytes, artifact: Artifact, scan: Scan) -> bool:
     if len(body) > PARSED:
         if not _valid(body):
             return _judge_lines(body, artifact, scan)
-        scan.report(
-            "too-much", artifact, f"a document of more than {PARSED:,} bytes that needs to be read whole"
-        )
+        long.judge_parts(body, artifact, scan, PARSED)
         return True
     try:
-        root = _parse(body)
+        root = parse(body)
     except RecursionError:
         scan.report("bomb", artifact, "nests deeper than any parser follows")
         return True
@@ -78,9 +75,6 @@ def judge_json(body: bytes, artifact: Artifact, scan: Scan) -> bool:
         _inner(root, artifact, scan, 0)
     return True
 
-
-INNER = (b'\\"lc\\"', b'\\"py/reduce\\"', b'\\"py/object\\"', b'\\"_target_\\"', b'\\"auto_map\\"')
-"""Keys of JSON that is written as a text inside of JSON, as stores do that know columns of text alone."""
 
 TEXT_LEVELS = 3
 
@@ -102,7 +96,7 @@ def _inner(root: Any, artifact: Artifact, scan: Scan, level: int) -> None:
                 and is_worth(value.encode("utf-8", "replace"))
             ):
                 try:
-                    inner = _parse(value.encode("utf-8", "replace"))
+                    inner = parse(value.encode("utf-8", "replace"))
                 except (ValueError, RecursionError):
                     continue
                 judge_document({f"{place.way}.{key}".strip("."): inner}, artifact, scan)
@@ -112,11 +106,6 @@ def _inner(root: Any, artifact: Artifact, scan: Scan, level: int) -> None:
 
 SPOKEN = frozenset(("content", "text", "page_content", "source", "arguments", "repr", "description"))
 """Where messages, documents and notebooks hold what somebody said."""
-
-
-def is_worth(body: bytes) -> bool:
-    """Whether JSON text holds anything that a judge would look at, by its bytes alone."""
-    return any(needle in body for needle in (*NEEDLES, *INNER, *ESCAPES))
 
 
 def _valid(body: bytes) -> bool:
@@ -139,16 +128,6 @@ def _valid(body: bytes) -> bool:
     return True
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    return made if len(made) == len(pairs) else Doubled(pairs)
-
-
-def _parse(body: bytes) -> Any:
-    # NOTE: the standard library's parser, because it alone tells of keys that were written twice.
-    return json.loads(body, object_pairs_hook=_pairs)
-
-
 def _lines(body: bytes) -> list[bytes]:
     lines = [line for line in body.split(b"\n") if line.strip()]
     return lines if len(lines) > 1 else [b"!"]
@@ -168,7 +147,7 @@ def _judge_line(at: int, line: bytes, artifact: Artifact, scan: Scan) -> None:
     if not is_worth(line):
         return
     try:
-        root = _parse(line)
+        root = parse(line)
     except RecursionError:
         scan.report("bomb", artifact, f"line {at + 1}: nests deeper than any parser follows")
         return

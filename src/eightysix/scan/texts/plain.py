@@ -13,14 +13,15 @@ from eightysix.scan.budget import OverBudgetError
 from eightysix.scan.interface import Scan
 from eightysix.scan.texts import compose, programs, requirements
 from eightysix.scan.texts.decode import as_utf8
-from eightysix.scan.texts.documents import ESCAPES, WHOLE, judge_json
+from eightysix.scan.texts.documents import WHOLE, judge_json
 from eightysix.scan.texts.judge import TRIGGERS, judge_document
+from eightysix.scan.texts.parse import ESCAPES
 from eightysix.scan.texts.templates import judge_text
 from eightysix.scan.texts.yamltags import judge_tags
 
 __all__ = ["read", "read_text"]
 
-YAML = 8 << 20
+YAML = 4 << 20
 """Bytes of YAML that are composed: more than any configuration has."""
 
 TAGS = (b"!!", b"!<", b"%TAG", b"!new:", b"!apply:", b"!name:", b"!module:", b"/object:")
