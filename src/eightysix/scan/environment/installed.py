@@ -85,10 +85,13 @@ def _read(entry: os.DirEntry[str]) -> Installed | Unread:
             descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             continue
-        with os.fdopen(descriptor, "rb") as stream:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 continue
-            headers = HeaderParser().parsestr(stream.read(METADATA).decode("utf-8", "replace"))
+            text = os.read(descriptor, METADATA).decode("utf-8", "replace")
+        finally:
+            os.close(descriptor)
+        headers = HeaderParser().parsestr(text)
         name, version = headers.get("Name", ""), headers.get("Version", "")
         if name and version:
             return Installed(normal(str(name).strip()), str(version).strip(), entry.path)

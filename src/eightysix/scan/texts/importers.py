@@ -60,13 +60,14 @@ FORMS = (
 )
 """The loaders' own documentation and source name these keys. `provider` is imported by autogen-core's ComponentLoader."""
 
-TRIGGERS = frozenset(form.key for form in FORMS) | {"py/reduce"}
+TRIGGERS = frozenset(form.key for form in FORMS) | {"py/reduce", "source_code"}
 
 _OWN_ROOTS = {
     "AutoGen's component loader": ("autogen_core.", "autogen_agentchat.", "autogen_ext."),
     "PEFT": ("transformers",),
+    "logging.config.dictConfig": ("logging.",),
 }
-"""Packages whose own dumps the loader reads: their names are no news there."""
+"""Packages whose own names a loader is made for: no news there, unless they lead on into configuration or dunders."""
 
 
 def judge_imports(place: Place, artifact: Artifact, scan: Scan) -> None:

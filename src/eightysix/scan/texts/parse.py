@@ -14,7 +14,7 @@ ESCAPES = tuple(f"\\u00{digit}".encode() for digit in "234567")
 """Escaped printable ASCII: no writer of JSON needs it, and it hides a key from a search for its letters."""
 
 
-INNER = (b'\\"lc\\"', b'\\"py/reduce\\"', b'\\"py/object\\"', b'\\"_target_\\"', b'\\"auto_map\\"')
+INNER = (b'\\"lc\\', b'\\"py/reduce\\', b'\\"py/object\\', b'\\"_target_\\', b'\\"auto_map\\')
 """Keys of JSON that is written as a text inside of JSON, as stores do that know columns of text alone."""
 
 
