@@ -31,13 +31,13 @@ def database(*statements: str, rows: dict[str, list[tuple[object, ...]]] | None 
 
 
 def test_what_langgraph_itself_wrote_is_clean() -> None:
-    result = scan_file(str(FIXTURES / "checkpoints.sqlite"))
+    result = scan_file(str(FIXTURES / "checkpoints.langgraph"))
     assert (result.file.format, result.file.verdict) == ("sqlite", "clean")
 
 
 def test_one_bad_row_in_a_real_database(tmp_path: Path) -> None:
     path = tmp_path / "db"
-    path.write_bytes((FIXTURES / "checkpoints.sqlite").read_bytes())
+    path.write_bytes((FIXTURES / "checkpoints.langgraph").read_bytes())
     with sqlite3.connect(path) as changed:
         changed.execute("UPDATE writes SET value = ?", (EVIL,))
     changed.close()

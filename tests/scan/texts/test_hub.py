@@ -75,11 +75,6 @@ def test_names_that_act_are_malicious_in_any_of_them() -> None:
     assert rules(as_json({"_class_name": "Pipe", "unet": ["os", "system"]})) == {"config-gadget"}
 
 
-def test_custom_operators() -> None:
-    graph = {"nodes": [{"op": "Custom", "attrs": {"op_type": "x"}}], "arg_nodes": [], "heads": []}
-    assert rules(as_json(graph)) == {"custom-operator"}
-
-
 def test_chat_templates_are_judged_wherever_they_lie() -> None:
     evil = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
     for value in (

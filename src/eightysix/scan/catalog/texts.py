@@ -105,14 +105,6 @@ RULES = (
         fix="Do not load it.",
     ),
     ScanRule(
-        id="custom-operator",
-        verdict=FileVerdict.SUSPICIOUS,
-        title="A graph with an operator that Python code implements",
-        what="A node of an MXNet graph is a custom operator.",
-        why="It runs whatever code registered that name in the process.",
-        fix="Know where the operator comes from.",
-    ),
-    ScanRule(
         id="duplicate-keys",
         verdict=FileVerdict.SUSPICIOUS,
         title="A key that decides what is loaded is written twice",

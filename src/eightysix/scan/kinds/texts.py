@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Kind
 from eightysix.scan.texts.decode import looks_text, start_of
@@ -10,27 +12,42 @@ from eightysix.scan.texts.documents import is_json
 __all__ = ["KINDS"]
 
 
+@lru_cache(4)
+def _sort(head: bytes) -> str:
+    """What a text is, by how it begins: `json`, `script`, `yaml`, `text`, or nothing of these.
+
+    YAML is a directive, a document mark, a tag, or a first line that is an entry of a mapping or a list. That is only a
+    name: the reader of text looks for YAML in all of it.
+    """
+    if not looks_text(head):
+        return ""
+    if is_json(head):
+        return "json"
+    start = start_of(head)
+    if start.startswith("#!"):
+        return "script"
+    if start.startswith(("%YAML", "%TAG", "---", "!", "- ")):
+        return "yaml"
+    line = next((one for one in start.split("\n") if one.strip() and not one.startswith("#")), "")
+    key, colon, rest = line.partition(":")
+    entry = bool(colon) and " " not in key.strip() and (not rest.strip() or rest[0] == " ")
+    return "yaml" if entry else "text"
+
+
 def _json(_artifact: Artifact, head: bytes) -> bool:
-    return is_json(head)
+    return _sort(head) == "json"
 
 
 def _script(_artifact: Artifact, head: bytes) -> bool:
-    return start_of(head).startswith("#!")
+    return _sort(head) == "script"
 
 
 def _yaml(_artifact: Artifact, head: bytes) -> bool:
-    """A directive, a document mark, a tag, or a first line that is an entry of a mapping or a list. Only a name: the
-    reader of text looks for YAML in all of it."""
-    start = start_of(head)
-    if start.startswith(("%YAML", "%TAG", "---", "!", "- ")):
-        return True
-    line = next((one for one in start.split("\n") if one.strip() and not one.startswith("#")), "")
-    key, colon, rest = line.partition(":")
-    return bool(colon) and " " not in key.strip() and (not rest.strip() or rest[0] == " ")
+    return _sort(head) == "yaml"
 
 
 def _text(_artifact: Artifact, head: bytes) -> bool:
-    return looks_text(head)
+    return _sort(head) == "text"
 
 
 def _parquet(artifact: Artifact, head: bytes) -> bool:
@@ -43,8 +60,9 @@ def _parquet(artifact: Artifact, head: bytes) -> bool:
 
 KINDS: tuple[Kind, ...] = (
     Kind("parquet", _parquet, "eightysix.scan.texts.parquet:read"),
-    Kind("json", _json, "eightysix.scan.texts.documents:read"),
-    Kind("script", _script, "eightysix.scan.texts.plain:read"),
-    Kind("yaml", _yaml, "eightysix.scan.texts.plain:read"),
-    Kind("text", _text, "eightysix.scan.texts.plain:read"),
+    # NOTE: none of these ends the search: graphs are written as text as well, and a script may call itself a model.
+    Kind("json", _json, "eightysix.scan.texts.documents:read", alone=False),
+    Kind("script", _script, "eightysix.scan.texts.plain:read", alone=False),
+    Kind("yaml", _yaml, "eightysix.scan.texts.plain:read", alone=False),
+    Kind("text", _text, "eightysix.scan.texts.plain:read", alone=False),
 )

@@ -55,21 +55,12 @@ def judge_hub(place: Place, artifact: Artifact, scan: Scan) -> None:
 
 
 def judge_root(root: Any, artifact: Artifact, scan: Scan) -> None:
-    """Judge forms that only a whole document has: the modules of sentence-transformers, a graph of MXNet."""
+    """Judge a form that only a whole document has: the modules of sentence-transformers."""
     if isinstance(root, (list, tuple)):
         for at, one in enumerate(root[:1000]):
             if isinstance(one, dict) and {"idx", "name", "path", "type"} <= one.keys():
                 for value in find_all(one, "type"):
                     _module(f"[{at}].type", value, artifact, scan)
-    elif isinstance(root, dict) and {"nodes", "arg_nodes", "heads"} <= root.keys():
-        nodes = root["nodes"] if isinstance(root["nodes"], (list, tuple)) else ()
-        for at, one in enumerate(nodes):
-            if isinstance(one, dict) and "Custom" in find_all(one, "op"):
-                scan.report(
-                    "custom-operator",
-                    artifact,
-                    f"nodes[{at}]: an operator of MXNet that Python code implements",
-                )
 
 
 def _texts(value: Any) -> list[str]:

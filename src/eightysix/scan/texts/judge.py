@@ -34,7 +34,6 @@ _QUOTED = frozenset(("lc", "()", "type", "target", "provider", "_type"))
 NEEDLES: tuple[bytes, ...] = (
     *(f'"{key}"'.encode() if key in _QUOTED else key.encode() for key in sorted(TRIGGERS - {"type"})),
     b'"init_parameters"',
-    b'"arg_nodes"',
     b'"idx"',
     b'"cells"',
     b'"source_code"',
