@@ -50,6 +50,10 @@ def test_classes_of_the_graph_are_suspicious_with_their_names() -> None:
     ]
 
 
+def test_functions_are_no_classes_of_a_state() -> None:
+    assert rules(pack({"x": call(1, "langchain_core.load", "loads", ["{}"])})) == {"checkpoint-unknown"}
+
+
 def test_an_array_of_flax_under_the_same_code_is_data() -> None:
     array = call(1, [2, 2], "float32", b"\0" * 16)
     assert verdict(pack({"params": {"dense": {"kernel": array}}})) == "clean"

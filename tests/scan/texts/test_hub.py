@@ -49,7 +49,6 @@ def test_code_of_a_repository_is_suspicious(value: object) -> None:
         },
         [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}],
         {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "sub/model.safetensors"}},
-        {"nodes": [{"op": "Convolution", "name": "x", "inputs": []}], "arg_nodes": [], "heads": []},
         {"name": "x", "scripts": {"postinstall": "node x.js"}},
     ],
 )

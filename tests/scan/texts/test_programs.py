@@ -30,8 +30,7 @@ def notebook(*cells: str, output: dict[str, object] | None = None) -> str:
         "#!/usr/bin/env python3\nimport os\nprint(os.getcwd())\n",
         "import subprocess\n\ndef run():\n    subprocess.run(['ls'])\n",
         "import os\nif __name__ == '__main__':\n    os.system('ls')\n",
-        "from dataclasses import dataclass\nimport re, platform\nX = re.compile('a')\nS = platform.system()\n"
-        "@dataclass\nclass A: ...\n",
+        "from dataclasses import dataclass\nimport platform\nS = platform.system()\n@dataclass\nclass A: ...\n",
         "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return torch.relu(x)\n",
     ],
 )

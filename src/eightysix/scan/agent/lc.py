@@ -227,7 +227,7 @@ PLAIN_METHODS = frozenset(("construct", "model_construct", "model_validate_json"
 def judge_call(name: str, methods: list[str], way: str, artifact: Artifact, scan: Scan) -> None:
     """A call that a checkpoint asks for: `name`, or its `methods` one after the other."""
     asked = [name, *(f"{name}.{method}" for method in methods if method not in PLAIN_METHODS)]
-    answers = {one: standing(one) for one in asked}
+    answers = {one: standing(one, functions=False) for one in asked}
     for one, answer in answers.items():
         if answer is Standing.GADGET:
             scan.report("checkpoint-gadget", artifact, f"{way}: would call {shown(one)}")

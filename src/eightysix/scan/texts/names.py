@@ -24,8 +24,11 @@ class Standing(Enum):
     GADGET = "gadget"
 
 
-def standing(name: str) -> Standing:
-    """Of `module.qualname`, wherever the module ends in it: a name that can be read as a gadget is one."""
+def standing(name: str, *, functions: bool = True) -> Standing:
+    """Of `module.qualname`, wherever the module ends in it: a name that can be read as a gadget is one.
+
+    `functions` says whether data of this kind has a reason to call functions; without it only classes are known.
+    """
     parts = name.split(".")
     if len(name) > NAME_LIMIT or any(_dunder(part) for part in parts):
         return Standing.GADGET
@@ -36,7 +39,7 @@ def standing(name: str) -> Standing:
     answers = [_asked(".".join(parts[:at]), ".".join(parts[at:])) for at in range(len(parts) - 1, 0, -1)]
     if "gadget" in answers:
         return Standing.GADGET
-    if "known" in answers:
+    if "known" in answers or (functions and "function" in answers):
         return Standing.KNOWN
     # The last part alone as the name is how the loaders split; denied there is denied.
     return Standing.GADGET if answers[0] == "denied" else Standing.UNKNOWN
@@ -55,8 +58,10 @@ def _asked(module: str, name: str) -> str:
     role = import_module("eightysix.scan.index").role(module, name)
     if role.kind in ("construct", "function"):
         words = {word.partition("@")[0] for word in role.predicate.split(",")}
-        return "known" if words <= _BUILDS else "unknown"
-    return "known" if role.kind == "value" and not role.effect else str(role.kind)
+        if not words <= _BUILDS:
+            return "unknown"
+        return "known" if role.kind == "construct" else "function"
+    return "function" if role.kind == "value" and not role.effect else str(role.kind)
 
 
 _LOUD = frozenset(
