@@ -14,7 +14,8 @@ _BOMS = (
 _PRINTED = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\r\f\x1b\b")
 """ASCII that occurs in text; escape and backspace do in recorded terminals (notebooks, logs)."""
 
-_TEXT = bytes(_PRINTED) + bytes(range(0x80, 0x100))
+_TEXT = bytes(_PRINTED) + bytes(range(0x7F, 0x100))
+"""Everything but control characters, for `bytes.translate`."""
 
 _SPACE = b" \t\r\n\f"
 
@@ -41,7 +42,7 @@ def start_of(head: bytes) -> str:
     width = {"utf-8": 1, "utf-16-le": 2, "utf-16-be": 2}.get(name, 4)
     body = head[skip:]
     body = body[: len(body) - len(body) % width]
-    if name == "utf-8" and any(byte < 0x20 and byte not in _PRINTED for byte in body):
+    if name == "utf-8" and body.translate(None, _TEXT):
         return ""
     try:
         # A character may be cut at the end of the head: three bytes less are tried before it is called no text.
