@@ -6,8 +6,7 @@ from functools import lru_cache
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Kind
-from eightysix.scan.texts.decode import looks_text, start_of
-from eightysix.scan.texts.documents import is_json
+from eightysix.scan.texts.decode import is_json, looks_text, start_of
 
 __all__ = ["KINDS"]
 

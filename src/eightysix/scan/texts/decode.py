@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["as_text", "as_utf8", "looks_text", "start_of"]
+__all__ = ["as_utf8", "is_json", "looks_text", "start_of"]
 
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -95,7 +95,15 @@ def _eight_bit(body: bytes) -> bytes | None:
     return body.decode("latin-1").encode()
 
 
-def as_text(data: bytes) -> str | None:
-    """The text of `data`; None where it is none."""
-    body = as_utf8(data)
-    return None if body is None else body.decode("utf-8", "surrogatepass")
+def is_json(head: bytes) -> bool:
+    """Whether text starts as JSON objects and lists do: an attribute, an element or the end of it follows."""
+    start = start_of(head)
+    if not start.startswith(("{", "[")):
+        return False
+    after = start[1:].lstrip()
+    if not after:
+        return True
+    if start[0] == "{":
+        return after[0] in '"}'
+    # `[section]` of a settings file begins as a list does.
+    return after[0] in '"{[]-0123456789' or after.startswith(("true", "false", "null", "NaN", "Infinity"))

@@ -11,32 +11,18 @@ import msgspec
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Scan
 from eightysix.scan.texts import long
-from eightysix.scan.texts.decode import as_utf8, start_of
+from eightysix.scan.texts.decode import as_utf8
 from eightysix.scan.texts.judge import NEEDLES, judge_document
 from eightysix.scan.texts.parse import ESCAPES, INNER, is_worth, parse
 from eightysix.scan.texts.tree import walk
 
-__all__ = ["is_json", "judge_json", "read"]
+__all__ = ["judge_json", "read"]
 
 WHOLE = 64 << 20
 """Bytes of text that are looked at in one piece; longer ones are read line by line."""
 
 PARSED = 6 << 20
 """Bytes of a document that are parsed in one piece: Python's objects take about ten times as much memory."""
-
-
-def is_json(head: bytes) -> bool:
-    """Whether text starts as JSON objects and lists do: an attribute, an element or the end of it follows."""
-    start = start_of(head)
-    if not start.startswith(("{", "[")):
-        return False
-    after = start[1:].lstrip()
-    if not after:
-        return True
-    if start[0] == "{":
-        return after[0] in '"}'
-    # `[section]` of a settings file begins as a list does.
-    return after[0] in '"{[]-0123456789' or after.startswith(("true", "false", "null", "NaN", "Infinity"))
 
 
 def read(artifact: Artifact, scan: Scan) -> None:
