@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+from eightysix.scan.agent.msgpack import plausible
+from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Kind
 
 __all__ = ["KINDS"]
 
-KINDS: tuple[Kind, ...] = ()
+SQLITE = b"SQLite format 3\0"
+WAL = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+"""https://www.sqlite.org/fileformat2.html, sections 1.3 and 4.1."""
+
+
+def _sqlite(_artifact: Artifact, head: bytes) -> bool:
+    return head.startswith(SQLITE)
+
+
+def _wal(_artifact: Artifact, head: bytes) -> bool:
+    return head.startswith(WAL) and head[4:8] == b"\x00\x2d\xe2\x18"  # the version, 3007000 in all files
+
+
+def _msgpack(artifact: Artifact, head: bytes) -> bool:
+    return plausible(head, len(artifact))
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("sqlite", _sqlite, "eightysix.scan.agent.sqlite:read"),
+    Kind("sqlite-wal", _wal, "eightysix.scan.agent.sqlite:read_wal"),
+    Kind("msgpack", _msgpack, "eightysix.scan.agent.msgpack:read", alone=False),
+)

@@ -1,0 +1,1 @@
+"""Writes the snapshot of advisories that `scan --environment` compares with."""
