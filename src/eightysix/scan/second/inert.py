@@ -190,19 +190,26 @@ class Answer:
 
 def examine(data: io.BytesIO, size: int) -> Answer:
     """Read the stream in `data`, of `size` bytes, in the ways that loaders use, and compare what they ask for."""
+    try:
+        return _examine(data, size)
+    finally:
+        _registry.clear()
+
+
+def _examine(data: io.BytesIO, size: int) -> Answer:
     first = _opened(data, size)
     for _ in range(MORE_CODES):
         if first.code is None:
             break
-        _register(first.code)
+        _registry.update(dict.fromkeys(range(1, EXTENSIONS), EXTENSION))
+        _registry[first.code] = EXTENSION
         first = _opened(data, size)
     answer = Answer(set(first.names))
     if first.cut or first.error == "MemoryError":
         answer.spent = "names" if first.cut else "memory"
         return answer
     answer.end, answer.error = first.end, first.error
-    ways = EVERY_WAY if size <= SMALL else EVERY_WAY[:1]
-    for words, way in ways:
+    for words, way in EVERY_WAY if size <= SMALL else EVERY_WAY[:1]:
         run = way(data, size)
         if run.error != "MemoryError" and not answer.differs:
             answer.differs = _difference(first, run, words)
@@ -274,6 +281,9 @@ def _run(unpickler: _Compiled | _Written, tell: Callable[[], int]) -> _Run:
     return _Run(unpickler.asked, tell(), None)
 
 
+_registry: dict[int, tuple[str, str]] = copyreg._inverted_registry  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other name
+"""The extension registry: the unpickler written in C holds this very object."""
+
 _spare = [bytes(4 << 20)]
 """Memory that is let go of where there is no other, so that it can be said; nothing touches it, so it costs none."""
 
@@ -282,10 +292,3 @@ def _extension_of(error: BaseException | None) -> int | None:
     """The code that the extension registry did not have, where that ended the run."""
     head, _, code = str(error).rpartition(" ") if isinstance(error, ValueError) else ("", "", "")
     return int(code) if head == "unregistered extension code" and code.isdecimal() else None
-
-
-def _register(code: int) -> None:
-    """Let the extension registry know `code`, and all that fit in one or two bytes."""
-    registry = copyreg._inverted_registry  # type: ignore[attr-defined]  # noqa: SLF001 - the C unpickler holds this very object
-    registry.update(dict.fromkeys(range(1, EXTENSIONS), EXTENSION))
-    registry[code] = EXTENSION

@@ -5,7 +5,9 @@ Whatever a child says is hostile: it is bounded, waited for only so long, and ta
 
 from __future__ import annotations
 
+import fcntl
 import os
+import platform
 import socket
 import struct
 import subprocess
@@ -133,7 +135,7 @@ class Server:
     def __init__(self, boot: str, memory: int, cpu_s: int, clock: Callable[[], float]) -> None:
         self._memory = memory
         self._clock = clock
-        self._end, theirs = socket.socketpair()
+        self._end, theirs = _pair()
         root = str(Path(eightysix.__file__).parent.parent.absolute())
         arguments = (root, *(str(number) for number in (theirs.fileno(), memory, cpu_s)))
         # A shared libpython may be found through this one name; nothing else of the environment goes along.
@@ -158,7 +160,7 @@ class Server:
 
     def child(self) -> Child:
         """A new child; the one before it is ended."""
-        ours, theirs = socket.socketpair()
+        ours, theirs = _pair()
         try:
             socket.send_fds(self._end, [b"F"], [theirs.fileno()], socket.MSG_NOSIGNAL)
         except OSError:
@@ -189,8 +191,19 @@ class Server:
         self._process.returncode = 0  # it is no child of ours: nobody may wait for it, or complain
 
 
+def _pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected sockets, with numbers that are no standard stream's, even where those are closed."""
+    ends: list[socket.socket] = []
+    for end in socket.socketpair():
+        with end:
+            ends.append(socket.socket(fileno=fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3)))
+    return ends[0], ends[1]
+
+
 def no_interpreter() -> str:
     """Why no fresh interpreter can be started here; empty where one can."""
+    if platform.system() != "Linux":
+        return "no sandbox on this system"
     program = sys.executable
     if not program:
         return "no interpreter to start (sys.executable is empty)"
