@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import eightysix
 from eightysix.scan.interface import SecondOpinion
@@ -83,9 +84,20 @@ def test_a_cycle_is_let_go_of(engine: Engine) -> None:
         assert engine.load(memoryview(stream)).end == len(stream)
 
 
-def test_too_large_a_stream_is_not_run() -> None:
-    with open_engine(EngineLimits(stream=1 << 20)) as engine:
-        assert engine.load(memoryview(bytes((1 << 20) + 1))) == SecondOpinion(not_run="larger than 1 MB")
+def test_too_large_a_stream_is_not_run_but_looked_into() -> None:
+    with open_engine(EngineLimits(stream=2 << 20)) as engine:
+        opinion = engine.load(memoryview(STREAM[:-1] + b"N0" * (1 << 20) + b"N."))
+    assert opinion == SecondOpinion(names=OPINION.names, not_run="larger than 2 MB")
+
+
+def test_what_lies_behind_a_stream_is_not_its_size() -> None:
+    with open_engine(EngineLimits(stream=2 << 20)) as engine:
+        assert engine.load(memoryview(STREAM + bytes(3 << 20))) == OPINION
+
+
+def test_a_stream_longer_than_the_first_look_is_read_whole(engine: Engine) -> None:
+    stream = b"\x80\x04" + b"N0" * (1 << 20) + STREAM[2:]
+    assert engine.load(memoryview(stream)) == replace(OPINION, end=len(stream))
 
 
 def test_processor_time_is_limited() -> None:

@@ -12,6 +12,7 @@ from functools import cache
 from types import TracebackType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from eightysix.scan.interface import SecondOpinion
 from eightysix.scan.second.process import BOOT, Child, GoneError, Server, no_interpreter
@@ -26,6 +27,9 @@ KEPT_STREAMS = 512
 
 KEPT_BYTES = 4 << 20
 """Bytes of streams after which a child makes way; a longer stream always gets a new one."""
+
+FIRST = 1 << 20
+"""Bytes of a longer stream that are tried first: what follows a pickle in a file may be gigabytes of weights."""
 
 SIGXCPU = 24
 
@@ -91,10 +95,16 @@ class Engine:
 
     def load(self, stream: memoryview) -> SecondOpinion:
         """See `interface.SecondEngine`."""
-        if len(stream) > self.limits.stream:
-            return SecondOpinion(not_run=f"larger than {self.limits.stream >> 20} MB")
+        most = self.limits.stream
         with self._lock:
             try:
+                if len(stream) > FIRST:
+                    # Where every way comes to the STOP, no way has looked at what is left out.
+                    opinion = self._load(stream[: min(FIRST, most)])
+                    if _plain(opinion) or opinion.not_run:
+                        return opinion
+                    if len(stream) > most:
+                        return replace(opinion, error="", differs="", not_run=f"larger than {most >> 20} MB")
                 return self._load(stream)
             except BaseException:
                 # An interrupt: what the child was about to say must not be taken for the next answer.
@@ -125,8 +135,7 @@ class Engine:
                 opinion = child.ask(stream, self._clock() + self.limits.wall_s)
             except GoneError as gone:
                 opinion = SecondOpinion(not_run=self._why(gone))
-            plain = opinion.end is not None and not opinion.differs and opinion.error == opinion.not_run == ""
-            if not plain:
+            if not _plain(opinion):
                 self._drop_child()
             if opinion.not_run and not new:
                 continue  # perhaps what it had read before was too much for it: the stream gets a child of its own
@@ -180,6 +189,11 @@ class Engine:
             self._server.forget()
             self._server = None
         self._starts = 0
+
+
+def _plain(opinion: SecondOpinion) -> bool:
+    """Whether the stream was read to its STOP, in every way alike."""
+    return opinion.end is not None and not opinion.differs and not opinion.error and not opinion.not_run
 
 
 def _after_fork() -> None:
