@@ -32,6 +32,8 @@ __all__ = ["Guard", "guard"]
 ACCEPTED_DAYS = 90
 """How long the line of a policy holds that an error proposes."""
 
+ASK = "see all that `eightysix scan` tells of it"
+
 T = TypeVar("T")
 
 
@@ -113,10 +115,8 @@ def _refusal(result: Result, today: dt.date) -> ScanRefusedError:
     worst = max(result.findings, key=lambda one: rule(one.rule).verdict.rank)
     more = f", and {len(result.findings) - 1} more" if len(result.findings) > 1 else ""
     what = f"{inert(file.path)} was not loaded: it is {file.verdict} ({worst.rule}: {inert(worst.why)}{more})"
-    line = acceptance_line(result.findings, file.digest, today + dt.timedelta(days=ACCEPTED_DAYS))
-    advice = (
-        f"if you vouch for it, a policy accepts it by this line: {line}"
-        if line
-        else "see what `eightysix scan` tells of it"
-    )
+    until = today + dt.timedelta(days=ACCEPTED_DAYS)
+    only_suspicious = file.verdict is FileVerdict.SUSPICIOUS
+    line = acceptance_line(result.findings, file.digest, until) if only_suspicious else ""
+    advice = f"if you vouch for it, a policy accepts it by this line: {line}" if line else ASK
     return ScanRefusedError(what, advice, verdict=file.verdict, findings=result.findings)
