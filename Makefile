@@ -10,7 +10,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench lock clean help
+.PHONY: run dev test lint types layers unit docs bench fuzz lock clean help
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -42,6 +42,9 @@ bench: dev ## Measure what the README says of detect and of generated telemetry 
 	@for name in throughput order generated; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
 
+fuzz: dev ## Try to refute what the scanner promises (MINUTES=30; findings land in .fuzz/)
+	@$(IN_DEV) -m bench.fuzz --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --output bench/results/fuzz.json
+
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'
 	@for part in core "dev --all-extras --group dev"; do set -- $$part; out=requirements/$$1.txt; shift; \
@@ -50,7 +53,7 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
 
 clean: ## Remove what the targets made, environments too
-	rm -rf $(VENV) $(CORE_VENV) .venv-lock dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CORE_VENV) .venv-lock dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## This list

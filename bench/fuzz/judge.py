@@ -1,0 +1,132 @@
+"""What must hold for every input, however broken: the properties that `make fuzz` tries to refute."""
+
+from __future__ import annotations
+
+import _compat_pickle
+import resource
+import signal
+import time
+from types import FrameType
+
+from eightysix.scan.index import RoleKind, role
+from msgspec import Struct
+
+from eightysix.model.finding import FileVerdict
+from eightysix.scan.interface import SecondOpinion
+from eightysix.scan.scanner import Options, Result, scan_bytes
+from eightysix.scan.second.engine import Engine
+from eightysix.scan.verdict import verdict_of
+
+__all__ = ["Judge", "Judgement"]
+
+CPU_S = 2.0
+"""Processor time for one input; the longest of them has 64 KB."""
+
+CPU_PER_MB = 4.0
+HANG_S = 30
+MEMORY = 200 << 20
+"""Bytes of this process at its peak, as promised for a scan."""
+
+DIFFERENCE = "parser-differential"
+
+
+class Judgement(Struct, frozen=True):
+    """What one input came to. `failures` are (what kind, which one of that kind)."""
+
+    verdict: FileVerdict
+    form: str
+    cpu_s: float
+    failures: tuple[tuple[str, str], ...]
+
+    @property
+    def kinds(self) -> set[str]:
+        """What kinds of failure these are."""
+        return {kind for kind, _ in self.failures}
+
+
+class _Listening:
+    """The second engine, and what it said."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.heard: list[SecondOpinion] = []
+
+    def load(self, stream: memoryview) -> SecondOpinion:
+        opinion = self._engine.load(stream)
+        self.heard.append(opinion)
+        return opinion
+
+
+class _HangError(BaseException):
+    """Passes every boundary that catches errors."""
+
+
+def _hang(_signal: int, _frame: FrameType | None) -> None:
+    raise _HangError
+
+
+class Judge:
+    """Scans inputs and says which property each refutes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        signal.signal(signal.SIGALRM, _hang)
+
+    def __call__(self, data: bytes, inner: bytes | None = None) -> Judgement:
+        """`inner` is the pickle that a whole container `data` holds, if it does."""
+        second = _Listening(self._engine)
+        options = Options(second=second)
+        signal.alarm(HANG_S)
+        started = time.process_time()
+        try:
+            result = scan_bytes(data, "-", options)
+        except _HangError:
+            return Judgement(FileVerdict.UNSCANNABLE, "", HANG_S, (("hang", ""),))
+        except Exception as error:  # noqa: BLE001 - that it raises is what is looked for
+            return Judgement(FileVerdict.UNSCANNABLE, "", 0.0, (("raises", type(error).__name__),))
+        finally:
+            signal.alarm(0)
+        spent = time.process_time() - started
+        failures = [
+            ("crash", one.why) for one in result.findings if one.rule in ("reader-failed", "reader-died")
+        ]
+        if spent > CPU_S + CPU_PER_MB * len(data) / (1 << 20):
+            failures.append(("slow", result.file.format))
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > MEMORY:
+            failures.append(("memory", result.file.format))
+        failures += self._imports(result, second.heard, inner if inner is not None else data)
+        return Judgement(result.file.verdict, result.file.format, spent, tuple(failures))
+
+    def _imports(self, result: Result, heard: list[SecondOpinion], pickle: bytes) -> list[tuple[str, str]]:
+        """Whether CPython would import what no index vouches for, and the file passed as clean, or nearly so."""
+        if result.file.verdict is FileVerdict.CLEAN:
+            missed = _outside([*heard, self._engine.load(memoryview(pickle))])
+            return [("clean", missed)] if missed else []
+        own = verdict_of(one for one in result.findings if one.rule != DIFFERENCE)
+        if own is FileVerdict.CLEAN:
+            missed = _outside(heard)
+            return [("only the second engine saw it", missed)] if missed else [("differs", _why(result))]
+        return []
+
+
+def _why(result: Result) -> str:
+    """The kind of the difference, without the names and numbers in it."""
+    why = next(one.why for one in result.findings if one.rule == DIFFERENCE)
+    return "".join(one for one in why.partition(":")[0] if not one.isdigit())[:30]
+
+
+def _outside(opinions: list[SecondOpinion]) -> str:
+    """The first name that would be imported and that the index does not have; empty where there is none."""
+    names = sorted(set[tuple[str, str]]().union(*(one.names for one in opinions)))
+    for module, name in names:
+        kinds = {role(*written).kind for written in ((module, name), _renamed(module, name))}
+        if kinds <= {RoleKind.UNKNOWN, RoleKind.DENIED}:
+            return f"{module}.{name}"
+    return ""
+
+
+def _renamed(module: str, name: str) -> tuple[str, str]:
+    """What the name is called in Python 3: an unpickler looks there where the stream is of an old protocol."""
+    if (module, name) in _compat_pickle.NAME_MAPPING:
+        return _compat_pickle.NAME_MAPPING[module, name]
+    return _compat_pickle.IMPORT_MAPPING.get(module, module), name
