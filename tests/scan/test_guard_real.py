@@ -66,7 +66,7 @@ def test_numpy(tmp_path: Path, evil: Path) -> None:
 @pytest.mark.parametrize("end", ["pkl", "pkl.gz", "pkl.bz2", "pkl.xz", "zip"])
 def test_pandas(tmp_path: Path, evil: Path, end: str) -> None:
     pandas = library("pandas")
-    frame = pandas.DataFrame({"number": [1, 2], "text": ["a", "b"]})
+    frame = pandas.DataFrame([[1, 2.5], [3, 4.5]])
     path = tmp_path / f"frame.{end}"
     frame.to_pickle(path)
     with guard():
