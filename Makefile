@@ -10,7 +10,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench fuzz lock clean help
+.PHONY: run dev test lint types layers unit docs bench lock clean help
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -38,12 +38,13 @@ unit: dev ## The tests alone
 docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py
 
+.PHONY: fuzz
+fuzz: dev ## Try to refute what the scanner promises (MINUTES=30; findings land in .fuzz/)
+	@$(IN_DEV) -m bench.fuzz --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --output bench/results/fuzz.json
+
 bench: dev ## Measure what the README says of detect and of generated telemetry (RUNS=folder: the labelled runs too)
 	@for name in throughput order generated; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
-
-fuzz: dev ## Try to refute what the scanner promises (MINUTES=30; findings land in .fuzz/)
-	@$(IN_DEV) -m bench.fuzz --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --output bench/results/fuzz.json
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'

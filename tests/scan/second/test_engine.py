@@ -238,7 +238,7 @@ def ran(script: str, *, path: str = "", closed: str = "") -> int:
     command = [sys.executable, "-c", SCRIPT + script]
     if closed:
         command = ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command]
-    source = path or str(Path(eightysix.__file__).parent.parent)
+    source = os.pathsep.join([path or str(Path(eightysix.__file__).parent.parent), *sys.path])
     return subprocess.run(
         command, env={**os.environ, "PYTHONPATH": source}, timeout=60, check=False
     ).returncode
