@@ -87,6 +87,10 @@ WORDS = (
     "",
 )
 MARK = "mark"
+IMPORTED = frozenset({"name", "any"})
+UNHASHABLE = frozenset({"list", "dict", "set", "tuple"})
+"""Tuples too: what they hold is not remembered."""
+
 STEPS = (3, 60)
 SIZES_THAT_LIE = (0, 1, 2, 0x7F, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
@@ -98,7 +102,7 @@ class Writer:
         self.chance = chance
         self.out: list[bytes] = []
         self.stack: list[str] = []
-        self.memo: list[int] = []
+        self.memo: dict[int, str] = {}
 
     # --- what lies on the stack --------------------------------------------------------------------------------------
 
@@ -239,25 +243,27 @@ class Writer:
     # --- memo --------------------------------------------------------------------------------------------------------
 
     def remember(self) -> int:
+        """Put the top into the memo."""
+        kind = self.stack[-1]
         if self.chance.random() < 0.3:
-            slot = len(set(self.memo))
-            if slot not in self.memo:
-                self.out.append(b"\x94")
-                self.memo.append(slot)
-                return slot
-        slot = self.chance.choice((*self.memo[-3:], len(self.memo), len(self.memo), 200, 255, 300))
+            slot = len(self.memo)
+            self.out.append(b"\x94")
+            self.memo[slot] = kind
+            return slot
+        slot = self.chance.choice((*list(self.memo)[-3:], len(self.memo), len(self.memo), 200, 255, 300))
         code = self.chance.choice((b"p%d\n" % slot, b"r" + struct.pack("<I", slot)))
         if slot < 256 and self.chance.random() < 0.7:
             code = b"q" + bytes([slot])
         self.out.append(code)
-        self.memo.append(slot)
+        self.memo[slot] = kind
         return slot
 
     def get(self, slot: int) -> None:
+        """Take from the memo what is there."""
         code = self.chance.choice((b"g%d\n" % slot, b"j" + struct.pack("<I", slot)))
         if slot < 256 and self.chance.random() < 0.7:
             code = b"h" + bytes([slot])
-        self.put(code, "any")
+        self.put(code, self.memo.get(slot, "any"))
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
@@ -267,7 +273,6 @@ class Writer:
             self.out.append(bytes([self.chance.randrange(256)]))
             return
         depth, top = self.depth(), self.stack[-1:]
-        below = self.stack[-2:-1] if depth > 1 else []
         ways: list[tuple[int, Callable[[], None]]] = [
             (8, self.atom),
             (5, self.words),
@@ -278,7 +283,7 @@ class Writer:
             (1, self.noise),
         ]
         if self.memo:
-            ways.append((3, lambda: self.get(self.chance.choice(self.memo))))
+            ways.append((3, lambda: self.get(self.chance.choice(list(self.memo)))))
         if depth:
             ways += [
                 (3, lambda: void(self.remember())),
@@ -287,48 +292,66 @@ class Writer:
                 (3, lambda: self.taken(b"\x85", 1, "tuple")),
             ]
         if depth > 1:
-            ways += [(3, lambda: self.taken(b"\x86", 2, "tuple")), (1, lambda: self.taken(b"b", 1))]
-            if top == ["tuple"]:
-                ways += [
-                    (20, lambda: self.taken(b"R", 2, "any")),
-                    (12, lambda: self.taken(b"\x81", 2, "any")),
-                ]
-            if below in (["list"], ["any"]):
-                ways.append((8, lambda: self.taken(b"a", 1)))
+            self.with_two(ways, self.stack[-2], self.stack[-1])
         if depth > 2:
-            ways.append((2, lambda: self.taken(b"\x87", 3, "tuple")))
-            if self.stack[-3] in ("dict", "any"):
-                ways.append((8, lambda: self.taken(b"s", 2)))
-            if below == ["tuple"] and top == ["dict"]:
-                ways.append((20, lambda: self.taken(b"\x92", 3, "any")))
+            self.with_three(ways, *self.stack[-3:])
         if self.marked():
-            ways += [
-                (4, lambda: self.closed(b"t", "tuple")),
-                (3, lambda: self.closed(b"l", "list")),
-                (2, lambda: self.closed(b"1")),
-                (2, lambda: self.closed(b"\x91", "frozenset")),
-            ]
-            if depth % 2 == 0:
-                ways.append((2, lambda: self.closed(b"d", "dict")))
-            if depth and self.stack[-depth] in ("name", "any"):
-                ways.append((8, lambda: self.closed(b"o", "any")))
-            if len(self.stack) > depth + 1:
-                self.more_closed(ways, self.stack[-depth - 2], depth)
+            self.with_mark(ways, depth)
         self.chance.choices([way for _, way in ways], [weight for weight, _ in ways])[0]()
 
-    def more_closed(self, ways: list[tuple[int, Callable[[], None]]], target: str, depth: int) -> None:
-        if target in ("list", "any"):
+    def with_two(self, ways: list[tuple[int, Callable[[], None]]], below: str, top: str) -> None:
+        imported = below in IMPORTED or self.careless()
+        ways.append((3, lambda: self.taken(b"\x86", 2, "tuple")))
+        if imported:
+            ways.append((4, lambda: self.taken(b"b", 1)))
+        if top == "tuple" and imported:
+            ways += [(20, lambda: self.taken(b"R", 2, "any")), (12, lambda: self.taken(b"\x81", 2, "any"))]
+        if below == "list" or imported:
+            ways.append((8, lambda: self.taken(b"a", 1)))
+
+    def with_three(
+        self, ways: list[tuple[int, Callable[[], None]]], third: str, below: str, top: str
+    ) -> None:
+        imported = third in IMPORTED or self.careless()
+        ways.append((2, lambda: self.taken(b"\x87", 3, "tuple")))
+        if imported or (third == "dict" and below not in UNHASHABLE):
+            ways.append((8, lambda: self.taken(b"s", 2)))
+        if imported and below == "tuple" and top == "dict":
+            ways.append((20, lambda: self.taken(b"\x92", 3, "any")))
+
+    def with_mark(self, ways: list[tuple[int, Callable[[], None]]], depth: int) -> None:
+        kinds = self.stack[len(self.stack) - depth :]
+        hashable = not UNHASHABLE & set(kinds)
+        target = self.stack[-depth - 2] if len(self.stack) > depth + 1 else MARK
+        imported = target in IMPORTED
+        ways += [
+            (4, lambda: self.closed(b"t", "tuple")),
+            (3, lambda: self.closed(b"l", "list")),
+            (2, lambda: self.closed(b"1")),
+        ]
+        if hashable:
+            ways.append((2, lambda: self.closed(b"\x91", "frozenset")))
+        if depth % 2 == 0 and hashable:
+            ways.append((2, lambda: self.closed(b"d", "dict")))
+        if depth and kinds[0] in IMPORTED:
+            ways.append((8, lambda: self.closed(b"o", "any")))
+        if target == "list" or imported:
             ways.append((8, lambda: self.closed(b"e")))
-        if target in ("dict", "any") and depth % 2 == 0:
+        if depth % 2 == 0 and (imported or (target == "dict" and hashable)):
             ways.append((8, lambda: self.closed(b"u")))
-        if target in ("set", "any"):
+        if imported or (target == "set" and hashable):
             ways.append((8, lambda: self.closed(b"\x90")))
 
+    def careless(self) -> bool:
+        """Now and then, what stands there is not asked."""
+        return self.chance.random() < 0.03
+
     def persistent(self) -> None:
+        """Something from outside: by an identity, from a registry, or a buffer."""
         code = self.chance.choice(
-            (b"Pwords\n", b"\x82\x07", b"\x83\x07\x01", b"\x84\x07\x00\x01\x00", b"\x97", b"\x98", b"NQ")
+            (b"Pwords\n", b"NQ", b"NQ", b"\x82\x07", b"\x83\x07\x01", b"\x84\x07\x00\x01\x00", b"\x97\x98")
         )
-        self.put(code, "any")
+        self.put(code, "any" if code[:1] in b"PN\x82\x83\x84" else "atom")
 
     def taken(self, code: bytes, count: int, *kinds: str) -> None:
         self.cut(count)
