@@ -124,6 +124,22 @@ def test_arguments_that_only_one_unpickler_takes_are_a_difference() -> None:
     )
 
 
+@pytest.mark.parametrize("more", [0, 30_000])
+def test_a_frame_that_is_longer_than_its_file_is_a_difference(more: int) -> None:
+    # CPython's unpickler written in C wants all of a frame; the one written in Python is content with what is there.
+    body = b"B" + more.to_bytes(4, "little") + bytes(more) + b"0" + ONE + b"."
+    answer = examined(b"\x80\x04\x95" + (len(body) + 1).to_bytes(8, "little") + body)
+    assert answer.differs == "the unpickler written in Python asks for other names"
+    assert answer.names == {A}
+
+
+@given(st.integers(0, 300))
+def test_a_download_that_broke_off_is_no_difference(length: int) -> None:
+    stream = pickle.dumps([Sample(["words", 5, 1.5, (b"bytes",)]), {"more": Sample(None)}])[:length]
+    for protocol_0 in (stream, pickle.dumps([Sample("words"), 7, "text\n"], 0)[:length]):
+        assert examined(protocol_0).differs == ""
+
+
 def test_a_stream_that_ends_too_early_tells_what_it_asked_for() -> None:
     answer = examined(ONE + b")R" + text("words")[:-1])
     assert (answer.names, answer.end, answer.error, answer.differs) == ({A}, None, "UnpicklingError", "")

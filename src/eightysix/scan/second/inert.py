@@ -18,7 +18,8 @@ TEXT = 4 << 20
 """Characters in all these names."""
 
 PYTHON_CALLS = 20_000
-"""Reads that the unpickler written in Python may make: some 20 ms. What it asked for until then is compared."""
+"""Reads that the unpickler written in Python may make: some 20 ms. What it asked for until then is compared. Each read
+takes a byte at least, so that a stream of fewer bytes needs no counting."""
 
 EXTENSIONS = 65_536
 """Codes of EXT1 and EXT2; once a stream uses one, all are registered."""
@@ -113,7 +114,7 @@ class _Compiled(_Names, pickle.Unpickler):
 class _Written(_Names, pickle._Unpickler):  # noqa: SLF001 - it has no other name
     """The same written in Python: what joblib's loader is made of."""
 
-    def __init__(self, stream: _Counted) -> None:
+    def __init__(self, stream: _Counted | io.BytesIO) -> None:
         _Names.__init__(self)
         pickle._Unpickler.__init__(self, stream, encoding="latin1", buffers=repeat(b""))  # noqa: SLF001 - as above
 
@@ -131,36 +132,36 @@ class _Opened(io.BufferedReader):
 
 
 class _Counted:
-    """A file for the unpickler written in Python, which takes a short read for a whole one: here that is an end."""
+    """A file that counts, and notices where it gave less than was asked for.
 
-    def __init__(self, data: io.BytesIO) -> None:
+    The unpickler written in Python takes a short read for a whole one. Where it comes to a STOP all the same (a frame
+    that is shorter than it says), a loader does too; where it does not, what it read after that is no part of the stream.
+    """
+
+    def __init__(self, data: io.BytesIO, asked: Callable[[], set[tuple[str, str]]]) -> None:
         self._data = data
+        self._asked = asked
         self._left = PYTHON_CALLS
+        self.before_end: set[tuple[str, str]] | None = None
 
-    def _count(self) -> None:
+    def _whole(self, whole: bool) -> None:
         self._left -= 1
         if self._left < 0:
             raise _TooManyError("calls")
+        if not whole and self.before_end is None:
+            self.before_end = set(self._asked())
 
     def read(self, length: int) -> bytes:
-        """As a file, but never short."""
-        self._count()
+        """As a file."""
         got = self._data.read(length)
-        if len(got) < length:
-            raise EOFError
+        self._whole(len(got) == length)
         return got
 
     def readline(self) -> bytes:
-        """As a file, but never without its end."""
-        self._count()
+        """As a file."""
         got = self._data.readline()
-        if not got.endswith(b"\n"):
-            raise EOFError
+        self._whole(got.endswith(b"\n"))
         return got
-
-    def tell(self) -> int:
-        """How much was read."""
-        return self._data.tell()
 
 
 class _Run:
@@ -210,6 +211,8 @@ def _examine(data: io.BytesIO, size: int) -> Answer:
         return answer
     answer.end, answer.error = first.end, first.error
     for words, way in EVERY_WAY if size <= SMALL else EVERY_WAY[:1]:
+        if way is _whole and size <= io.DEFAULT_BUFFER_SIZE:
+            continue  # the first way had it all at hand, too
         run = way(data, size)
         if run.error != "MemoryError" and not answer.differs:
             answer.differs = _difference(first, run, words)
@@ -244,10 +247,20 @@ def _whole(data: io.BytesIO, size: int) -> _Run:
     return _buffered(data, size, SMALL)
 
 
-def _in_python(data: io.BytesIO, _size: int) -> _Run:
+def _in_python(data: io.BytesIO, size: int) -> _Run:
     """By the unpickler written in Python: what joblib does."""
+    if size <= PYTHON_CALLS:
+        data.seek(0)
+        run = _run(_Written(data), data.tell)
+        if run.end is not None:
+            return run
     data.seek(0)
-    return _run(_Written(_Counted(data)), data.tell)
+    stream = _Counted(data, lambda: unpickler.asked)
+    unpickler = _Written(stream)
+    run = _run(unpickler, data.tell)
+    if run.end is None and stream.before_end is not None:
+        run.names = stream.before_end
+    return run
 
 
 SMALL = 1 << 20

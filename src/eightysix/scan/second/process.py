@@ -29,6 +29,9 @@ BOOT = (
 ANSWER = 32 << 20
 """Bytes of an answer that are accepted: more than a child that is itself ever sends."""
 
+AT_ONCE = 1 << 16
+"""Bytes that are sent or received by one call."""
+
 STOP_S = 5.0
 """Seconds that the forking process has to end once its connection is closed; it takes 0.001."""
 
@@ -49,6 +52,7 @@ class _Connection:
     def __init__(self, end: socket.socket, clock: Callable[[], float]) -> None:
         self._end = end
         self._clock = clock
+        self._got = bytearray()
 
     def send(self, *parts: bytes | memoryview, until: float) -> None:
         # A pipe would do, were it not for SIGPIPE, which a program may have set back to what kills it.
@@ -62,17 +66,18 @@ class _Connection:
             raise GoneError(late=isinstance(error, TimeoutError)) from None
 
     def receive(self, length: int, *, until: float) -> bytes:
-        got = bytearray()
-        try:
-            while len(got) < length:
+        while len(self._got) < length:
+            try:
                 self._end.settimeout(self._left(until))
-                part = self._end.recv(min(length - len(got), 1 << 20))
-                if not part:
-                    raise GoneError
-                got += part
-        except OSError as error:
-            raise GoneError(late=isinstance(error, TimeoutError)) from None
-        return bytes(got)
+                part = self._end.recv(AT_ONCE)
+            except OSError as error:
+                raise GoneError(late=isinstance(error, TimeoutError)) from None
+            if not part:
+                raise GoneError
+            self._got += part
+        got = bytes(self._got[:length])
+        del self._got[:length]
+        return got
 
     def message(self, *, until: float) -> bytes:
         length = int.from_bytes(self.receive(4, until=until), "big")
@@ -108,7 +113,9 @@ class Child:
         """What it makes of `stream`."""
         self.streams += 1
         self.bytes += len(stream)
-        self._connection.send(struct.pack(">Q", len(stream)), stream, until=until)
+        head = struct.pack(">Q", len(stream))
+        parts = (head + stream,) if len(stream) < AT_ONCE else (head, stream)
+        self._connection.send(*parts, until=until)
         texts = list(_texts(self._connection.message(until=until)))
         if len(texts) < 4 or len(texts) % 2 or texts[0] not in SPENT:
             raise GoneError
