@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.fuzz.grammar import random_pickle
-from bench.fuzz.judge import Judge
+from bench.fuzz.judge import SECOND_ALONE, Judge
 from bench.fuzz.mutate import mutated, wrapped
 from eightysix.scan.second.engine import open_engine
 
@@ -158,6 +158,7 @@ def fuzz(judge: Judge, args: argparse.Namespace, given: list[bytes]) -> dict[str
     kinds: collections.Counter[str] = collections.Counter()
     for (kind, _), count in failed.items():
         kinds[kind] += count
+    alone = {kind: kinds.pop(kind) for kind in SECOND_ALONE if kind in kinds}
     return {
         "minutes": round(seconds / 60, 1),
         "inputs": number,
@@ -165,6 +166,7 @@ def fuzz(judge: Judge, args: argparse.Namespace, given: list[bytes]) -> dict[str
         "seed": args.seed,
         "samples": len(given),
         "failures": dict(kinds),
+        "second_engine_alone": alone,
         "kept": kept,
         "made_by": dict(ways.most_common()),
         "verdicts": dict(verdicts.most_common()),

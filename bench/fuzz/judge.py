@@ -20,7 +20,7 @@ from eightysix.scan.scanner import Options, Result, scan_bytes
 from eightysix.scan.second.engine import Engine
 from eightysix.scan.verdict import verdict_of
 
-__all__ = ["Judge", "Judgement"]
+__all__ = ["SECOND_ALONE", "Judge", "Judgement"]
 
 CPU_S = 20.0
 """Processor time for one input: a bomb of 64 KB may unpack to ten million opcodes, and each of them is read."""
@@ -31,6 +31,10 @@ MEMORY = 200 << 20
 """Bytes of this process at its peak, as promised for a scan."""
 
 DIFFERENCE = "parser-differential"
+
+SAW, DIFFERS = "only the second engine saw it", "only the second engine reads it otherwise"
+SECOND_ALONE = (SAW, DIFFERS)
+"""No promise is broken by these, as the file is malicious; but one engine was all that stood between."""
 
 
 class Judgement(Struct, frozen=True):
@@ -112,7 +116,7 @@ class Judge:
         own = verdict_of(one for one in result.findings if one.rule != DIFFERENCE)
         if own is FileVerdict.CLEAN:
             missed = _outside(heard)
-            return [("only the second engine saw it", missed)] if missed else [("differs", _why(result))]
+            return [(SAW, missed)] if missed else [(DIFFERS, _why(result))]
         return []
 
 
