@@ -18,6 +18,7 @@ from eightysix.model.finding import FileVerdict
 from eightysix.scan.interface import SecondOpinion
 from eightysix.scan.scanner import Options, Result, scan_bytes
 from eightysix.scan.second.engine import Engine
+from eightysix.scan.second.inert import EXTENSION
 from eightysix.scan.verdict import verdict_of
 
 __all__ = ["SECOND_ALONE", "Judge", "Judgement"]
@@ -162,8 +163,8 @@ def _outside(opinions: list[SecondOpinion]) -> str:
     """The first name that would be imported and that the index does not have; empty where there is none."""
     names = sorted(set[tuple[str, str]]().union(*(one.names for one in opinions)))
     for module, name in names:
-        if not _importable(module, name):
-            continue
+        if not _importable(module, name) or (module, name) == EXTENSION:
+            continue  # a code that nobody registered is an error, and the fuzzer registers none
         kinds = {role(*written).kind for written in ((module, name), _renamed(module, name))}
         if kinds <= {RoleKind.UNKNOWN, RoleKind.DENIED}:
             return f"{module}.{name}"
