@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.fuzz.grammar import random_pickle
-from bench.fuzz.judge import SECOND_ALONE, Judge
+from bench.fuzz.judge import MEMORY, SECOND_ALONE, Judge
 from bench.fuzz.mutate import mutated, wrapped
 from eightysix.scan.second.engine import open_engine
 
@@ -98,7 +98,7 @@ def main() -> int:
     args = parser.parse_args()
     given = samples()
     with open_engine() as engine:
-        judge = Judge(engine)
+        judge = Judge(engine, MEMORY)
         if args.only is not None:
             way, data, inner = made(args.seed, args.only, given)
             print(way, data.hex(), judge(data, inner), sep="\n")

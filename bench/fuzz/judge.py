@@ -21,7 +21,7 @@ from eightysix.scan.second.engine import Engine
 from eightysix.scan.second.inert import EXTENSION
 from eightysix.scan.verdict import verdict_of
 
-__all__ = ["SECOND_ALONE", "Judge", "Judgement"]
+__all__ = ["MEMORY", "SECOND_ALONE", "Judge", "Judgement"]
 
 CPU_S = 20.0
 """Processor time for one input: a bomb of 64 KB may unpack to ten million opcodes, and each of them is read."""
@@ -76,8 +76,10 @@ def _hang(_signal: int, _frame: FrameType | None) -> None:
 class Judge:
     """Scans inputs and says which property each refutes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, memory: int | None = None) -> None:
+        """`memory` is what this process may take at its peak; None in one that did other things before."""
         self._engine = engine
+        self._memory = memory
         signal.signal(signal.SIGALRM, _hang)
 
     def __call__(self, data: bytes, inner: bytes | None = None) -> Judgement:
@@ -100,7 +102,8 @@ class Judge:
         ]
         if spent > CPU_S + CPU_PER_MB * len(data) / (1 << 20):
             failures.append(("slow", result.file.format))
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > MEMORY:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if self._memory is not None and peak > self._memory:
             failures.append(("memory", result.file.format))
         failures += self._imports(result, second.heard, inner if inner is not None else data)
         return Judgement(result.file.verdict, result.file.format, spent, tuple(failures))
