@@ -40,6 +40,10 @@ unit: dev ## The tests alone
 docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py
 
+.PHONY: fuzz
+fuzz: dev ## Try to refute what the scanner promises (MINUTES=30; findings land in .fuzz/)
+	@$(IN_DEV) -m bench.fuzz --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --output bench/results/fuzz.json
+
 bench: dev ## Measure what the README says of detect and of generated telemetry (RUNS=folder: the labelled runs too)
 	@for name in throughput order generated; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
@@ -61,7 +65,7 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
 
 clean: ## Remove what the targets made, environments too
-	rm -rf $(VENV) $(CORE_VENV) .venv-lock dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CORE_VENV) .venv-lock dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## This list

@@ -6,10 +6,16 @@ EightysixError
 ├── RuleError           a rule, exception or baseline file is wrong: names file, line and column (exit 2)
 ├── MissingExtraError   an optional dependency is not installed: names the install line (exit 2)
 ├── StateError          a stored state or baseline cannot be used (exit 1)
-└── DeliveryError       a receiver did not take what was sent to it (exit 1)
+├── DeliveryError       a receiver did not take what was sent to it (exit 1)
+└── ScanRefusedError    a guard did not let an artifact be loaded: says what was found in it (exit 1)
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eightysix.model.finding import FileVerdict, Finding
 
 __all__ = [
     "DeliveryError",
@@ -17,6 +23,7 @@ __all__ = [
     "MissingExtraError",
     "NothingToReadError",
     "RuleError",
+    "ScanRefusedError",
     "StateError",
     "UsageError",
 ]
@@ -96,3 +103,21 @@ class DeliveryError(EightysixError):
         self.retry_after_s = retry_after_s
         self.permanent = permanent
         self.accepted = accepted
+
+
+class ScanRefusedError(EightysixError):
+    """A guard did not let an artifact be loaded; nothing of it was.
+
+    `verdict` is what it amounts to, `findings` are why: none where it could not be read at all.
+    """
+
+    def __init__(
+        self, what: str, advice: str = "", *, verdict: FileVerdict, findings: tuple[Finding, ...] = ()
+    ) -> None:
+        super().__init__(what, advice)
+        self.verdict = verdict
+        self.findings = findings
+
+    def __str__(self) -> str:
+        # It ends in tracebacks, far from whoever wrote the guard: what to do must be there too.
+        return f"{self.what}; {self.advice}" if self.advice else self.what
