@@ -46,7 +46,9 @@ def loadable(part: Artifact) -> str:
 
 def _pickled(part: Artifact) -> bool:
     # NOTE: the family is told from where the reader lives; a pickle of protocol 0 is text to every other look.
-    return any(kind.reader.startswith("eightysix.scan.pickle") for kind in recognise(part))
+    return any(
+        kind.reader.startswith("eightysix.scan.pickle.") and kind.name != "pickle-hidden" for kind in recognise(part)
+    )
 
 
 class Members:

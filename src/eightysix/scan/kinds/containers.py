@@ -85,6 +85,7 @@ def _tar(artifact: Artifact, head: bytes) -> bool:
 
 KINDS: tuple[Kind, ...] = (
     Kind("torchscript-zip", _zip_with(b"constants.pkl"), _ZIP),
+    Kind("torch-export", _zip_with(b"archive_format"), _ZIP),
     Kind("torch-zip", _zip_with(b"data.pkl"), _ZIP),
     Kind("keras-zip", _zip_with(b"config.json", b"metadata.json", b"model.weights.h5"), _ZIP),
     Kind("skops", _zip_with(b"schema.json"), _ZIP),
