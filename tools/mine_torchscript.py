@@ -2,9 +2,9 @@
 
     python tools/mine_torchscript.py [NAMESPACE=LIBRARY.so ...] > src/eightysix/scan/containers/torchscript_ops.txt
 
-Run it with an interpreter that has torch; name the libraries of torchvision and torchaudio beside it. An operator is said to have an
-effect where a text argument of its schema is named for a file, or its name says that it is a remote call. The order is
-fixed, so a run after an update shows what is new.
+Run it with an interpreter that has torch; name the libraries of torchvision and torchaudio beside it. An operator is said
+to have an effect where a text argument of its schema is named for a file, or its name says that it is a remote call. The
+order is fixed, so a run after an update shows what is new.
 """
 
 from __future__ import annotations
@@ -12,12 +12,25 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-FILE_ARGUMENTS = frozenset({"filename", "file", "path", "file_path", "filepath", "uri", "src", "url", "video_path"})
+FILE_ARGUMENTS = frozenset(
+    {"filename", "file", "path", "file_path", "filepath", "uri", "src", "url", "video_path"}
+)
 """Names that schemas give to arguments that are opened."""
 
 COMPUTING = frozenset(
     {
-        *("aten", "prim", "prims", "quantized", "_quantized", "mkldnn", "mkl", "mkldnn_prepacked", "onednn", "sparse"),
+        *(
+            "aten",
+            "prim",
+            "prims",
+            "quantized",
+            "_quantized",
+            "mkldnn",
+            "mkl",
+            "mkldnn_prepacked",
+            "onednn",
+            "sparse",
+        ),
         *("profiler", "quantization", "onnx"),
     }
 )
@@ -35,7 +48,7 @@ def main(libraries: list[str]) -> None:
         effect = "file" if takes_file else "remote" if name.startswith("rpc_") else ""
         found.setdefault((space, effect), set()).add(name)
 
-    for schema in torch._C._jit_get_all_schemas():
+    for schema in torch._C._jit_get_all_schemas():  # noqa: SLF001 - there is no public way to list them
         space, _, name = schema.name.partition("::")
         if space in COMPUTING:
             note(space, name, [(one.name, str(one.type)) for one in schema.arguments])

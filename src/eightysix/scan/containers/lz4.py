@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import OverBudgetError
+from eightysix.scan.containers.streams import hand_on
 from eightysix.scan.containers.unpack import Sink
 from eightysix.scan.interface import Scan
 
@@ -22,8 +23,8 @@ _WINDOW = 1 << 16
 _BLOCK = {4: 1 << 16, 5: 1 << 18, 6: 1 << 20, 7: 4 << 20}
 """Bytes of a block at most, by the code in the frame's descriptor."""
 
-_SPEED = 16
-"""Bytes that come out for one step of the budget: plain Python makes some 2 million sequences a second."""
+_STEPS = 8
+"""Steps of the budget for one sequence: plain Python unpacks some 2 million of them a second."""
 
 
 class _DamagedError(Exception):
@@ -40,9 +41,9 @@ def read(artifact: Artifact, scan: Scan) -> None:
         scan.report("too-much", artifact, str(over))
     except _DamagedError as error:
         scan.report("stream-broken", artifact, f"the LZ4 frame {error}")
-    data = sink.close()
-    if len(data):
-        scan.descend(artifact.unpacked("", data, context=artifact.context or "joblib"))
+    whole = sink.close()
+    if len(whole):
+        hand_on(artifact, whole, scan)
 
 
 def _frames(artifact: Artifact, scan: Scan) -> Iterator[bytes]:
@@ -79,18 +80,22 @@ def _frame(artifact: Artifact, scan: Scan, place: int, head: bytes) -> Generator
         if length > most or len(data) < length:
             raise _DamagedError("has a block that is cut off or too long")
         place += length + (4 if checked else 0)
-        out = data if told >> 31 else _block(data, window, most)
-        scan.budget.step(len(out) // _SPEED)
+        out = data
+        if not told >> 31:
+            out, sequences = _block(data, window, most)
+            scan.budget.step(_STEPS * sequences)
         window = (window + out)[-_WINDOW:] if linked else b""
         yield out
 
 
-def _block(data: bytes, window: bytes, most: int) -> bytes:
-    """Unpack one block; `window` is what came before it, as far as matches may reach."""
+def _block(data: bytes, window: bytes, most: int) -> tuple[bytes, int]:
+    """Unpack one block, and how many sequences it had; `window` is what came before it, as far as matches may reach."""
+    sequences = 0
     out = bytearray(window)
     limit = len(window) + most
     place, end = 0, len(data)
     while place < end:
+        sequences += 1
         token = data[place]
         place += 1
         length = token >> 4
@@ -118,7 +123,7 @@ def _block(data: bytes, window: bytes, most: int) -> bytes:
             out += (piece * (length // back + 1))[:length]
     if len(out) > limit:
         raise _DamagedError("has a block that is too long")
-    return bytes(out[len(window) :])
+    return bytes(out[len(window) :]), sequences
 
 
 def _longer(data: bytes, place: int, length: int) -> tuple[int, int]:

@@ -17,6 +17,9 @@ _HEAD = 4096
 _MOST_SHOWN = 120
 """Characters of a member's name that a message repeats; ours. Output escapes what is not printable."""
 
+_MOST_CHECKED = 64 << 20
+"""Stored bytes of one archive whose checksums are computed; ours."""
+
 _SOURCE = (".py", ".pyw", ".pth", ".sh", ".bash", ".zsh", ".bat", ".cmd", ".ps1", ".js", ".rb", ".pl", ".lua")
 """Names by which interpreters, and Python's site, find programs. `.pth` counts as one only where it is text."""
 
@@ -47,7 +50,8 @@ def loadable(part: Artifact) -> str:
 def _pickled(part: Artifact) -> bool:
     # NOTE: the family is told from where the reader lives; a pickle of protocol 0 is text to every other look.
     return any(
-        kind.reader.startswith("eightysix.scan.pickle.") and kind.name != "pickle-hidden" for kind in recognise(part)
+        kind.reader.startswith("eightysix.scan.pickle.") and kind.name != "pickle-hidden"
+        for kind in recognise(part)
     )
 
 
@@ -59,6 +63,12 @@ class Members:
         self.scan = scan
         self.roles: Roles = roles_of(names)
         self._links = Links()
+        self._checked = 0
+
+    def may_check(self, length: int) -> bool:
+        """Whether the checksums of `length` more stored bytes may be computed: members that overlap would cost without end."""
+        self._checked += length
+        return self._checked <= _MOST_CHECKED
 
     def name(self, name: str, *, package: bool = False) -> None:
         """Judge where the member `name` would land. `package` is an image layer or the like, which has its own root."""
@@ -82,9 +92,10 @@ class Members:
                 f"{shown(name)} would be written through the link {shown(link)}, which leads out of the folder",
             )
 
-    def link(self, name: str, target: str) -> None:
-        """Judge the link `name` to `target`."""
-        if self._links.add(name, target) and self.roles.model:
+    def link(self, name: str, target: str, *, package: bool = False) -> None:
+        """Judge the link `name` to `target`. `package` as for `name`."""
+        outward = self._links.add(name, target)
+        if outward and not package and self.roles.role is not Role.PACKAGE:
             self.scan.report(
                 "archive-odd-path",
                 self.artifact,
@@ -138,7 +149,9 @@ class Members:
 
     def _native(self, part: Artifact, native: str) -> None:
         if self.roles.model:
-            self.scan.report("archive-native-code", part, f"it is {native} code in a {self.roles.role} archive")
+            self.scan.report(
+                "archive-native-code", part, f"it is {native} code in a {self.roles.role} archive"
+            )
         self.scan.budget.member()
         from eightysix.scan.containers.zip_records import ends_in_zip
 
@@ -153,7 +166,7 @@ class Members:
             self.scan.report(
                 "archive-source", part, f"it is a program's source in a {self.roles.role} archive"
             )
-        if _pickled(part):
+        if self.roles.model or _pickled(part):
             self.scan.descend(part)
         else:
             self.scan.budget.member()

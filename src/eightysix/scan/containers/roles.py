@@ -54,7 +54,9 @@ class Roles:
                 return "torchscript"
             if base == "data.pkl" or root in self._torch:
                 return "torch"
-        return "torch" if root in self._torch and self.role is Role.TORCH else _CONTEXTS.get(self.role, "")
+        if self.role is Role.TORCH:
+            return "torch" if root in self._torch or not self._torch else ""
+        return _CONTEXTS.get(self.role, "")
 
     def torchscript_code(self, name: str) -> bool:
         """Whether torch compiles the member `name` as TorchScript: it lies below `code` beside constants.pkl."""
@@ -88,7 +90,9 @@ def roles_of(names: Iterable[str]) -> Roles:
         if base in _TELLING:
             by_base.setdefault(base, set()).add(root)
     torch = frozenset(
-        by_base.get("data.pkl", set()) | by_base.get("bytecode.pkl", set()) | by_base.get("constants.pkl", set())
+        by_base.get("data.pkl", set())
+        | by_base.get("bytecode.pkl", set())
+        | by_base.get("constants.pkl", set())
     )
     scripted = frozenset(by_base.get("constants.pkl", set()) | by_base.get("bytecode.pkl", set()))
     return Roles(_role(split, by_base, torch, scripted), scripted, torch)
@@ -97,8 +101,25 @@ def roles_of(names: Iterable[str]) -> Roles:
 _TELLING = frozenset(
     {
         *("data.pkl", "constants.pkl", "bytecode.pkl", "archive_format", "serialized_exported_program.json"),
-        *("schema.json", "config.json", "metadata.json", "model.weights.h5", "model_config.yaml", "manifest.json"),
-        *("pickle", "storages", "tensors", "oci-layout", "kitfile", "wheel", "record", "pkg-info", "manifest.mf"),
+        *(
+            "schema.json",
+            "config.json",
+            "metadata.json",
+            "model.weights.h5",
+            "model_config.yaml",
+            "manifest.json",
+        ),
+        *(
+            "pickle",
+            "storages",
+            "tensors",
+            "oci-layout",
+            "kitfile",
+            "wheel",
+            "record",
+            "pkg-info",
+            "manifest.mf",
+        ),
     }
 )
 
@@ -133,10 +154,13 @@ def _role(
 
 def _is_package(by_base: dict[str, set[str]]) -> bool:
     """A wheel, an egg, a jar or an image layout: programs are what it is for."""
-    if any(root.endswith(".dist-info") for root in by_base.get("wheel", set()) | by_base.get("record", set())):
+    if any(
+        root.endswith(".dist-info") for root in by_base.get("wheel", set()) | by_base.get("record", set())
+    ):
         return True
     if any(
-        root == "egg-info" or root.endswith((".egg-info", ".dist-info")) for root in by_base.get("pkg-info", set())
+        root == "egg-info" or root.endswith((".egg-info", ".dist-info"))
+        for root in by_base.get("pkg-info", set())
     ):
         return True
     return "meta-inf" in by_base.get("manifest.mf", set()) or "" in by_base.get("oci-layout", set())

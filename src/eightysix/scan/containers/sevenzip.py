@@ -157,7 +157,9 @@ def _content(artifact: Artifact, scan: Scan, folder: Folder, place: int, length:
     unpacked = _unpacked(artifact, scan, folder, place, length)
     missing = folder.size - len(unpacked.data)
     if unpacked.stopped == "damaged" or (unpacked.stopped == "truncated" and missing > _HELD_BACK):
-        scan.report("zip-broken", artifact, f"packed content at {place:,} is {unpacked.stopped}", offset=place)
+        scan.report(
+            "zip-broken", artifact, f"packed content at {place:,} is {unpacked.stopped}", offset=place
+        )
     return artifact.unpacked("", unpacked.data)
 
 
@@ -207,8 +209,11 @@ def _filter(method: bytes, properties: bytes, size: int, folder: Folder) -> dict
 
 
 def _called(folder: Folder) -> str:
-    return ", ".join(
-        _NAMES.get(coder.method, f"method {coder.method.hex()}")
-        for coder in folder.coders
-        if coder.method in _NAMES or len(folder.coders) == 1
-    ) or "methods in an unusual order"
+    return (
+        ", ".join(
+            _NAMES.get(coder.method, f"method {coder.method.hex()}")
+            for coder in folder.coders
+            if coder.method in _NAMES or len(folder.coders) == 1
+        )
+        or "methods in an unusual order"
+    )

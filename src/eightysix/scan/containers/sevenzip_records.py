@@ -204,7 +204,9 @@ class Parser:
             inputs, outputs = (
                 (self._limited(_MOST_CODERS), self._limited(_MOST_CODERS)) if flags & 0x10 else (1, 1)
             )
-            coders.append(Coder(method, self._bytes(self._number()) if flags & 0x20 else b"", inputs, outputs))
+            coders.append(
+                Coder(method, self._bytes(self._number()) if flags & 0x20 else b"", inputs, outputs)
+            )
         ins, outs = sum(coder.inputs for coder in coders), sum(coder.outputs for coder in coders)
         if not outs:
             raise MalformedError("has a folder without coders")

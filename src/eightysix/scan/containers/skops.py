@@ -22,10 +22,41 @@ _SHOWN = 8
 
 _LOADERS = frozenset(
     {
-        *("DictNode", "DefaultDictNode", "ListNode", "SetNode", "TupleNode", "BytesNode", "BytearrayNode", "SliceNode"),
-        *("FunctionNode", "MethodNode", "PartialNode", "TypeNode", "ConstructorFromReduceNode", "ObjectNode", "JsonNode"),
-        *("OperatorFuncNode", "NdArrayNode", "MaskedArrayNode", "RandomStateNode", "RandomGeneratorNode", "DTypeNode"),
-        *("SparseMatrixNode", "TreeNode", "LossNode", "_DictWithDeprecatedKeysNode", "QuantileForestNode", "CachedNode"),
+        *(
+            "DictNode",
+            "DefaultDictNode",
+            "ListNode",
+            "SetNode",
+            "TupleNode",
+            "BytesNode",
+            "BytearrayNode",
+            "SliceNode",
+        ),
+        *(
+            "FunctionNode",
+            "MethodNode",
+            "PartialNode",
+            "TypeNode",
+            "ConstructorFromReduceNode",
+            "ObjectNode",
+            "JsonNode",
+        ),
+        *(
+            "OperatorFuncNode",
+            "NdArrayNode",
+            "MaskedArrayNode",
+            "RandomStateNode",
+            "RandomGeneratorNode",
+            "DTypeNode",
+        ),
+        *(
+            "SparseMatrixNode",
+            "TreeNode",
+            "LossNode",
+            "_DictWithDeprecatedKeysNode",
+            "QuantileForestNode",
+            "CachedNode",
+        ),
         *("SGDNode", "ReduceNode", "ZoneInfoNode"),
     }
 )
@@ -52,7 +83,20 @@ _OWN = {
 
 _PRIMITIVES = frozenset(
     f"builtins.{name}"
-    for name in ("int", "float", "complex", "str", "bool", "bytes", "list", "dict", "set", "tuple", "frozenset", "map")
+    for name in (
+        "int",
+        "float",
+        "complex",
+        "str",
+        "bool",
+        "bytes",
+        "list",
+        "dict",
+        "set",
+        "tuple",
+        "frozenset",
+        "map",
+    )
 )
 
 
@@ -90,7 +134,9 @@ class _Schema:
             names = list(self.unknown)
             more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
             shown = ", ".join(name[:120] for name in names[:_SHOWN])
-            self.scan.report("skops-unknown-type", self.artifact, f"it builds {shown}{more}", names=names[:_SHOWN])
+            self.scan.report(
+                "skops-unknown-type", self.artifact, f"it builds {shown}{more}", names=names[:_SHOWN]
+            )
 
     def _node(self, node: dict[str, Any]) -> None:
         loader = node["__loader__"]
@@ -116,7 +162,9 @@ class _Schema:
         built = f"{inner.get('__module__')}.{inner.get('__class__')}"
         if named != built:
             self.scan.report(
-                "skops-method", self.artifact, f"a method says that it is of {named[:120]} and is of {built[:120]}"
+                "skops-method",
+                self.artifact,
+                f"a method says that it is of {named[:120]} and is of {built[:120]}",
             )
         elif function.startswith("_"):
             self.scan.report("skops-method", self.artifact, f"it takes {function[:80]} of {built[:120]}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import lzma
 import zlib
 from collections.abc import Callable
+from mmap import mmap
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.containers import heads
@@ -23,10 +24,12 @@ from eightysix.scan.containers.unpack import (
     zstandard,
 )
 from eightysix.scan.interface import Scan
+from eightysix.scan.recognise import recognise
 
 __all__ = [
     "begins_lzma",
     "begins_zlib",
+    "hand_on",
     "read_bzip2",
     "read_gzip",
     "read_lzma",
@@ -99,11 +102,21 @@ def begins_lzma(head: bytes) -> bool:
     # xz's own test for such files (lzip_decoder.c, alone_decoder.c "picky"): 2^n or 2^n + 2^(n-1), or all ones.
     if dictionary != 0xFFFFFFFF and dictionary.bit_count() > 2:
         return False
+    # The dictionary is allocated before the first byte comes out; what is tried needs none of that size.
+    small = head[:1] + (1 << 16).to_bytes(4, "little") + head[5:_TRIED]
     try:
-        made = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=1 << 32).decompress(head[:_TRIED], 64)
+        made = lzma.LZMADecompressor(lzma.FORMAT_ALONE).decompress(small, 64)
     except (lzma.LZMAError, EOFError):
         return False
     return bool(made) or size == 0
+
+
+def hand_on(artifact: Artifact, data: bytes | mmap, scan: Scan) -> None:
+    """Have the content of the stream `artifact` read. The stream is a mere wrapping: unknown content is an unknown file."""
+    part = artifact.unpacked("", data, context=artifact.context or "joblib")
+    if not artifact.depth and not recognise(part):
+        scan.report("unknown-format", part, "the unpacked content matches no format that is known here")
+    scan.descend(part)
 
 
 def _read(artifact: Artifact, scan: Scan, make: Callable[[], Decoder], again: bytes) -> None:
@@ -111,7 +124,7 @@ def _read(artifact: Artifact, scan: Scan, make: Callable[[], Decoder], again: by
     if unpacked.stopped in ("damaged", "truncated"):
         scan.report("stream-broken", artifact, f"the stream is {unpacked.stopped}")
     if len(unpacked.data):
-        scan.descend(artifact.unpacked("", unpacked.data, context=artifact.context or "joblib"))
+        hand_on(artifact, unpacked.data, scan)
     _behind(artifact, scan, unpacked)
 
 

@@ -20,6 +20,7 @@ from eightysix.scan.containers.tar_records import (
     long_text,
     up,
 )
+from eightysix.scan.containers.zip_records import ends_in_zip
 from eightysix.scan.interface import Scan
 
 __all__ = ["read"]
@@ -28,6 +29,11 @@ _FILES = (b"0", b"\x00", b"7", b"S")
 _LINKS = (b"1", b"2")
 _SPECIAL = {b"3": "character device", b"4": "block device", b"6": "pipe"}
 _FOLDER = b"5"
+
+_ROOT = frozenset(
+    "bin boot dev etc home lib lib32 lib64 media mnt opt proc root run sbin srv sys tmp usr var".split()
+)
+"""Folders of a root file system (FHS 3.0)."""
 
 _MOST_DETOURS = 64
 """Places that only the other of two sizes leads to and that are read too; ours."""
@@ -43,15 +49,15 @@ def read(artifact: Artifact, scan: Scan) -> None:
     package = _root_file_system(members)
     for one in members:
         _visit(visitor, one, package)
-    if detours:
+    for one in walk.doubtful[:1]:
         scan.report(
             "tar-two-readings",
             artifact,
-            f"{shown(detours[0].name)} and {len(detours) - 1:,} more are members only for some readers",
-            offset=detours[0].header.offset,
+            f"{shown(one.name)} has {one.header.size:,} bytes by its header and {one.size:,} by the one before it",
+            offset=one.header.offset,
         )
-        for one in detours:
-            _visit(visitor, one, package)
+    for one in detours:
+        _visit(visitor, one, package)
     if stopped:
         scan.report("tar-broken", artifact, stopped, offset=end)
     _behind(visitor, end, package)
@@ -65,6 +71,7 @@ class _Walk:
         self.scan = scan
         self.seen: set[int] = set()
         self.starts: list[int] = []
+        self.doubtful: list[Tar] = []
         self.end = 0
         self.stopped = ""
 
@@ -112,6 +119,9 @@ class _Walk:
             empty = header.kind in (*_LINKS, _FOLDER, *_SPECIAL)
             if one.size != header.size:
                 self.starts.append(header.data + up(header.size))
+                # Files of 8 GiB and more have their size only in the extended header: no header lies within them.
+                if header_at(self.artifact, header.data + up(min(one.size, header.size))) is not None:
+                    self.doubtful.append(one)
             if empty:
                 if one.size:
                     self.starts.append(header.data + up(one.size))
@@ -153,7 +163,7 @@ def _visit(members: Members, one: Tar, package: bool) -> None:
     scan, header = members.scan, one.header
     members.name(one.name, package=package)
     if header.kind in _LINKS:
-        members.link(one.name, one.target)
+        members.link(one.name, one.target, package=package)
         scan.budget.member()
         return
     if header.kind in _SPECIAL:
@@ -181,6 +191,11 @@ def _behind(members: Members, end: int, package: bool) -> None:
     place = _first_not_zero(artifact, end)
     if place < 0 or place >= len(artifact):
         return
+    if ends_in_zip(artifact, place):
+        from eightysix.scan.containers.zip import read as read_zip
+
+        scan.report("polyglot", artifact, "one reader takes it for tar, another for zip", offset=place)
+        read_zip(artifact, scan)
     start = place // BLOCK * BLOCK
     if header_at(artifact, start) is not None:
         part = artifact.window("", start, len(artifact) - start, context=artifact.context)
@@ -189,7 +204,10 @@ def _behind(members: Members, end: int, package: bool) -> None:
             what = loadable(part.window("", one.header.data, one.size)) if one.header.kind in _FILES else ""
             if what:
                 scan.report(
-                    "stream-trailing", part, f"behind the end mark follows {shown(one.name)}, a {what}", offset=0
+                    "stream-trailing",
+                    part,
+                    f"behind the end mark follows {shown(one.name)}, a {what}",
+                    offset=0,
                 )
             _visit(Members(part, scan, ()), one, package)
         return
@@ -212,6 +230,6 @@ def _first_not_zero(artifact: Artifact, place: int) -> int:
 
 
 def _root_file_system(members: list[Tar]) -> bool:
-    """Whether this is a layer of an image: folders of a root file system lie at its root."""
-    tops = {one.name.strip("./").partition("/")[0] for one in members}
-    return len(tops & {"etc", "usr", "var", "bin", "lib", "opt", "root", "home", "proc", "dev"}) > 1
+    """Whether this is a layer of an image: a folder of a root file system lies at its root."""
+    tops = {one.name.lstrip("./").partition("/")[0] for one in members if "/" in one.name.lstrip("./")}
+    return bool(tops & _ROOT)

@@ -120,9 +120,7 @@ def long_text(artifact: Artifact, header: Header) -> str:
     return _text(artifact.at(header.data, min(header.size, _MOST_EXTENDED)))
 
 
-def _old_sparse(
-    artifact: Artifact, block: bytes, data: int
-) -> tuple[tuple[tuple[int, int], ...], int]:
+def _old_sparse(artifact: Artifact, block: bytes, data: int) -> tuple[tuple[tuple[int, int], ...], int]:
     found = _segments(block[386:482], 4)
     more = block[482]
     for _ in range(_MOST_EXTENSIONS):

@@ -130,7 +130,9 @@ class _Judged:
 
     def _method(self, name: str, effect: str, called: bool, plain: str) -> None:
         if f"def {name}(" in plain:
-            self.unknown[f"aten::{name}"] = None  # the code has a method of that name: which is meant is not known
+            self.unknown[f"aten::{name}"] = (
+                None  # the code has a method of that name: which is meant is not known
+            )
         elif called:
             self.effect(f"aten::{name}, called as a method,", effect)
         elif f"{name} :" not in plain and f"{name}:" not in plain:
@@ -186,9 +188,7 @@ def _names(plain: str, scan: Scan) -> set[str]:
     text = " ".join(plain.translate(_TABLE).split())
     text = text.replace(" .", ".").replace(". ", ".").replace(" (", "(").replace("(", "( ")
     text = text.replace("( .", "(.").replace(" .", ".")
-    return {
-        word for word in text.split() if not word[0].isdigit() and word.strip("(").replace(".", "")
-    }
+    return {word for word in text.split() if not word[0].isdigit() and word.strip("(").replace(".", "")}
 
 
 def _qualified(artifact: Artifact, mark: bytes) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,18 @@ from msgspec import Struct
 __all__ = ["CLASSES", "Operators", "operators"]
 
 CLASSES = frozenset(
-    {"quantized", "rnn", "mkldnn", "xnnpack", "sparse", "profiler", "metal", "vulkan", "_nnapi", "torchvision"}
+    {
+        "quantized",
+        "rnn",
+        "mkldnn",
+        "xnnpack",
+        "sparse",
+        "profiler",
+        "metal",
+        "vulkan",
+        "_nnapi",
+        "torchvision",
+    }
 )
 """Namespaces of native classes that hold packed weights or count time: `TORCH_LIBRARY(..., class_)` in torch's source.
 Classes for processes and sockets (`c10d`, `dist_rpc`) and of other libraries are not among them."""

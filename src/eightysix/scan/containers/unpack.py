@@ -52,6 +52,9 @@ _ZSTD_WINDOW_LOG = 26
 """64 MiB of window. zstd's own limit without --long is 27; the levels 1 to 19 stay at 23 and below (its manual)."""
 
 
+_HUNGRY = "its decoder asks for more memory than the scan gives"
+
+
 class Decoder(Protocol):
     """The incremental decompressors of the standard library, brought to one shape."""
 
@@ -148,6 +151,7 @@ class Sink:
         self._parts: list[bytes] = []
         self._file: BinaryIO | None = None
         self.size = 0
+        self.crc = 0
 
     def add(self, data: bytes) -> None:
         """Keep `data`. Raises `OverBudgetError` when the budget is spent; what was kept before stays."""
@@ -157,8 +161,9 @@ class Sink:
         if self._file is None:
             self._parts.append(data)
         else:
-            self._write(data)
+            self._write(self._file, data)
         self.size += len(data)
+        self.crc = zlib.crc32(data, self.crc)  # on the way through: later, a map would be read into memory for it
 
     def close(self) -> bytes | mmap.mmap:
         """All that was kept."""
@@ -169,15 +174,14 @@ class Sink:
             return mmap.mmap(file.fileno(), self.size, prot=mmap.PROT_READ)
 
     def _spill(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="eightysix-")  # noqa: SIM115 - closed in close() or with the sink
+        self._file = tempfile.TemporaryFile(prefix="eightysix-")  # noqa: SIM115 - closed in close()
         for part in self._parts:
-            self._write(part)
+            self._write(self._file, part)
         self._parts.clear()
 
-    def _write(self, data: bytes) -> None:
-        assert self._file is not None
+    def _write(self, file: BinaryIO, data: bytes) -> None:
         try:
-            self._file.write(data)
+            file.write(data)
         except OSError as error:  # no room is left: the rest was not read, and that is said
             raise OverBudgetError("unpacked", self.size) from error
 
@@ -187,12 +191,13 @@ class Unpacked(Struct, frozen=True, kw_only=True):
 
     `data` is what came out. `taken` bytes of the input were used. `whole` says that the stream's own end was met and
     nothing stopped it. `stopped` says why it ended before, empty where it did not: `damaged`, `truncated`, or `budget`
-    (which is reported already).
+    (which is reported already). `crc` is the CRC-32 of `data`.
     """
 
     data: bytes | mmap.mmap
     taken: int
     stopped: str = ""
+    crc: int = 0
 
     @property
     def whole(self) -> bool:
@@ -233,15 +238,18 @@ def _guarded(run: _Run, sink: Sink, scan: Scan, about: Artifact) -> Unpacked:
         scan.report("too-much", about, str(over))
     except _RatioError as ratio:
         scan.report("bomb", about, str(ratio))
-    except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError):
-        stopped = "damaged"
     except MemoryError:
-        scan.report("too-much", about, "its decoder asks for more memory than the scan gives")
+        scan.report("too-much", about, _HUNGRY)
+    except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError) as error:
+        if isinstance(error, lzma.LZMAError) and "emory" in str(error):  # liblzma's only sign of its own limit
+            scan.report("too-much", about, _HUNGRY)
+        else:
+            stopped = "damaged"
     except Exception as error:
         if type(error).__name__ != "ZstdError":  # its module may be absent, so it cannot be named above
             raise
         stopped = "damaged"
-    return Unpacked(data=sink.close(), taken=run.taken, stopped=stopped)
+    return Unpacked(data=sink.close(), taken=run.taken, stopped=stopped, crc=sink.crc)
 
 
 class _RatioError(Exception):

@@ -6,7 +6,15 @@ from eightysix.scan.artifact import Artifact
 from eightysix.scan.containers import heads
 from eightysix.scan.containers.members import Members, decoded, shown
 from eightysix.scan.containers.zip_members import METHODS, unlisted, visit
-from eightysix.scan.containers.zip_records import LOCAL, Directory, Entry, Local, directories, local_at, search
+from eightysix.scan.containers.zip_records import (
+    LOCAL,
+    Directory,
+    Entry,
+    Local,
+    directories,
+    local_at,
+    search,
+)
 from eightysix.scan.interface import Scan
 from eightysix.scan.recognise import recognise
 
@@ -15,7 +23,12 @@ __all__ = ["read"]
 _MOST_HIDDEN = 1_000
 """Local headers outside of the directory that are tried; ours. The budget bounds what is read of them."""
 
+_LEAST_GAP = 31
+"""Bytes of a local header with a name of one letter (4.3.7)."""
+
 _DESCRIPTOR = 0x8
+_DESCRIPTOR_LENGTH = 16
+"""A data descriptor with its signature (4.3.9)."""
 
 
 def read(artifact: Artifact, scan: Scan) -> None:
@@ -51,7 +64,10 @@ class _Zip:
         self._polyglot(main)
 
     def _directory(self, one: Directory) -> None:
-        if one.declared & 0xFFFF != len(one.entries) & 0xFFFF and len(one.entries) <= self.scan.budget.limits.members:
+        if (
+            one.declared & 0xFFFF != len(one.entries) & 0xFFFF
+            and len(one.entries) <= self.scan.budget.limits.members
+        ):
             self.scan.report(
                 "zip-two-directories",
                 self.artifact,
@@ -123,15 +139,32 @@ class _Zip:
         self._directory(one)
 
     def _outside(self) -> None:
-        """Look for members in the bytes that belong to nothing in the directories."""
+        """Look for members in the bytes that belong to nothing in the directories.
+
+        Where another format stands in front, what surrounds the zip is its content, and its reader's business.
+        """
+        end = len(self.artifact)
         reach, hidden = 0, 0
-        for start, end in [*sorted(self.extents), (len(self.artifact), len(self.artifact))]:
+        if self.front is not None and recognise(self.front):
+            reach = len(self.front)
+            end = max((stop for _, stop in self.extents), default=reach)
+        for start, stop in [*sorted(self.extents), (end, end)]:
             if start > reach:
                 hidden = self._gap(reach, start, hidden)
-            reach = max(reach, end)
+            reach = max(reach, stop)
+
+    @property
+    def front(self) -> Artifact | None:
+        """What stands before the first member where the file does not begin as a zip."""
+        first = min((start for start, _ in self.extents), default=0)
+        if not first or self.artifact.head(4) == LOCAL:
+            return None
+        return self.artifact.window("", 0, first)
 
     def _gap(self, start: int, end: int, hidden: int) -> int:
-        place = search(self.artifact, LOCAL, start, end) if end - start >= 30 else -1
+        if start:  # what stands in front of all is the file's own beginning, and recognised as such
+            self._bare(start, end)
+        place = search(self.artifact, LOCAL, start, end) if end - start >= _LEAST_GAP else -1
         while place >= 0:
             hidden += 1
             if hidden > _MOST_HIDDEN:
@@ -147,19 +180,36 @@ class _Zip:
             place = search(self.artifact, LOCAL, local.data + max(length, 1), end)
         return hidden
 
+    def _bare(self, start: int, end: int) -> None:
+        """Report something to load that lies in a gap without a header: at its beginning, or behind padding."""
+        for place in (start, start + _DESCRIPTOR_LENGTH):
+            data = self.artifact.at(place, min(end - place, 4096))
+            place += len(data) - len(data.lstrip(b"\x00"))
+            part = self.artifact.window("", place, end - place)
+            head = part.head(64)
+            what = "" if head.startswith(LOCAL) else heads.plainly_loadable(head, len(part))
+            if what:
+                self.scan.report(
+                    "zip-hidden-member", self.artifact, f"between its members lies a {what}", offset=place
+                )
+                self.scan.descend(part)
+                return
+
     def _polyglot(self, main: Directory) -> None:
         """Report a file that is whole as something else in front, and whole as a zip behind."""
-        first = min((start for start, _ in self.extents), default=0)
-        if not first or main.tail != len(self.artifact) or self.artifact.head(4) == LOCAL:
+        front = self.front
+        if front is None or main.tail != len(self.artifact):
             return
-        front = self.artifact.window("", 0, first)
         head = front.head(4096)
         if heads.native_code(head) or heads.is_text(head) or heads.archive_of(head):
             return
         kinds = recognise(front)
         if kinds:
             self.scan.report(
-                "polyglot", self.artifact, f"one reader takes it for {kinds[0].name}, another for zip", offset=first
+                "polyglot",
+                self.artifact,
+                f"one reader takes it for {kinds[0].name}, another for zip",
+                offset=len(front),
             )
 
 
@@ -181,7 +231,9 @@ def _without_directory(artifact: Artifact, scan: Scan) -> None:
     seen: set[tuple[int, int, int]] = set()
     for local, length in found:
         members.name(decoded(local.name))
-        entry = Entry(0, local.name, local.flags, local.method, local.crc, length, local.size, local.offset, 0, 0)
+        entry = Entry(
+            0, local.name, local.flags, local.method, local.crc, length, local.size, local.offset, 0, 0
+        )
         visit(members, entry, local, seen)
     if place >= 0:
         scan.report("too-much", artifact, f"more than {_MOST_HIDDEN:,} headers, and no directory")
@@ -200,6 +252,11 @@ def _length(artifact: Artifact, local: Local, end: int) -> int:
     if local.packed or not local.flags & _DESCRIPTOR:
         return min(local.packed if local.method else max(local.packed, local.size), end - local.data)
     place = search(artifact, b"PK", local.data, end)
-    while place >= 0 and artifact.at(place + 2, 2) not in (b"\x03\x04", b"\x01\x02", b"\x07\x08", b"\x05\x06"):
+    while place >= 0 and artifact.at(place + 2, 2) not in (
+        b"\x03\x04",
+        b"\x01\x02",
+        b"\x07\x08",
+        b"\x05\x06",
+    ):
         place = search(artifact, b"PK", place + 2, end)
     return (place if place >= 0 else end) - local.data

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from mmap import mmap
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.containers import heads, unpack
@@ -24,6 +23,8 @@ ENCRYPTED = 0x1 | 0x20 | 0x40 | 0x2000
 """Flag bits that say that content is not plain: encrypted, patch data, strong encryption, masked headers (4.4.4)."""
 
 _DESCRIPTOR = 0x8
+_LATER = (0, 0xFFFFFFFF)
+"""What stands for a size that only the data descriptor tells (4.4.4, bit 3), or the zip64 fields of it."""
 
 STORED = 0
 METHODS = {
@@ -52,6 +53,9 @@ _DECODERS: dict[int, Callable[[], unpack.Decoder]] = {
 _CHECKED = 1 << 20
 """Bytes of a stored member whose checksum is computed; ours. Larger ones are numbers, and would have to be read whole."""
 
+_LONGEST_NAME = 4096
+"""Bytes of a name that is compared part by part: PATH_MAX of Linux; no unpacker could write a longer one."""
+
 _LINK = 0o120000
 _KIND = 0o170000
 _SPECIAL = {0o020000: "character device", 0o060000: "block device", 0o010000: "pipe", 0o140000: "socket"}
@@ -63,7 +67,7 @@ def visit(members: Members, entry: Entry, local: Local, seen: set[tuple[int, int
     name = decoded(entry.name)
     _compare(members, entry, local, name)
     readings = [(entry.method, entry.packed, entry.size, entry.crc)]
-    if not local.flags & _DESCRIPTOR or local.packed:
+    if not local.flags & _DESCRIPTOR or local.packed not in _LATER:
         readings.append((local.method, local.packed, local.size, local.crc))
     elif local.method != entry.method:
         readings.append((local.method, entry.packed, entry.size, entry.crc))
@@ -95,8 +99,10 @@ def _compare(members: Members, entry: Entry, local: Local, name: str) -> None:
     one of them only, a checksum of 0, and slashes of the other kind.
     """
     told: list[str] = []
-    other = decoded(local.name)
-    if entry.name != local.name and parts_of(name) != parts_of(other):
+    if entry.name != local.name and (
+        len(local.name) > _LONGEST_NAME or parts_of(name) != parts_of(decoded(local.name))
+    ):
+        other = decoded(local.name[:_LONGEST_NAME])
         told.append(f"its name ({shown(other)} before the content)")
     if entry.method != local.method:
         told.append(f"its method ({entry.method} and {local.method})")
@@ -105,7 +111,7 @@ def _compare(members: Members, entry: Entry, local: Local, name: str) -> None:
         ("packed size", entry.packed, local.packed),
         ("size", entry.size, local.size),
     ):
-        if central != before and not (later and before in (0, 0xFFFFFFFF)):
+        if central != before and not (later and before in _LATER):
             told.append(f"its {what} ({central:,} and {before:,})")
     if (entry.flags ^ local.flags) & ENCRYPTED:
         told.append("whether it is encrypted")
@@ -142,7 +148,9 @@ class _Reading:
         if self.name.endswith("/") and not self.packed:
             return
         if len(self.whole) < self.packed:
-            self.scan.report("zip-broken", self.whole, f"{self.packed - len(self.whole):,} bytes of it are missing")
+            self.scan.report(
+                "zip-broken", self.whole, f"{self.packed - len(self.whole):,} bytes of it are missing"
+            )
         kind = (attributes >> 16) & _KIND
         if kind in _SPECIAL:
             self.members.special(self.name, _SPECIAL[kind])
@@ -160,8 +168,8 @@ class _Reading:
         if self.members.roles.storage(self.name):
             self.members.storage(part)
             return
-        if len(part) <= _CHECKED:
-            self._check(part.head(_CHECKED))
+        if len(part) <= _CHECKED and self.members.may_check(len(part)):
+            self._check(zlib.crc32(part.head(_CHECKED)))
         self._content(part)
 
     def _packed(self, link: bool) -> None:
@@ -207,7 +215,7 @@ class _Reading:
                 self.whole,
                 f"{shown(self.name)} is said to have {self.size:,} bytes and has {len(data):,}",
             )
-        self._check(data)
+        self._check(unpacked.crc)
         rest = self.whole.window("", unpacked.taken, len(self.whole) - unpacked.taken)
         if heads.plainly_loadable(rest.head(64), len(rest)):
             self.scan.report(
@@ -215,9 +223,9 @@ class _Reading:
             )
             self.scan.descend(rest)
 
-    def _check(self, data: bytes | mmap) -> None:
+    def _check(self, crc: int) -> None:
         # A checksum of 0 is what writers put that compute none.
-        if self.crc and zlib.crc32(data) != self.crc:
+        if self.crc not in (0, crc):
             self.scan.report("zip-checksum", self.whole, "its checksum is not the one of its content")
 
     def _secret(self, flags: int) -> None:

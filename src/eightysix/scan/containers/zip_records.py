@@ -89,13 +89,13 @@ class Directory(Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
-def ends_in_zip(artifact: Artifact) -> bool:
-    """Whether the tail holds an end record with a directory in front of it: cheap, for recognition."""
+def ends_in_zip(artifact: Artifact, least: int = 0) -> bool:
+    """Whether the tail, from `least` on, holds an end record with a directory in front: cheap, for recognition."""
     tail = artifact.tail(_TAIL)
     base = len(artifact) - len(tail)
     place = tail.rfind(END)
     for _ in range(_MOST_ENDS):
-        if place < 0:
+        if place < 0 or base + place < least:
             return False
         if any(artifact.at(start, 4) == CENTRAL for start, *_ in _starts(artifact, base + place)):
             return True
@@ -209,9 +209,7 @@ def _starts(artifact: Artifact, record: int) -> Iterator[tuple[int, int, int, in
                 yield start, end, (start - offset if start == end - size else 0), count, disk
 
 
-def _entries(
-    artifact: Artifact, start: int, end: int, shift: int, most: int
-) -> tuple[list[Entry], int]:
+def _entries(artifact: Artifact, start: int, end: int, shift: int, most: int) -> tuple[list[Entry], int]:
     """The records from `start` on, as long as there are any: their number in the end record binds only some readers."""
     view = artifact.view()
     place = start

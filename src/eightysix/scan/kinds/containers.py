@@ -14,19 +14,21 @@ _ZIP = "eightysix.scan.containers.zip:read"
 _STREAMS = "eightysix.scan.containers.streams"
 
 
-_LZMA_PROPERTIES = frozenset(lc + 9 * (lp + 5 * pb) for pb in range(5) for lp in range(5) for lc in range(5 - lp))
+_LZMA_PROPERTIES = frozenset(
+    lc + 9 * (lp + 5 * pb) for pb in range(5) for lp in range(5) for lc in range(5 - lp)
+)
 """First bytes that .lzma files can have where lc + lp is at most 4, as liblzma demands (lzma/lzma12.h)."""
 
 
-def _zip(artifact: Artifact, head: bytes) -> bool:
+def _zip(_: Artifact, head: bytes) -> bool:
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
 def _zip_with(*names: bytes) -> Callable[[Artifact, bytes], bool]:
-    """A zip whose directory, or the part of it in the last bytes, has a member whose name ends so. For naming alone."""
+    """A zip whose directory, or the part of it in the last bytes, has a member whose name ends so. Only names the file."""
 
     def sniff(artifact: Artifact, head: bytes) -> bool:
-        if not _zip(artifact, head):
+        if artifact.depth or not _zip(artifact, head):
             return False
         tail = artifact.tail(1 << 16).lower()
         return all(name in tail for name in names)
@@ -37,15 +39,21 @@ def _zip_with(*names: bytes) -> Callable[[Artifact, bytes], bool]:
 def _zip_behind(artifact: Artifact, head: bytes) -> bool:
     from eightysix.scan.containers.zip_records import ends_in_zip
 
-    return len(artifact) > 22 and not _zip(artifact, head) and ends_in_zip(artifact)
+    # The reader of tar looks for a zip behind it itself: one that is stored in it is no second format.
+    return (
+        len(artifact) > 22 and not _zip(artifact, head) and ends_in_zip(artifact) and not _tar(artifact, head)
+    )
 
 
 def _begins(magic: bytes) -> Callable[[Artifact, bytes], bool]:
     return lambda _, head: head.startswith(magic)
 
 
-def _bzip2(artifact: Artifact, head: bytes) -> bool:
-    return head.startswith(b"BZh") and head[4:10] in (b"1AY&SY", b"\x17rE8P\x90")  # pi, or its root: an empty stream
+def _bzip2(_: Artifact, head: bytes) -> bool:
+    return head.startswith(b"BZh") and head[4:10] in (
+        b"1AY&SY",
+        b"\x17rE8P\x90",
+    )  # pi, or its root: an empty stream
 
 
 def _zstd(artifact: Artifact, head: bytes) -> bool:
@@ -55,11 +63,11 @@ def _zstd(artifact: Artifact, head: bytes) -> bool:
     )
 
 
-def _zf(artifact: Artifact, head: bytes) -> bool:
+def _zf(_: Artifact, head: bytes) -> bool:
     return head.startswith(b"ZF0x") and head[2:21].strip().isalnum()
 
 
-def _zlib(artifact: Artifact, head: bytes) -> bool:
+def _zlib(_: Artifact, head: bytes) -> bool:
     if len(head) < 6 or head[0] & 0x0F != 8 or (head[0] << 8 | head[1]) % 31:
         return False
     from eightysix.scan.containers.streams import begins_zlib
@@ -67,7 +75,7 @@ def _zlib(artifact: Artifact, head: bytes) -> bool:
     return begins_zlib(head)
 
 
-def _lzma(artifact: Artifact, head: bytes) -> bool:
+def _lzma(_: Artifact, head: bytes) -> bool:
     if len(head) < 14 or head[0] >= 225 or head[13] or head[0] not in _LZMA_PROPERTIES:
         return False
     from eightysix.scan.containers.streams import begins_lzma
@@ -75,7 +83,7 @@ def _lzma(artifact: Artifact, head: bytes) -> bool:
     return begins_lzma(head)
 
 
-def _tar(artifact: Artifact, head: bytes) -> bool:
+def _tar(_: Artifact, head: bytes) -> bool:
     if len(head) < 512 or not head[0]:
         return False
     from eightysix.scan.containers.tar_records import header_adds_up
@@ -98,7 +106,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("zstd", _zstd, f"{_STREAMS}:read_zstd"),
     Kind("joblib-zf", _zf, f"{_STREAMS}:read_zf"),
     Kind("lz4", lambda _, head: head.startswith(b"\x04\x22\x4d\x18"), "eightysix.scan.containers.lz4:read"),
-    Kind("7z", lambda _, head: head.startswith(b"7z\xbc\xaf\x27\x1c"), "eightysix.scan.containers.sevenzip:read"),
+    Kind(
+        "7z",
+        lambda _, head: head.startswith(b"7z\xbc\xaf\x27\x1c"),
+        "eightysix.scan.containers.sevenzip:read",
+    ),
     *(Kind(name, _begins(magic), "eightysix.scan.containers.unread:read") for name, magic in UNREAD),
     Kind("tar", _tar, "eightysix.scan.containers.tar:read", alone=False),
     Kind("zlib", _zlib, f"{_STREAMS}:read_zlib", alone=False),
