@@ -119,7 +119,9 @@ def test_the_other_of_two_sizes_is_followed() -> None:
     outer = info("a", 0)
     outer.pax_headers = {"size": str(len(hidden))}
     data = archive((outer, b""), (info("z", len(INERT)), INERT))
-    data = data.replace(archive((info("z", len(INERT)), INERT))[:512], hidden + archive((info("z", len(INERT)), INERT))[:512])
+    data = data.replace(
+        archive((info("z", len(INERT)), INERT))[:512], hidden + archive((info("z", len(INERT)), INERT))[:512]
+    )
     scan = read(read_tar, data)
     assert "tar-two-readings" in scan.rules
     assert scan.contents["evil.pkl"] == OTHER

@@ -26,7 +26,10 @@ def told(data: bytes) -> list[str]:
 
 def torch(*more: Member) -> bytes:
     return write(
-        Member(name=b"m/data.pkl"), Member(name=b"m/version", data=b"3\n"), *more, Member(name=b"m/data/0", data=b"1234")
+        Member(name=b"m/data.pkl"),
+        Member(name=b"m/version", data=b"3\n"),
+        *more,
+        Member(name=b"m/data/0", data=b"1234"),
     )
 
 
@@ -60,11 +63,15 @@ def test_a_flag_that_denies_a_plain_pickle(flags: int, method: int, where: str) 
 def test_what_is_really_encrypted_is_not_scannable_and_no_lie() -> None:
     cipher = random.Random(86).randbytes(512)
     assert told(write(Member(name=b"a", data=cipher, flags=1))) == ["encrypted-member"]
-    assert told(write(Member(name=b"a", data=b"x" * 999, packed=cipher, method=8, flags=1))) == ["encrypted-member"]
+    assert told(write(Member(name=b"a", data=b"x" * 999, packed=cipher, method=8, flags=1))) == [
+        "encrypted-member"
+    ]
 
 
 def test_a_flag_that_denies_plain_text_is_a_difference_to_wonder_about() -> None:
-    assert told(write(Member(name=b"a.txt", data=b"a plain text, no cipher", flags=1))) == ["zip-headers-differ"]
+    assert told(write(Member(name=b"a.txt", data=b"a plain text, no cipher", flags=1))) == [
+        "zip-headers-differ"
+    ]
 
 
 @pytest.mark.parametrize("method", [99, 1, 12345])
@@ -104,12 +111,22 @@ def test_both_readings_of_a_method_are_read() -> None:
         Member(name=b"a", central={"crc": 0}, local={"crc": 0}),
         Member(name=b"a", flags=8, local={"crc": 0, "packed": 0, "size": 0}, after=b"PK\x07\x08" + bytes(12)),
         Member(name=b"a", flags=8, method=8, local={"crc": 0, "packed": 0, "size": 0}, after=bytes(12)),
-        Member(name=b"a", flags=8, local={"crc": 0, "packed": 0xFFFFFFFF, "size": 0xFFFFFFFF}, after=bytes(24)),
+        Member(
+            name=b"a", flags=8, local={"crc": 0, "packed": 0xFFFFFFFF, "size": 0xFFFFFFFF}, after=bytes(24)
+        ),
         Member(name=b"a", local={"flags": 0x800}),
         Member(name=b"a/b", local={"name": b"a\\b"}),
         Member(name=b"a", extra=struct.pack("<2H4s", 0x4246, 4, b"ZZZZ")),
     ],
-    ids=["no checksum", "descriptor", "descriptor without mark", "zip64 descriptor", "utf-8", "slashes", "padding"],
+    ids=[
+        "no checksum",
+        "descriptor",
+        "descriptor without mark",
+        "zip64 descriptor",
+        "utf-8",
+        "slashes",
+        "padding",
+    ],
 )
 def test_habits_of_writers_pass(member: Member) -> None:
     scan = read(read_zip, write(member, Member(name=b"z", data=OTHER)))
@@ -124,7 +141,9 @@ def test_a_wrong_checksum_only_informs() -> None:
 
 
 def test_a_member_that_no_directory_lists() -> None:
-    scan = read(read_zip, write(Member(name=b"a", data=b"text"), unlisted=(Member(name=b"evil", data=OTHER),)))
+    scan = read(
+        read_zip, write(Member(name=b"a", data=b"text"), unlisted=(Member(name=b"evil", data=OTHER),))
+    )
     assert scan.rules == ["zip-hidden-member"]
     assert scan.contents == {"a": b"text", "evil": OTHER}
 
@@ -134,7 +153,9 @@ def test_a_deleted_text_is_no_finding() -> None:
 
 
 def test_a_pickle_without_any_header_between_members() -> None:
-    scan = read(read_zip, write(Member(name=b"a", data=b"text", after=OTHER), Member(name=b"b", data=b"text")))
+    scan = read(
+        read_zip, write(Member(name=b"a", data=b"text", after=OTHER), Member(name=b"b", data=b"text"))
+    )
     assert scan.rules == ["zip-hidden-member"]
     assert OTHER in [part.head(len(OTHER)) for part in scan.parts]
 
@@ -266,7 +287,10 @@ def test_numbers_that_are_plainly_a_pickle_are_read() -> None:
 )
 def test_what_has_no_business_in_a_model(member: Member, rule: str) -> None:
     assert rule in told(torch(member))
-    package = (Member(name=b"p-1.dist-info/RECORD", data=b"x"), Member(name=b"p-1.dist-info/WHEEL", data=b"x"))
+    package = (
+        Member(name=b"p-1.dist-info/RECORD", data=b"x"),
+        Member(name=b"p-1.dist-info/WHEEL", data=b"x"),
+    )
     assert told(write(member, *package)) == []
 
 
@@ -291,7 +315,9 @@ def test_more_members_than_the_budget_has() -> None:
 
 
 def test_unpacking_stops_at_the_budget_and_what_came_out_is_judged() -> None:
-    scan = read(read_zip, write(Member(name=b"a", data=INERT + bytes(5 << 20), method=8)), Limits(unpacked=1 << 20))
+    scan = read(
+        read_zip, write(Member(name=b"a", data=INERT + bytes(5 << 20), method=8)), Limits(unpacked=1 << 20)
+    )
     assert scan.rules == ["too-much"]
     assert scan.parts[0].head(len(INERT)) == INERT
 

@@ -193,7 +193,7 @@ class _Schema:
             return
         if found.kind is RoleKind.UNKNOWN and found.library and loader == "ObjectNode" and name[:1].isupper():
             return  # a compiled class of an indexed library: what it is made without is `__init__`
-        if found.kind in (RoleKind.GADGET, RoleKind.DENIED) and (found.effect or not value):
+        if found.kind in (RoleKind.GADGET, RoleKind.DENIED) and (found.effect or loader != "TypeNode"):
             reach = f", which {found.effect}" if found.effect else ""
             self.scan.report("skops-method", self.artifact, f"it builds {called[:200]}{reach}")
         else:

@@ -188,7 +188,7 @@ def _names(plain: str, scan: Scan) -> set[str]:
     text = " ".join(plain.translate(_TABLE).split())
     text = text.replace(" .", ".").replace(". ", ".").replace(" (", "(").replace("(", "( ")
     text = text.replace("( .", "(.").replace(" .", ".")
-    return {word for word in text.split() if not word[0].isdigit() and word.strip("(").replace(".", "")}
+    return {word for word in text.split() if word.strip("(").replace(".", "")}
 
 
 def _qualified(artifact: Artifact, mark: bytes) -> Iterator[tuple[str, str]]:

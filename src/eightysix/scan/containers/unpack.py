@@ -163,7 +163,9 @@ class Sink:
         else:
             self._write(self._file, data)
         self.size += len(data)
-        self.crc = zlib.crc32(data, self.crc)  # on the way through: later, a map would be read into memory for it
+        self.crc = zlib.crc32(
+            data, self.crc
+        )  # on the way through: later, a map would be read into memory for it
 
     def close(self) -> bytes | mmap.mmap:
         """All that was kept."""
@@ -241,7 +243,9 @@ def _guarded(run: _Run, sink: Sink, scan: Scan, about: Artifact) -> Unpacked:
     except MemoryError:
         scan.report("too-much", about, _HUNGRY)
     except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError) as error:
-        if isinstance(error, lzma.LZMAError) and "emory" in str(error):  # liblzma's only sign of its own limit
+        if isinstance(error, lzma.LZMAError) and "emory" in str(
+            error
+        ):  # liblzma's only sign of its own limit
             scan.report("too-much", about, _HUNGRY)
         else:
             stopped = "damaged"

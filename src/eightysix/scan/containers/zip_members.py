@@ -75,9 +75,9 @@ def visit(members: Members, entry: Entry, local: Local, seen: set[tuple[int, int
         key = (local.data, packed if method else max(packed, size), method)
         if key not in seen:
             seen.add(key)
-            _Reading(members, name, local.data, method, packed, size, crc).read(
-                entry.flags | local.flags, entry.attributes if entry.system == _UNIX else 0
-            )
+            reading = _Reading(members, name, local.data, method, packed, size, crc)
+            reading.doubted = (entry.flags ^ local.flags) & ENCRYPTED
+            reading.read(entry.flags & local.flags, entry.attributes if entry.system == _UNIX else 0)
 
 
 def unlisted(members: Members, local: Local, length: int, seen: set[tuple[int, int, int]]) -> None:
@@ -141,6 +141,7 @@ class _Reading:
         self.scan = members.scan
         self.context = members.roles.context(name) or members.artifact.context
         self.listed = True
+        self.doubted = 0
         self.whole = members.artifact.window(name, data, self.packed, context=self.context)
 
     def read(self, flags: int, attributes: int) -> None:
@@ -204,6 +205,8 @@ class _Reading:
                 part,
                 f"no directory lists it, and it is a {what}: readers of streams see it, others never do",
             )
+        if self.doubted:
+            self._tell_disguise(part, _claim(self.doubted))
         self.members.content(part, self.name)
 
     def _ends(self, unpacked: unpack.Unpacked) -> None:
@@ -230,7 +233,7 @@ class _Reading:
 
     def _secret(self, flags: int) -> None:
         """The flags say that the content is not plain. What is plain all the same was meant to be overlooked."""
-        why = f"its flags (0x{flags & ENCRYPTED:x}) say that it is encrypted"
+        why = _claim(flags)
         if self._disguised(why):
             return
         if self.method != STORED:
@@ -287,3 +290,7 @@ class _Reading:
             offset=9,
             expected=self.size or None,
         )
+
+
+def _claim(flags: int) -> str:
+    return f"its flags (0x{flags & ENCRYPTED:x}) say that it is encrypted"
