@@ -9,12 +9,14 @@ import random
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 
 import pytest
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import Limits
 from eightysix.scan.containers import lz4, streams
+from eightysix.scan.interface import Reader
 from eightysix.scan.kinds.containers import KINDS
 from eightysix.scan.recognise import reader_of
 from tests.scan.containers.recorder import Recorder, read
@@ -34,7 +36,7 @@ def lz4_frame(data: bytes, *, stored: bool = False) -> bytes:
     return b"\x04\x22\x4d\x18\x60\x40\x82" + size.to_bytes(4, "little") + block + bytes(4)
 
 
-FORMATS = {
+FORMATS: dict[str, tuple[Callable[[bytes], bytes], Reader]] = {
     "gzip": (gzip.compress, streams.read_gzip),
     "bzip2": (bz2.compress, streams.read_bzip2),
     "xz": (lzma.compress, streams.read_xz),

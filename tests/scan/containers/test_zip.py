@@ -10,10 +10,10 @@ import zlib
 
 import pytest
 
+from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import Limits
 from eightysix.scan.containers.zip import read as read_zip
 from eightysix.scan.containers.zip_records import ends_in_zip
-from eightysix.scan.artifact import Artifact
 from tests.scan.containers.recorder import Recorder, read
 from tests.scan.containers.zips import INERT, Member, local, write
 
@@ -330,3 +330,9 @@ def test_other_methods(method: int) -> None:
     scan = read(read_zip, buffer.getvalue())
     assert scan.rules == []
     assert scan.contents == {"a": INERT}
+
+
+def test_a_pickle_that_is_one_opcode_a_million_times_is_a_bomb() -> None:
+    flood = b"\x80\x02" + b"N0" * (1 << 20) + b"N."
+    assert told(write(Member(name=b"m/data.pkl", data=flood, method=8))) == ["bomb"]
+    assert told(write(Member(name=b"a.npy", data=bytes(1 << 22), method=8))) == []

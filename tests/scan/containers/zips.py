@@ -56,13 +56,15 @@ def local(member: Member) -> bytes:
         *(b"PK\x03\x04", 20, told["flags"], told["method"], b"\x00\x00!\x00"),
         *(told["crc"], told["packed"], told["size"], len(told["name"]), len(member.extra)),
     )
-    return head + told["name"] + member.extra + member.body + member.after
+    name: bytes = told["name"]
+    return head + name + member.extra + member.body + member.after
 
 
 def central(member: Member, offset: int) -> bytes:
     """The record in the directory."""
     told = member.fields(member.central)
-    extra = told.get("extra", b"")
+    name: bytes = told["name"]
+    extra: bytes = told.get("extra", b"")
     return (
         struct.pack(
             "<4s6H3I5H2I",
@@ -70,7 +72,7 @@ def central(member: Member, offset: int) -> bytes:
             *(told["crc"], told["packed"], told["size"], len(told["name"]), len(extra)),
             *(0, 0, 0, told.get("attributes", 0), told.get("offset", offset)),
         )
-        + told["name"]
+        + name
         + extra
     )
 

@@ -95,7 +95,18 @@ def roles_of(names: Iterable[str]) -> Roles:
         | by_base.get("constants.pkl", set())
     )
     scripted = frozenset(by_base.get("constants.pkl", set()) | by_base.get("bytecode.pkl", set()))
-    return Roles(_role(split, by_base, torch, scripted), scripted, torch)
+    return Roles(_role(split, by_base, torch & _marked(split), scripted), scripted, torch)
+
+
+def _marked(split: list[tuple[str, str]]) -> set[str]:
+    """Folders that hold what torch's writer puts beside data.pkl: a file of that name alone makes no model."""
+    found: set[str] = set()
+    for root, base in split:
+        if base in ("version", "byteorder", ".format_version"):
+            found.add(root)
+        elif base.isdigit() and (root == "data" or root.endswith("/data")):
+            found.add(root[:-5] if root != "data" else "")
+    return found
 
 
 _TELLING = frozenset(

@@ -5,6 +5,8 @@ The content of a member lies in the archive as it is and is read in place; only 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from eightysix.scan.artifact import Artifact
@@ -106,7 +108,7 @@ class _Walk:
         if header.kind == b"g":
             shared.update(extended(self.artifact, header))
         elif header.kind in (b"x", b"X"):
-            own.values.update(extended(self.artifact, header))
+            own.take_in(extended(self.artifact, header))
         elif header.kind == b"L":
             own.name = long_text(self.artifact, header)
         elif header.kind == b"K":
@@ -147,6 +149,17 @@ class _Said(Struct):
     values: dict[str, str] = {}
     name: str = ""
     target: str = ""
+
+    def take_in(self, records: Iterable[tuple[str, str]]) -> None:
+        """Add `records`. GNU tar's first way to tell holes repeats two keys for each: together they are the later map."""
+        pieces: list[str] = []
+        for key, value in records:
+            if key in ("GNU.sparse.offset", "GNU.sparse.numbytes"):
+                pieces.append(value)
+            else:
+                self.values[key] = value
+        if pieces:
+            self.values["GNU.sparse.map"] = ",".join(pieces)
 
     def clear(self) -> None:
         self.values, self.name, self.target = {}, "", ""

@@ -271,7 +271,7 @@ class _Run:
         expected: int | None,
     ) -> None:
         self._make = make
-        self._decoder = make()
+        self._decoder: Decoder | None = None
         self._artifact = artifact
         self._offset = offset
         self._size = size
@@ -282,12 +282,14 @@ class _Run:
     @property
     def taken(self) -> int:
         """Bytes of input that belong to the streams."""
-        return self._fed - len(self._decoder.unused_data)
+        return self._fed - (len(self._decoder.unused_data) if self._decoder else 0)
 
     def run(self, sink: Sink, scan: Scan) -> str:
         """Unpack into `sink`; why it ended before its end, empty where it did not."""
         while True:
-            stopped = self._stream(sink, scan)
+            # Made here, not before: a hostile description of a coder makes its making fail.
+            self._decoder = self._make()
+            stopped = self._stream(self._decoder, sink, scan)
             if stopped or not self._again or self._expected is not None or not self._next():
                 return stopped
 
@@ -299,14 +301,13 @@ class _Run:
         if padding == len(head) or not head.startswith(self._again, padding):
             return False
         self._fed = place + padding
-        self._decoder = self._make()
         return True
 
     def _at(self, place: int, length: int) -> bytes:
         return self._artifact.at(self._offset + place, min(length, self._size - place))
 
-    def _stream(self, sink: Sink, scan: Scan) -> str:
-        limits, expected, decoder = scan.budget.limits, self._expected, self._decoder
+    def _stream(self, decoder: Decoder, sink: Sink, scan: Scan) -> str:
+        limits, expected = scan.budget.limits, self._expected
         while not decoder.eof:
             if expected is not None and sink.size >= expected:
                 return ""

@@ -50,6 +50,10 @@ _DECODERS: dict[int, Callable[[], unpack.Decoder]] = {
     95: unpack.lzma_stream,
 }
 
+_LEAST_BOMB = 1 << 20
+_DENSEST = 200
+"""How much a pickle without arrays may shrink, from how many bytes on; ours. Those of real models shrink 3 to 20 times."""
+
 _CHECKED = 1 << 20
 """Bytes of a stored member whose checksum is computed; ours. Larger ones are numbers, and would have to be read whole."""
 
@@ -190,6 +194,12 @@ class _Reading:
             self.scan.report("zip-broken", self.whole, f"its packed content is {unpacked.stopped}")
         elif unpacked.whole:
             self._ends(unpacked)
+        if self.context in ("torch", "torchscript") and len(part) > max(
+            _LEAST_BOMB, _DENSEST * unpacked.taken
+        ):
+            # torch never packs its records, and what others pack again has names and numbers in it, not the same
+            # opcodes a million times.
+            self.scan.report("bomb", self.whole, f"a pickle of {len(part):,} bytes from {unpacked.taken:,}")
         if link and len(part) < 4096:
             self.members.link(self.name, decoded(part.head(4096)))
         if self.members.roles.storage(self.name):
