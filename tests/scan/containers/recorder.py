@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eightysix.scan.artifact import Artifact
-from eightysix.scan.budget import Budget, Limits
+from eightysix.scan.budget import Budget, Limits, OverBudgetError
 from eightysix.scan.catalog import rule
 from eightysix.scan.interface import Reader, SecondEngine
+from eightysix.scan.kinds.containers import KINDS
+from eightysix.scan.recognise import reader_of
 
-__all__ = ["Recorder", "read"]
+__all__ = ["Deep", "Recorder", "read"]
 
 
 class Recorder:
@@ -58,3 +60,20 @@ def read(reader: Reader, data: bytes, limits: Limits | None = None) -> Recorder:
     scan = Recorder(limits)
     reader(Artifact(data, "given"), scan)
     return scan
+
+
+class Deep(Recorder):
+    """Goes down into what the containers themselves can read, and keeps the rest as leaves in `parts`."""
+
+    def descend(self, artifact: Artifact) -> None:
+        try:
+            self._budget.enter(artifact.depth)
+            self._budget.member()
+            head = artifact.head(512)
+            known = [kind for kind in KINDS if kind.sniff(artifact, head)]
+            for kind in known:
+                reader_of(kind)(artifact, self)
+            if not known:
+                self.parts.append(artifact)
+        except OverBudgetError as over:
+            self.report("bomb" if over.limit == "depth" else "too-much", artifact, str(over))

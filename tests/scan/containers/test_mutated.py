@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import base64
+import bz2
+import gzip
 import io
+import lzma
 import struct
 import tarfile
 import warnings
 import zipfile
+import zlib
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import Limits, OverBudgetError
 from eightysix.scan.containers.members import Members
+from eightysix.scan.containers.skops import judge as judge_schema
 from eightysix.scan.containers.tar import read as read_tar
+from eightysix.scan.containers.torchscript import judge
 from eightysix.scan.containers.zip import read as read_zip
 from eightysix.scan.interface import Reader
-from tests.scan.containers.recorder import Recorder
+from tests.scan.containers.recorder import Deep, Recorder
+from tests.scan.containers.sevenzips import READ
 from tests.scan.containers.zips import INERT, Member, write
+
+LZ4 = (
+    "1R_lsd_a%~00000006Q#0RRBebZ;PHWgu^IAZ~ATAPoTW2rM9UXkm09X>%ZSXk{RAb!BsOX>V>i9RLq10RR90|Ns9~@bLfv0s{mE1_uZU3JVMk4i6"
+    "9!5)%{^78e*98XFuP9v>hfA|oUvCMPH<Dl054E-x@KGBY$aHa9pqIy*c)K0iP~LPJDFMn_0VN=r;lPESx#Qd3k_R##YAT3cLQUSD8gVq;`wW@l(="
+    "YHMt5Zf|gLa&vTbc6WGrdV73*et&?0f`f#GhKGoWii?bmj*pO$l9QB`mY0~Bnwy-Ro}ZwhqNAjxrl+W>s;jK6uCK7Mva__cwzs&sy1Tr+zQ4f1"
+    "!o$SH#>dFX%FE2n&d<=%($mz{*4NnC+S}aS-rwNi;^XAy=I7|?>g(+7?(gvN^7Hid_V@Vt`uqI-{{Lzq^r8R&001payDk"
+)
+"""What python-lz4 made of 1,936 bytes: blocks linked, with checksums of blocks and content, and the size in the header."""
 
 LIMITS = Limits(unpacked=1 << 20, members=200)
 
@@ -108,7 +125,7 @@ def given_by_zipfile(data: bytes) -> list[tuple[str, bytes]] | None:
 
 
 @settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(st.data())
 def test_what_zipfile_gives_is_seen(data: st.DataObject) -> None:
@@ -185,7 +202,7 @@ def given_by_tarfile(data: bytes) -> list[bytes]:
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(st.data())
 def test_what_tarfile_gives_is_seen(data: st.DataObject) -> None:
@@ -196,3 +213,61 @@ def test_what_tarfile_gives_is_seen(data: st.DataObject) -> None:
         return
     for content in given:
         assert not content or any(one.startswith(content) for one in seen), (content[:40], scan.told)
+
+
+SEEDS = {
+    "gzip": gzip.compress(INERT * 9),
+    "gzip in zip": write(
+        Member(name=b"a.gz", data=gzip.compress(INERT)), Member(name=b"m/data.pkl", method=8)
+    ),
+    "bzip2": bz2.compress(INERT * 9),
+    "xz": lzma.compress(INERT * 9),
+    "lzma": lzma.compress(INERT * 9, lzma.FORMAT_ALONE),
+    "zlib": zlib.compress(INERT * 9),
+    "lz4": base64.b85decode(LZ4),
+    "zip in xz": lzma.compress(
+        write(Member(name=b"in/data.pkl", method=8), Member(name=b"in/code/x.py", data=b"def f():"))
+    ),
+    **{f"7z {name}": base64.b85decode(data) for name, data in READ.items()},
+}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_no_format_crashes_or_passes_its_budget(data: st.DataObject) -> None:
+    changed = bytearray(SEEDS[data.draw(st.sampled_from(sorted(SEEDS)))])
+    for _ in range(data.draw(st.integers(0, 5))):
+        at = data.draw(st.integers(0, len(changed) - 1))
+        changed[at] = data.draw(st.integers(0, 255))
+    if data.draw(st.integers(0, 9)) == 0:
+        changed *= 2
+    scan = Deep(LIMITS)
+    scan.descend(Artifact(bytes(changed), "-"))
+    assert scan.budget.unpacked <= LIMITS.unpacked + (1 << 18)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("'\"#\\\n ().torchsavepimfl_1"), max_size=200))
+def test_torchscript_of_any_text_ends(text: str) -> None:
+    judge(Artifact(text.encode(), "-"), Recorder(LIMITS))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.integers(), st.text(max_size=5)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.dictionaries(
+                st.sampled_from(["__loader__", "__class__", "__module__", "content", "func", "obj", "attrs"]),
+                st.one_of(
+                    inner, st.sampled_from(["MethodNode", "ObjectNode", "OperatorFuncNode", "os", "operator"])
+                ),
+                max_size=4,
+            ),
+        ),
+        max_leaves=8,
+    )
+)
+def test_skops_of_any_tree_ends(tree: object) -> None:
+    judge_schema(Artifact(msgspec.json.encode(tree), "-"), Recorder(LIMITS))

@@ -59,6 +59,8 @@ def _frames(artifact: Artifact, scan: Scan) -> Iterator[bytes]:
 
 
 def _frame(artifact: Artifact, scan: Scan, place: int, head: bytes) -> Generator[bytes, None, int]:
+    if len(head) < 7:
+        raise _DamagedError("is cut off")
     flags, descriptor = head[4], head[5]
     most = _BLOCK.get(descriptor >> 4 & 7)
     if flags >> 6 != 1 or most is None:
