@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 from eightysix.scan.artifact import Artifact
-from eightysix.scan.budget import Limits
+from eightysix.scan.budget import Limits, OverBudgetError
 from eightysix.scan.containers.zip import read as read_zip
 from eightysix.scan.containers.zip_records import ends_in_zip
 from tests.scan.containers.recorder import Recorder, read
@@ -336,3 +336,11 @@ def test_a_pickle_that_is_one_opcode_a_million_times_is_a_bomb() -> None:
     flood = b"\x80\x02" + b"N0" * (1 << 20) + b"N."
     assert told(write(Member(name=b"m/data.pkl", data=flood, method=8))) == ["bomb"]
     assert told(write(Member(name=b"a.npy", data=bytes(1 << 22), method=8))) == []
+
+
+def test_a_flood_of_signatures_ends() -> None:
+    flood = b"PK\x03\x04" * 300_000
+    with pytest.raises(OverBudgetError):
+        read_zip(Artifact(flood, "-"), Recorder(Limits(steps=1_000_000)))
+    unsized = {"crc": 0, "packed": 0, "size": 0}
+    read(read_zip, local(Member(name=b"a", flags=8, local=unsized)) + b"PK" * 300_000)

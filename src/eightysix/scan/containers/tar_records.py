@@ -76,7 +76,7 @@ def header_adds_up(block: bytes) -> bool:
         return False
     rest = block[:148] + block[156:BLOCK]
     total = sum(rest) + 8 * 32
-    return told in (total, total - 256 * sum(byte > 127 for byte in rest))
+    return told == total or told == total - 256 * sum(byte > 127 for byte in rest)
 
 
 def header_at(artifact: Artifact, offset: int) -> Header | None:

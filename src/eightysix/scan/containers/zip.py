@@ -23,6 +23,12 @@ __all__ = ["read"]
 _MOST_HIDDEN = 1_000
 """Local headers outside of the directory that are tried; ours. The budget bounds what is read of them."""
 
+_STEPS = 1_000
+"""Steps of the budget for a place that looks like a header: each costs some 10 microseconds."""
+
+_MOST_TRIES = 100_000
+"""Places that look like the end of content whose length nobody says; ours."""
+
 _LEAST_GAP = 31
 """Bytes of a local header with a name of one letter (4.3.7)."""
 
@@ -167,6 +173,7 @@ class _Zip:
         place = search(self.artifact, LOCAL, start, end) if end - start >= _LEAST_GAP else -1
         while place >= 0:
             hidden += 1
+            self.scan.budget.step(_STEPS)
             if hidden > _MOST_HIDDEN:
                 self.scan.report("too-much", self.artifact, "too many headers lie outside of the directory")
                 return hidden
@@ -219,6 +226,7 @@ def _without_directory(artifact: Artifact, scan: Scan) -> None:
     end = len(artifact)
     place = search(artifact, LOCAL, 0, end)
     while place >= 0 and len(found) < _MOST_HIDDEN:
+        scan.budget.step(_STEPS)
         local = _plausible(local_at(artifact, place), end)
         if local is None:
             place = search(artifact, LOCAL, place + 4, end)
@@ -252,11 +260,13 @@ def _length(artifact: Artifact, local: Local, end: int) -> int:
     if local.packed or not local.flags & _DESCRIPTOR:
         return min(local.packed if local.method else max(local.packed, local.size), end - local.data)
     place = search(artifact, b"PK", local.data, end)
-    while place >= 0 and artifact.at(place + 2, 2) not in (
+    tries = 0
+    while place >= 0 and tries < _MOST_TRIES and artifact.at(place + 2, 2) not in (
         b"\x03\x04",
         b"\x01\x02",
         b"\x07\x08",
         b"\x05\x06",
     ):
+        tries += 1
         place = search(artifact, b"PK", place + 2, end)
     return (place if place >= 0 else end) - local.data
