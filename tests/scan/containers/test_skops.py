@@ -84,3 +84,9 @@ def test_the_schema_is_found_in_its_archive() -> None:
     schema = msgspec.json.encode(node("os", "system", "FunctionNode"))
     assert read(read_zip, write(Member(name=b"schema.json", data=schema))).rules == ["skops-method"]
     assert read(read_zip, write(Member(name=b"other/schema.json", data=schema))).rules == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_every_encoding_that_json_reads(encoding: str) -> None:
+    schema = msgspec.json.encode(node("os", "system", "FunctionNode")).decode().encode(encoding)
+    assert "skops-method" in read(read_zip, write(Member(name=b"schema.json", data=schema))).rules

@@ -196,3 +196,13 @@ def test_the_packaged_list_is_whole() -> None:
     assert table.effects["aten", "from_file"] == "file"
     assert table.effects["prim", "rpc_sync"] == "remote"
     assert not table.effects.keys() & table.known
+
+
+def test_code_that_does_not_look_like_text_is_judged_all_the_same() -> None:
+    evil = b"# \x00\x01\x02\n" + body('torch.save(x, "f")')
+    members = (
+        Member(name=b"m/data.pkl"),
+        Member(name=b"m/constants.pkl"),
+        Member(name=b"m/code/x.py", data=evil),
+    )
+    assert "torchscript-effect" in read(read_zip, write(*members)).rules

@@ -121,31 +121,37 @@ class Members:
         if native:
             self._native(part, native)
             return
+        self._compiled(part, name)
         if not heads.is_text(head):
-            if self.roles.scripted and parts_of(name.lower())[-1:] == ["bytecode.pkl"]:
-                from eightysix.scan.containers.torchscript import judge_bytecode
-
-                judge_bytecode(part, self.scan)
             self.scan.descend(part)
-            return
-        if self.roles.torchscript_code(name):
+        elif self.roles.torchscript_code(name):
             self.scan.budget.member()
+            if _pickled(part):
+                self.scan.descend(part)
+        elif heads.script(head) or name.lower().endswith(_SOURCE):
+            self._source(part)
+        else:
+            self.scan.descend(part)
+
+    def _compiled(self, part: Artifact, name: str) -> None:
+        """Judge what the loader of this archive takes for code or for a recipe, whatever its bytes look like to others."""
+        base = parts_of(name.lower())[-1:]
+        if self.roles.torchscript_code(name):
             from eightysix.scan.containers.torchscript import judge  # most archives have none
 
             judge(part, self.scan)
-        elif heads.script(head) or name.lower().endswith(_SOURCE):
-            self._source(part)
+        elif self.roles.scripted and base == ["bytecode.pkl"]:
+            from eightysix.scan.containers.torchscript import judge_bytecode
+
+            judge_bytecode(part, self.scan)
+        elif self.roles.role is Role.EXPORT and name.lower().endswith(".json"):
+            from eightysix.scan.containers.torchscript import judge_export
+
+            judge_export(part, self.scan)
         elif self.roles.role is Role.SKOPS and name.lower() == "schema.json":
-            self.scan.budget.member()
             from eightysix.scan.containers.skops import judge as judge_schema
 
             judge_schema(part, self.scan)
-        else:
-            if self.roles.role is Role.EXPORT and name.lower().endswith(".json"):
-                from eightysix.scan.containers.torchscript import judge_export
-
-                judge_export(part, self.scan)
-            self.scan.descend(part)
 
     def _native(self, part: Artifact, native: str) -> None:
         if self.roles.model:

@@ -6,6 +6,7 @@ vouches for is trusted here. Some loaders once built something else than they na
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -105,8 +106,10 @@ def judge(artifact: Artifact, scan: Scan) -> None:
     if len(artifact) > _LONGEST:
         scan.report("skops-unread", artifact, f"the schema has {len(artifact):,} bytes")
         return
+    data = artifact.head(_LONGEST)
     try:
-        schema = msgspec.json.decode(artifact.head(_LONGEST))
+        # skops hands the bytes to `json.loads`, which reads UTF-16 and UTF-32 as well.
+        schema = msgspec.json.decode(data.decode(json.detect_encoding(data)))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         scan.report("skops-unread", artifact, "the schema is no JSON, or nests too deep")
         return

@@ -261,11 +261,16 @@ def _length(artifact: Artifact, local: Local, end: int) -> int:
         return min(local.packed if local.method else max(local.packed, local.size), end - local.data)
     place = search(artifact, b"PK", local.data, end)
     tries = 0
-    while place >= 0 and tries < _MOST_TRIES and artifact.at(place + 2, 2) not in (
-        b"\x03\x04",
-        b"\x01\x02",
-        b"\x07\x08",
-        b"\x05\x06",
+    while (
+        place >= 0
+        and tries < _MOST_TRIES
+        and artifact.at(place + 2, 2)
+        not in (
+            b"\x03\x04",
+            b"\x01\x02",
+            b"\x07\x08",
+            b"\x05\x06",
+        )
     ):
         tries += 1
         place = search(artifact, b"PK", place + 2, end)
