@@ -15,7 +15,7 @@ import pytest
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import Limits
-from eightysix.scan.containers import lz4, streams
+from eightysix.scan.containers import lz4, streams, unread
 from eightysix.scan.interface import Reader
 from eightysix.scan.kinds.containers import KINDS
 from eightysix.scan.recognise import reader_of
@@ -179,3 +179,26 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) < 60_000  # kilobytes
+
+
+def test_zstd_of_several_frames() -> None:
+    try:
+        from backports import zstd
+    except ImportError:
+        pytest.skip("the extra zstd is not installed")
+    skipped = b"\x50\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"abc"
+    packed = zstd.compress(INERT[:9]) + skipped + zstd.compress(INERT[9:])
+    assert known(packed) == ["zstd"]
+    assert known(skipped + packed) == ["zstd"]
+    assert [part.head(99) for part in read(streams.read_zstd, packed).parts] == [INERT]
+    assert [part.head(99) for part in read(streams.read_zstd, skipped + packed).parts] == [INERT]
+    assert "stream-broken" in read(streams.read_zstd, packed[:-5]).rules
+
+
+@pytest.mark.parametrize(("name", "magic"), unread.UNREAD)
+def test_what_has_no_reader_is_said_by_name(name: str, magic: bytes) -> None:
+    data = magic + bytes(600)
+    assert known(data) == [name]
+    (told,) = read(unread.read, data).told
+    assert told[0] == "no-reader"
+    assert name in told[2]

@@ -344,3 +344,19 @@ def test_a_flood_of_signatures_ends() -> None:
         read_zip(Artifact(flood, "-"), Recorder(Limits(steps=1_000_000)))
     unsized = {"crc": 0, "packed": 0, "size": 0}
     read(read_zip, local(Member(name=b"a", flags=8, local=unsized)) + b"PK" * 300_000)
+
+
+def test_another_format_in_front_and_a_zip_up_to_the_end() -> None:
+    two = write(Member(name=b"a"), prefix=zlib.compress(OTHER))
+    scan = read(read_zip, two)
+    assert scan.rules == ["polyglot"]
+    assert scan.contents == {"a": INERT}
+    assert (
+        read(read_zip, two + bytes(99)).rules == []
+    )  # a zip that is stored in something is no second format
+
+
+def test_only_the_first_wrong_checksum_is_told() -> None:
+    wrong = {"crc": 5}
+    members = (Member(name=name, central=wrong, local=wrong) for name in (b"a", b"b", b"c"))
+    assert told(write(*members)) == ["zip-checksum"]

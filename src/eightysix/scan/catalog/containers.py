@@ -17,8 +17,8 @@ _ZIP = (
             "the bytes lie there as a plain pickle, archive or program."
         ),
         why=(
-            "Tools that go by the header give up on the member; torch ignores those flags and loads it. No writer makes "
-            "such a header, so it was made to blind a scanner."
+            "Tools that go by one header give up on the member; torch looks at the flags and the method of the other one, "
+            "older releases at none. No writer makes such a header, so it was made to blind a scanner."
         ),
         fix="Do not load it.",
         blind="Content that is neither a pickle nor begins like a known format is not told from real ciphertext.",
@@ -85,7 +85,7 @@ _ZIP = (
         id="zip-checksum",
         verdict=FileVerdict.CLEAN,
         title="The checksum of a zip member is wrong",
-        what="The content is not the one that the checksum belongs to. It was read as it is.",
+        what="The content is not the one that the checksum belongs to. It was read as it is; the first such member is told.",
         why="zipfile refuses such a member and torch loads it; torch itself can be told to write no true checksums.",
         fix="Nothing, where the writer is known to compute none.",
         references=("https://nvd.nist.gov/vuln/detail/CVE-2025-10156",),

@@ -64,11 +64,17 @@ class Members:
         self.roles: Roles = roles_of(names)
         self._links = Links()
         self._checked = 0
+        self._wrong_told = False
 
     def may_check(self, length: int) -> bool:
         """Whether the checksums of `length` more stored bytes may be computed: members that overlap would cost without end."""
         self._checked += length
         return self._checked <= _MOST_CHECKED
+
+    def first_wrong_checksum(self) -> bool:
+        """True once: a writer that computes no checksums computes none of them, and one finding says so."""
+        first, self._wrong_told = not self._wrong_told, True
+        return first
 
     def name(self, name: str, *, package: bool = False) -> None:
         """Judge where the member `name` would land. `package` is an image layer or the like, which has its own root."""

@@ -177,7 +177,7 @@ def _unpacked(artifact: Artifact, scan: Scan, folder: Folder, place: int, length
         return unpack.Unpacked(data=data, taken=len(data))
     if methods == [_BZIP2]:
         return unpack.unpack(
-            unpack.bzip2, artifact, scan, offset=place, length=length, expected=None, again=b"BZh"
+            unpack.bzip2, artifact, scan, offset=place, length=length, expected=None, again=(b"BZh",)
         )
     if methods == [_DEFLATE]:
         return unpack.unpack(

@@ -42,44 +42,47 @@ __all__ = [
 _TRIED = 512
 """Bytes that are unpacked to tell weak magic from chance."""
 
+_ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60)))
+"""A zstd frame, and the sixteen kinds of frames that are skipped."""
+
 _ZF_HEAD = 2 + len(hex(2**64))
 """`ZF`, then the length in hex, padded: joblib 0.9 `numpy_pickle_compat._MAX_LEN`."""
 
 
 def read_gzip(artifact: Artifact, scan: Scan) -> None:
     """gzip, of one or more members (RFC 1952); zeros may follow (its 2.2 is read so by `gzip`)."""
-    _read(artifact, scan, lambda: deflate(31), b"\x1f\x8b")
+    _read(artifact, scan, lambda: deflate(31), (b"\x1f\x8b",))
 
 
 def read_bzip2(artifact: Artifact, scan: Scan) -> None:
     """bzip2, of one or more streams."""
-    _read(artifact, scan, bzip2, b"BZh")
+    _read(artifact, scan, bzip2, (b"BZh",))
 
 
 def read_xz(artifact: Artifact, scan: Scan) -> None:
     """xz, of one or more streams, padded with zeros."""
-    _read(artifact, scan, lzma_stream, b"\xfd7zXZ\x00")
+    _read(artifact, scan, lzma_stream, (b"\xfd7zXZ\x00",))
 
 
 def read_lzma(artifact: Artifact, scan: Scan) -> None:
     """The old .lzma format, one stream."""
-    _read(artifact, scan, lzma_stream, b"")
+    _read(artifact, scan, lzma_stream, ())
 
 
 def read_zlib(artifact: Artifact, scan: Scan) -> None:
     """A bare zlib stream (RFC 1950)."""
-    _read(artifact, scan, lambda: deflate(15), b"")
+    _read(artifact, scan, lambda: deflate(15), ())
 
 
 def read_zstd(artifact: Artifact, scan: Scan) -> None:
     """zstd, of one or more frames; skippable ones may stand before and between (RFC 8878)."""
-    _read(artifact, scan, zstandard, b"\x28\xb5\x2f\xfd")
+    _read(artifact, scan, zstandard, _ZSTD)
 
 
 def read_zf(artifact: Artifact, scan: Scan) -> None:
     """joblib before 0.10: `ZF`, a length, a zlib stream. A space may follow the length (`read_zfile`)."""
     skip = _ZF_HEAD + (artifact.at(_ZF_HEAD, 1) == b" ")
-    _read(artifact.window("", skip, len(artifact) - skip), scan, lambda: deflate(15), b"")
+    _read(artifact.window("", skip, len(artifact) - skip), scan, lambda: deflate(15), ())
 
 
 def begins_zlib(head: bytes) -> bool:
@@ -119,7 +122,7 @@ def hand_on(artifact: Artifact, data: bytes | mmap, scan: Scan) -> None:
     scan.descend(part)
 
 
-def _read(artifact: Artifact, scan: Scan, make: Callable[[], Decoder], again: bytes) -> None:
+def _read(artifact: Artifact, scan: Scan, make: Callable[[], Decoder], again: tuple[bytes, ...]) -> None:
     unpacked = unpack(make, artifact, scan, again=again)
     if unpacked.stopped in ("damaged", "truncated"):
         scan.report("stream-broken", artifact, f"the stream is {unpacked.stopped}")

@@ -156,7 +156,7 @@ class Sink:
     def add(self, data: bytes) -> None:
         """Keep `data`. Raises `OverBudgetError` when the budget is spent; what was kept before stays."""
         self._scan.budget.unpack(len(data))
-        if self._file is None and self.size + len(data) > IN_MEMORY:
+        if self._file is None and self.size + len(data) > min(IN_MEMORY, self._scan.budget.limits.member):
             self._spill()
         if self._file is None:
             self._parts.append(data)
@@ -215,12 +215,12 @@ def unpack(
     offset: int = 0,
     length: int | None = None,
     expected: int | None = None,
-    again: bytes = b"",
+    again: tuple[bytes, ...] = (),
     about: Artifact | None = None,
 ) -> Unpacked:
     """Unpack `length` bytes of `artifact` from `offset` on; one stream, the rest is left.
 
-    Where `again` is given, further streams that begin with it are part of the content, and so is padding with zeros.
+    Further streams that begin with one of `again` are part of the content, over padding with zeros.
 
     `expected` ends it once so many bytes came out: for formats that say it and have no end mark. Spent budgets and
     absurd ratios are reported here, about `about` or the artifact. What a hostile input can raise in a decoder ends as
@@ -267,7 +267,7 @@ class _Run:
         artifact: Artifact,
         offset: int,
         size: int,
-        again: bytes,
+        again: tuple[bytes, ...],
         expected: int | None,
     ) -> None:
         self._make = make

@@ -1,9 +1,11 @@
 """One member of a zip archive: what each reader would get for it, from the central record and from the local header.
 
 zipfile and torch take sizes, method and flags from the central record and the place of the content from the local
-header; readers of streams know the local header alone. zipfile refuses what the flags call encrypted, patched or strongly
-encrypted (`ZipFile.open`), torch reads it all the same (CVE-2025-1945), and torch checks no CRC (CVE-2025-10156). So both
-records are believed in turn, and no flag is.
+header; readers of streams know the local header alone. zipfile refuses what the central flags call encrypted, patched or
+strongly encrypted (`ZipFile.open`), and a name that differs; older releases of torch read it all the same (CVE-2025-1945).
+torch 2.13 refuses those flags in the central record and looks at neither flags, method, name nor sizes of the local header,
+nor at a checksum (CVE-2025-10156); of two equal names it takes the first, zipfile the last. So both records are believed in
+turn, and no flag is.
 """
 
 from __future__ import annotations
@@ -238,7 +240,7 @@ class _Reading:
 
     def _check(self, crc: int) -> None:
         # A checksum of 0 is what writers put that compute none.
-        if self.crc not in (0, crc):
+        if self.crc not in (0, crc) and self.members.first_wrong_checksum():
             self.scan.report("zip-checksum", self.whole, "its checksum is not the one of its content")
 
     def _secret(self, flags: int) -> None:
