@@ -178,7 +178,8 @@ class Members:
             self.scan.report(
                 "archive-source", part, f"it is a program's source in a {self.roles.role} archive"
             )
-        if self.roles.model or _pickled(part):
+        # In packages programs are the point; elsewhere they are judged as they would be in a folder.
+        if self.roles.role is not Role.PACKAGE or _pickled(part):
             self.scan.descend(part)
         else:
             self.scan.budget.member()

@@ -12,7 +12,6 @@ import bz2
 import importlib
 import lzma
 import mmap
-import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Protocol
@@ -176,6 +175,8 @@ class Sink:
             return mmap.mmap(file.fileno(), self.size, prot=mmap.PROT_READ)
 
     def _spill(self) -> None:
+        import tempfile  # most files need none, and it brings half of the standard library
+
         self._file = tempfile.TemporaryFile(prefix="eightysix-")  # noqa: SIM115 - closed in close()
         for part in self._parts:
             self._write(self._file, part)
