@@ -1,0 +1,292 @@
+"""What the machine knows about a value: a number, and beside it notes about the few values that matter.
+
+Nearly all values of a pickle are data that nobody will ask about. So a value is the *place* of the opcode that made it,
+one integer: text, numbers and bytes are read from the stream again when somebody asks, and a memo of ten million strings
+costs eight bytes each. The bits above the place say what else is known:
+
+- bits 44 to 57, the maker: number of the name that was called to make the value, 0 where none was;
+- `CONTAINER`: a list, dictionary, set or tuple;
+- `FETCHED`: such a container that came out of the memo, so it is in two places;
+- `NAME`: the value is the imported object itself, the maker bits say which;
+- `NOTED`: something stands in the notes, or the value holds something that does.
+
+`NAME` and `NOTED` are the highest bits: `max(items) >= NAME` tells in one call of C whether a batch needs a look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from struct import Struct as Layout
+from typing import Final
+
+from msgspec import Struct
+
+from eightysix.scan.artifact import Artifact
+from eightysix.scan.index import Role
+from eightysix.scan.pickle import opcodes as op
+
+__all__ = [
+    "CONTAINER",
+    "FETCHED",
+    "MAKER",
+    "MAKER_SHIFT",
+    "NAME",
+    "NOTED",
+    "PLACE",
+    "UNKNOWN",
+    "Dtype",
+    "Heap",
+    "Items",
+    "Made",
+    "Name",
+    "Storage",
+    "Unknown",
+    "Value",
+]
+
+PLACE: Final = (1 << 44) - 1
+MAKER_SHIFT: Final = 44
+MAKER: Final = ((1 << 14) - 1) << MAKER_SHIFT
+CONTAINER: Final = 1 << 58
+FETCHED: Final = 1 << 59
+NAME: Final = 1 << 60
+NOTED: Final = 1 << 61
+
+LONGEST_TEXT: Final = 1 << 16
+"""Bytes of one text or number that are read: no name, shape or argument that decides anything is longer."""
+
+TUPLES_KEPT: Final = 1 << 16
+"""Tuples of plain data whose items are remembered, the newest: shapes and states are used right after they are made."""
+
+MOST_NAMES: Final = (1 << 14) - 1
+
+_U16 = Layout("<H").unpack_from
+_I32 = Layout("<i").unpack_from
+_U32 = Layout("<I").unpack_from
+_U64 = Layout("<Q").unpack_from
+
+_SIZED = {
+    op.SHORT_BINUNICODE: 1,
+    op.SHORT_BINBYTES: 1,
+    op.SHORT_BINSTRING: 1,
+    op.LONG1: 1,
+    op.BINUNICODE: 4,
+    op.BINBYTES: 4,
+    op.BINSTRING: 4,
+    op.LONG4: 4,
+    op.BINUNICODE8: 8,
+    op.BINBYTES8: 8,
+    op.BYTEARRAY8: 8,
+}
+_TEXTS = frozenset((op.SHORT_BINUNICODE, op.BINUNICODE, op.BINUNICODE8))
+_STRINGS = frozenset((op.SHORT_BINSTRING, op.BINSTRING))
+_BYTES = frozenset((op.SHORT_BINBYTES, op.BINBYTES, op.BINBYTES8, op.BYTEARRAY8))
+
+
+class Name:
+    """An imported object: as it was written, as CPython would import it, and what it may be used for."""
+
+    __slots__ = ("called", "index", "module", "place", "qualname", "role", "used", "written")
+
+    def __init__(
+        self, index: int, written: tuple[str, str], module: str, qualname: str, role: Role, place: int
+    ) -> None:
+        self.index = index
+        self.written = written
+        self.module = module
+        self.qualname = qualname
+        self.role = role
+        self.place = place
+        self.called = False
+        self.used = False
+
+    @property
+    def full(self) -> str:
+        """`module.qualname`."""
+        return f"{self.module}.{self.qualname}"
+
+
+class Items(Struct, frozen=True):
+    """A container. `items` are the values in it where they are known, as codes; of a dictionary keys and values in turn."""
+
+    kind: str
+    items: tuple[int, ...] | None
+
+
+class Made(Struct, frozen=True):
+    """What a call gave back. `by` is the name that was called; `arguments` are known where somebody will ask."""
+
+    by: Name
+    arguments: tuple[int, ...] | None = None
+
+
+class Storage(Struct, frozen=True):
+    """Memory of a tensor that lies outside of the pickle. `size` counts elements, None where it is not known."""
+
+    type: Name
+    key: str
+    size: int | None
+
+
+class Dtype(Struct, frozen=True):
+    """A numpy dtype. `size` of one element in bytes and whether it holds `objects` are None where they are not known."""
+
+    text: str
+    size: int | None
+    objects: bool | None
+
+
+class Unknown(Struct, frozen=True):
+    """A value of which nothing is known but that it is one. `computed`: made by running something."""
+
+    computed: bool = False
+
+
+UNKNOWN = Unknown()
+
+Value = str | bytes | int | float | None | Dtype | Items | Made | Name | Storage | Unknown
+
+
+class Heap:
+    """What is known about the values of one stream; the bytes themselves are read again on demand."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.view = artifact.view()
+        self.names: list[Name | None] = [None]
+        self.tuples: dict[int, tuple[int, ...]] = {}
+        self.kept: dict[int, tuple[int, ...]] = {}
+        self.contents: dict[int, list[int]] = {}
+        self.notes: dict[int, Value] = {}
+
+    def trim(self) -> None:
+        """Forget the older half of the tuples of plain data."""
+        tuples = self.tuples
+        for place in list(islice(tuples, TUPLES_KEPT // 2)):
+            del tuples[place]
+
+    def pack(self, place: int, items: Sequence[int]) -> int:
+        """The code of a tuple made at `place`; remembers its items."""
+        if items and max(items) >= NAME:
+            self.kept[place] = tuple(items)
+            return place | CONTAINER | NOTED
+        self.tuples[place] = tuple(items)
+        if len(self.tuples) > TUPLES_KEPT:
+            self.trim()
+        return place | CONTAINER
+
+    def items(self, code: int) -> tuple[int, ...] | None:
+        """The items of the tuple `code`, None where it is none or they are forgotten."""
+        place = code & PLACE
+        if code & CONTAINER and not code & NAME:
+            found = self.kept.get(place)
+            return self.tuples.get(place) if found is None else found
+        return () if code == place and self.view[place] == op.EMPTY_TUPLE else None
+
+    def name_of(self, code: int) -> Name | None:
+        """The imported object that `code` is; None where it is anything else."""
+        return self.names[(code & MAKER) >> MAKER_SHIFT] if code & NAME else None
+
+    def maker_of(self, code: int) -> Name | None:
+        """The name whose call made `code`; None where no call did."""
+        return None if code & NAME else self.names[(code & MAKER) >> MAKER_SHIFT]
+
+    def value(self, code: int) -> Value:
+        """What is known about `code`."""
+        if code & NAME:
+            return self.names[(code & MAKER) >> MAKER_SHIFT]
+        place = code & PLACE
+        if code & NOTED and place in self.notes:
+            return self.notes[place]
+        maker = self.names[(code & MAKER) >> MAKER_SHIFT]
+        if maker is not None:
+            return Made(maker)
+        return self._container(place) if code & CONTAINER else self._atom(place)
+
+    def _container(self, place: int) -> Value:
+        kind = self.view[place]
+        if kind in (op.TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3):
+            return Items("tuple", self.kept.get(place) or self.tuples.get(place))
+        held = self.contents.get(place)
+        items = None if held is None else tuple(held)
+        if kind in (op.EMPTY_DICT, op.DICT):
+            return Items("dict", items)
+        return Items("set" if kind in (op.EMPTY_SET, op.FROZENSET) else "list", items)
+
+    def _atom(self, place: int) -> Value:
+        kind = self.view[place]
+        if kind == op.BININT1:
+            return self.view[place + 1]
+        if kind == op.BININT2:
+            return int(_U16(self.view, place + 1)[0])
+        if kind == op.BININT:
+            return int(_I32(self.view, place + 1)[0])
+        if kind == op.EMPTY_TUPLE:
+            return Items("tuple", ())
+        if kind in (op.NEWTRUE, op.NEWFALSE):
+            return kind == op.NEWTRUE
+        if kind == op.NONE:
+            return None
+        if kind in _SIZED:
+            return self._sized(place, kind)
+        if kind in (op.INT, op.LONG, op.STRING, op.UNICODE, op.FLOAT):
+            return self._line(place, kind)
+        return UNKNOWN
+
+    def extent(self, place: int) -> tuple[int, int]:
+        """Where the payload of the opcode at `place` begins, and how many bytes it has; (0, 0) where it has none."""
+        width = _SIZED.get(self.view[place], 0)
+        if not width:
+            return 0, 0
+        length = int.from_bytes(self.view[place + 1 : place + 1 + width], "little")
+        return place + 1 + width, length
+
+    def _sized(self, place: int, kind: int) -> Value:
+        start, length = self.extent(place)
+        payload = bytes(self.view[start : start + min(length, LONGEST_TEXT)])
+        if kind in (op.LONG1, op.LONG4):
+            return int.from_bytes(payload, "little", signed=True) if length <= 64 else UNKNOWN
+        if kind in _BYTES:
+            return payload if length <= LONGEST_TEXT else UNKNOWN
+        return payload.decode("latin-1" if kind in _STRINGS else "utf-8", "replace")
+
+    def _line(self, place: int, kind: int) -> Value:
+        end = self.artifact.find(b"\n", place)
+        line = self.artifact.at(place + 1, min(end - place - 1, LONGEST_TEXT)) if end > 0 else b""
+        if kind == op.UNICODE:
+            return _escaped(line, "raw-unicode-escape")
+        if kind == op.STRING:
+            # NOTE: CPython takes the quotes off and decodes escapes as latin-1 text (codecs.escape_decode).
+            return _escaped(line.strip()[1:-1], "unicode-escape")
+        if kind == op.FLOAT:
+            return UNKNOWN
+        if kind == op.INT and line.strip() in (b"00", b"01"):
+            return line.strip() == b"01"
+        try:
+            return int(line.strip().rstrip(b"L")) if len(line) <= 64 else UNKNOWN
+        except ValueError:
+            return UNKNOWN
+
+    def is_text(self, code: int) -> bool:
+        """Whether `code` is a text that stands in the stream as it is."""
+        return not code & (NAME | MAKER | CONTAINER) and (
+            self.view[code & PLACE] in _TEXTS
+            or self.view[code & PLACE] in _STRINGS
+            or self.view[code & PLACE] in (op.STRING, op.UNICODE)
+        )
+
+    def is_bytes(self, code: int) -> bool:
+        """Whether `code` is bytes that stand in the stream as they are."""
+        return not code & (NAME | MAKER | CONTAINER) and self.view[code & PLACE] in _BYTES | _STRINGS
+
+    def is_atom(self, code: int) -> bool:
+        """Whether `code` is a number, text, bytes, None or a truth value."""
+        return not code & (NAME | MAKER | CONTAINER) and (code & PLACE) not in self.notes
+
+
+def _escaped(line: bytes, codec: str) -> str:
+    try:
+        return line.decode(codec)
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
