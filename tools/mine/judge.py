@@ -1,0 +1,353 @@
+"""From what names reach to what they may be used for: the roles of one release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from eightysix.scan.index.role import Role, RoleKind
+from tools.mine.facts import Call, Function, Module, Native
+from tools.mine.frontend import LAST_BIT
+from tools.mine.primitives import CONSTANT_IS_HARMLESS, Effect, primitive
+from tools.mine.solver import Library, Reached, World
+
+__all__ = ["ReleaseRoles", "roles_of"]
+
+#: Run for an object that is made by NEWOBJ and BUILD, or merely by being there.
+_ALWAYS = ("__new__", "__setstate__", "__getattr__", "__getattribute__", "__setattr__", "__del__", "__hash__", "__eq__")
+#: Run by SETITEM(S), APPEND(S) and ADDITEMS.
+_ITEMS = ("__setitem__", "append", "extend", "add")
+#: Run only when the class itself is called.
+_CALLED = ("__init__", "__post_init__", "__attrs_post_init__", "__attrs_pre_init__")
+#: What an object does as soon as somebody looks at it. Code, processes and pickles have no place there.
+_LOOKED_AT = ("__repr__", "__str__", "__len__", "__bool__", "__iter__", "__next__", "__getitem__", "__contains__")
+_NEVER_WHEN_LOOKED_AT = frozenset({Effect.PROCESS, Effect.CODE, Effect.NATIVE, Effect.UNPICKLE})
+
+_WORST_FIRST = [
+    Effect.PROCESS, Effect.CODE, Effect.NATIVE, Effect.UNPICKLE, Effect.IMPORT, Effect.NETWORK, Effect.LISTEN,
+    Effect.DELETE, Effect.WRITE, Effect.EXIT, Effect.DEBUG, Effect.THREAD, Effect.SETTINGS, Effect.READ, Effect.REFLECT,
+    Effect.CALLS,
+]  # fmt: skip
+#: Passing control to something that was itself judged when the pickle named it is no effect of its own.
+_PASSES_ON = frozenset({Effect.CALLS, Effect.REFLECT})
+#: Of these, and of nothing else, a stub's parameters may be for its function to be plain computation.
+_COMPUTED = frozenset(
+    """Tensor int float bool complex Number Optional Union None Sequence List Tuple tuple list SymInt SymFloat dtype device
+    Generator memory_format layout _int _float _bool _complex _size _dtype _layout Scalar ndarray ArrayLike NDArray Size
+    DeviceLikeType Device self torch np typing Any number builtins types ellipsis EllipsisType qscheme""".split()
+)
+_CLASS_PARAMS = frozenset("cls klass type subtype new_type __pyx_type wrapper_cls typ new_class".split())
+_VALUE_TYPES = ("dtype", "layout", "memory_format", "qscheme", "_UFunc", "ufunc")
+
+ReleaseRoles = dict[str, dict[str, Role]]
+
+
+class _Judge:
+    def __init__(self, world: World, library: Library, label: str, natives: Mapping[str, Native], construct: bool):
+        self._world, self._library, self._label = world, library, label
+        self._natives = natives
+        self._construct = construct
+        self.roles: ReleaseRoles = {}
+        self._classes: dict[str, Role] = {}
+
+    def _put(self, module: str, name: str, role: Role) -> None:
+        self.roles.setdefault(module, {}).setdefault(name, role)
+
+    # --- functions -----------------------------------------------------------------------------------------------
+
+    def reached(self, name: str) -> dict[Effect, Reached]:
+        """What a function reaches; a primitive reaches itself."""
+        library = self._world.library(name)
+        found = library.reached.get(name) if library else None
+        if found is None and (one := primitive(name)):
+            return {one[0]: Reached(1, 0, name)}
+        return found or {}
+
+    def _gadget(self, name: str, effect: Effect) -> Role:
+        steps = self._world.path(name, effect)[1:]
+        shown = [*steps[:1], *steps[-1:]] if len(steps) > 1 else steps
+        return Role(RoleKind.GADGET, "", effect.value, " > ".join(shown), self._label)
+
+    def function(self, name: str) -> Role | None:
+        """The role of a function by its full name; None where nothing is known."""
+        effects = self.reached(name)
+        for effect in _WORST_FIRST:
+            if effect in effects and effect not in _PASSES_ON:
+                return self._gadget(name, effect)
+        library = self._world.library(name)
+        held = library.functions.get(name) if library else None
+        if not held or library is None:
+            return None
+        if library.modules[library.home[name]].stub and not _computes(held[0]):
+            return None
+        passes = next((effect.value for effect in _PASSES_ON if effect in effects), "")
+        return Role(RoleKind.VALUE, "", passes, "", self._label)
+
+    def reducer(self, name: str) -> Role | None:
+        """The role of a function that real pickles call: FUNCTION, with what its arguments must be."""
+        effects = self.reached(name)
+        if any(effect not in (*_PASSES_ON, Effect.UNPICKLE) for effect in effects):
+            return None
+        library = self._world.library(name)
+        held = library.functions.get(name) if library else None
+        if not held:
+            return None
+        function = held[0]
+        shift = 1 if function.bound in (1, 3) else 0
+        wanted: list[str] = []
+        calls = effects.get(Effect.CALLS, Reached(0, 0, "")).mask | effects.get(Effect.REFLECT, Reached(0, 0, "")).mask
+        nested = effects.get(Effect.UNPICKLE, Reached(0, 0, "")).mask
+        for number, param in enumerate(function.params):
+            bit = 1 << min(number, LAST_BIT)
+            if number < shift:
+                continue
+            if calls & bit:
+                wanted.append(_called(function.calls, number, shift))
+            elif param in _CLASS_PARAMS:
+                wanted.append(f"class@{number - shift}")
+            if nested & bit:
+                wanted.append(f"nested@{number - shift}")
+        if Effect.UNPICKLE in effects and not nested:
+            return None
+        return Role(RoleKind.FUNCTION, ",".join(wanted), "", "", self._label)
+
+    # --- classes -------------------------------------------------------------------------------------------------
+
+    def _harm(self, owner: str, names: tuple[str, ...]) -> tuple[str, Effect] | None:
+        """The first effect that one of these methods of a class reaches with what an attacker controls."""
+        for name in names:
+            method = self._world.method(owner, name)
+            if not method:
+                continue
+            for reached in (method, *self._overridden(owner, method)):
+                effects = self.reached(reached)
+                for effect in _WORST_FIRST:
+                    if effect in effects and effect not in _PASSES_ON:
+                        if effects[effect].mask or effect not in CONSTANT_IS_HARMLESS:
+                            return reached, effect
+        return None
+
+    def _overridden(self, owner: str, method: str) -> Iterator[str]:
+        """Methods that `method`, inherited, calls on self, where a nearer class than its own defines them."""
+        home = method.rpartition(".")[0]
+        library = self._world.library(method)
+        if home == owner or library is None:
+            return
+        for function in library.functions.get(method, ()):
+            for call in function.calls:
+                if call.target.startswith("self.") and call.target.count(".") == 1:
+                    own = self._world.method(owner, call.target[5:])
+                    if own and own != self._world.method(home, call.target[5:]):
+                        yield own
+
+    def klass(self, name: str) -> Role | None:
+        """The role of a class by its full name; None where a base is of a library that nobody mined."""
+        known = self._classes.get(name)
+        if known is None:
+            found = self._judge_class(name)
+            if found is None:
+                return None
+            known = self._classes[name] = found
+        return known
+
+    def _judge_class(self, name: str) -> Role | None:
+        setters = tuple(
+            function.qual.rpartition(".")[2]
+            for base in self._world.bases(name)
+            if (library := self._world.library(base))
+            for function in self._setters(library, base)
+        )
+        if (harm := self._harm(name, _ALWAYS)) is not None:
+            return self._gadget(*harm)
+        for method in _LOOKED_AT:
+            found = self._world.method(name, method)
+            for effect, reached in self.reached(found).items() if found else ():
+                if effect in _NEVER_WHEN_LOOKED_AT and reached.mask:
+                    return self._gadget(found, effect)
+        for base in self._world.bases(name):
+            if base != name and primitive(base):
+                return Role(RoleKind.GADGET, "", primitive(base)[0].value, base, self._label)  # type: ignore[index]
+            if self._world.library(base) is None and not base.startswith("builtins."):
+                return None
+        limits = []
+        if self._harm(name, _CALLED) is not None or self._calls_argument(name):
+            limits.append("newobj")
+        if self._harm(name, (*_ITEMS, *setters)) is not None:
+            limits.append("noitems")
+        return Role(RoleKind.CONSTRUCT, ",".join(limits), "", "", self._label)
+
+    def _setters(self, library: Library, base: str) -> Iterator[Function]:
+        held = library.classes.get(base)
+        if held is not None:
+            prefix = held[0].qual + "."
+            for function in self._properties(library, held[1]):
+                if function.qual.startswith(prefix) and function.qual.count(".") == prefix.count("."):
+                    yield function
+
+    def _properties(self, library: Library, module: str) -> tuple[Function, ...]:
+        return tuple(function for function in library.modules[module].functions if function.setter)
+
+    def _calls_argument(self, name: str) -> bool:
+        """Whether making an instance by a call runs what an argument is."""
+        method = self._world.method(name, "__init__")
+        reached = self.reached(method).get(Effect.CALLS) if method else None
+        return reached is not None and bool(reached.mask & ~1)
+
+    # --- a release -----------------------------------------------------------------------------------------------
+
+    def judge(self) -> ReleaseRoles:
+        """Roles of all names that the library's modules define, or export from elsewhere."""
+        library = self._library
+        for name in sorted(self._reducers()):
+            role = self.reducer(name)
+            if role is not None:
+                module = library.home[name]
+                self._put(module, name[len(module) + 1 :], role)
+        for module in library.modules.values():
+            self._defined(module)
+        for native in self._natives.values():
+            self._native(native)
+        for module in library.modules.values():
+            self._exported(module)
+        return self.roles
+
+    def _reducers(self) -> set[str]:
+        found = set()
+        for module in self._library.modules.values():
+            names = list(module.reducers)
+            for function in module.functions:
+                names += function.returned
+            for name in names:
+                kind, target = self._world.resolve(module.name, name)
+                if kind == "function" and target in self._library.home:
+                    found.add(target)
+        return found
+
+    def _defined(self, module: Module) -> None:
+        for function in module.functions:
+            if function.qual == "<module>":
+                continue
+            role = self.function(f"{module.name}.{function.qual}")
+            if role is None or ("." in function.qual and role.kind is not RoleKind.GADGET):
+                continue
+            if role.kind is RoleKind.GADGET or self._construct:
+                self._put(module.name, function.qual, role)
+        for one in module.classes:
+            name = f"{module.name}.{one.qual}"
+            role = self.klass(name) if not module.stub else None
+            if role is None:
+                continue
+            if role.kind is RoleKind.CONSTRUCT and not self._construct:
+                role = self._harmful_call(name)
+                if role is None:
+                    continue
+            self._put(module.name, one.qual, role)
+            if one.exported:
+                self._put(one.exported, one.qual, role)
+        for name, annotation in module.typed if self._construct else ():
+            if annotation.removeprefix("typing.").removeprefix("Final[").startswith(_VALUE_TYPES):
+                self._put(module.name, name, Role(RoleKind.VALUE, "", "", "", self._label))
+
+    def _harmful_call(self, name: str) -> Role | None:
+        """Of a library whose classes no model holds: a class is told of only if making one does harm."""
+        harm = self._harm(name, _CALLED)
+        return self._gadget(*harm) if harm else None
+
+    def _native(self, native: Native) -> None:
+        if not self._construct or native.telling:
+            return
+        for name, methods in native.classes:
+            self._put(native.name, name, Role(RoleKind.CONSTRUCT, "", "", "", self._label))
+            if "__reduce_cython__" in methods and "." not in name:
+                self._put(native.name, f"__pyx_unpickle_{name}", Role(RoleKind.FUNCTION, "class@0", "", "", self._label))
+
+    def _exported(self, module: Module) -> None:
+        names = list(module.names)
+        for star in module.stars:
+            names += self._starred(star, 0)
+        for name in names:
+            if "." in name:
+                continue
+            kind, target = self._world.resolve(module.name, name)
+            role = None
+            if kind == "function":
+                role = self.reducer_or_function(target)
+            elif kind == "class":
+                role = self._foreign(target) if target not in self._library.classes else self._of_class(target)
+            elif kind == "outside" and primitive(target):
+                role = self._gadget(target, primitive(target)[0])  # type: ignore[index]
+            if role is None:
+                role = self._typed(module, name)
+            if role is None or (role.kind is not RoleKind.GADGET and not (self._construct and module.package)):
+                continue
+            self._put(module.name, name, role)
+
+    def _typed(self, module: Module, name: str) -> Role | None:
+        """The role of a dtype, layout or ufunc that a package takes over from its stubs."""
+        for star in module.stars:
+            if name in self.roles.get(star, {}):
+                return self.roles[star][name]
+        bound = module.names.get(name, "")
+        origin, _, last = bound.removeprefix("=").rpartition(".")
+        return self.roles.get(origin, {}).get(last)
+
+    def reducer_or_function(self, name: str) -> Role | None:
+        """A re-exported function has the role that it has where it is defined."""
+        home = self._library.home.get(name)
+        if home is not None:
+            return self.roles.get(home, {}).get(name[len(home) + 1 :])
+        return self.function(name)
+
+    def _of_class(self, name: str) -> Role | None:
+        home = self._library.home[name]
+        return self.roles.get(home, {}).get(name[len(home) + 1 :])
+
+    def _foreign(self, name: str) -> Role | None:
+        """A class of another library under a name of this one: only told where making one does harm."""
+        role = self.klass(name)
+        if role is not None and role.kind is RoleKind.GADGET:
+            return role
+        return self._harmful_call(name)
+
+    def _starred(self, star: str, depth: int) -> list[str]:
+        library = self._world.library(star)
+        module = library.modules.get(star) if library else None
+        if module is None or depth > 3:
+            return []
+        if module.public:
+            return list(module.public)
+        own = [function.qual for function in module.functions if "." not in function.qual]
+        own += [one.qual for one in module.classes if "." not in one.qual]
+        own += [name for name in module.names if "." not in name] + [name for name, _ in module.typed]
+        for inner in module.stars:
+            own += self._starred(inner, depth + 1)
+        return [name for name in own if not name.startswith("_") and name != "<module>"]
+
+
+def _called(calls: tuple[Call, ...], number: int, shift: int) -> str:
+    """The predicate of a parameter that is called: with the tuple in another parameter, or with anything."""
+    for call in calls:
+        if call.target == f"param:{number}" and call.star and not call.star & (call.star - 1) and not call.args:
+            return f"call@{number - shift}:{call.star.bit_length() - 1 - shift}"
+    return f"make@{number - shift}"
+
+
+def _computes(function: Function) -> bool:
+    """Whether a stub's parameters are all tensors and numbers."""
+    if len(function.annotations) != len([name for name in function.params if not name.startswith("*")]):
+        return False
+    for annotation in function.annotations:
+        words = "".join(letter if letter.isidentifier() or letter.isdigit() else " " for letter in annotation).split()
+        if not all(word in _COMPUTED or word.isdigit() for word in words):
+            return False
+    return bool(function.annotations)
+
+
+def roles_of(
+    world: World, library: Library, label: str, natives: Mapping[str, Native], *, construct: bool
+) -> ReleaseRoles:
+    """The roles of every name of `library`, which `world` has solved.
+
+    `construct` False leaves out what may be used, for libraries that model files have no reason to name: only what
+    reaches an effect is told.
+    """
+    return _Judge(world, library, label, natives, construct).judge()
