@@ -25,7 +25,11 @@ _STANDARD = Role(RoleKind.DENIED, effect="", library="python")
 
 def _plain(dotted: str) -> bool:
     """Whether each part is an ASCII identifier. Others import as well, but no library has one: they imitate names."""
-    return len(dotted) <= _LONGEST and dotted.isascii() and all(part.isidentifier() for part in dotted.split("."))
+    return (
+        len(dotted) <= _LONGEST
+        and dotted.isascii()
+        and all(part.isidentifier() for part in dotted.split("."))
+    )
 
 
 @lru_cache(_REMEMBERED)

@@ -48,7 +48,9 @@ class RoleKind(StrEnum):
     CONSTRUCT = "construct"  # a class whose instances may be made
     VALUE = "value"  # may be referred to as data, never called
     FUNCTION = "function"  # may be called where its predicate holds
-    GADGET = "gadget"  # of an indexed library; reaches an effect on the world outside the pickle's own objects
+    GADGET = (
+        "gadget"  # of an indexed library; reaches an effect on the world outside the pickle's own objects
+    )
     DENIED = "denied"  # nothing that a data file has a reason to name
     UNKNOWN = "unknown"  # nobody looked at it
 
@@ -71,8 +73,24 @@ class Role(Struct, frozen=True, array_like=True):
 
 #: Every predicate's name, without its argument numbers.
 PREDICATES = frozenset(
-    ["array", "call", "class", "defer", "dtype", "encode", "factory", "layout", "make", "member", "nested", "newobj", "noitems",
-     "scalar", "singleton", "text"]
+    [
+        "array",
+        "call",
+        "class",
+        "defer",
+        "dtype",
+        "encode",
+        "factory",
+        "layout",
+        "make",
+        "member",
+        "nested",
+        "newobj",
+        "noitems",
+        "scalar",
+        "singleton",
+        "text",
+    ]
 )
 
 

@@ -12,7 +12,6 @@ __all__ = ["KINDS"]
 
 _NUMPY = b"\x93NUMPY"
 _PROTO = 0x80
-_PROTOCOLS = (0, 1, 2, 3, 4, 5)
 _TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """LONG1 with the magic number of torch's files from before 1.6, and STOP."""
 
@@ -31,7 +30,7 @@ def _legacy_torch(_artifact: Artifact, head: bytes) -> bool:
 
 
 def _pickle(artifact: Artifact, head: bytes) -> bool:
-    if len(head) > 2 and head[0] == _PROTO and head[1] in _PROTOCOLS:
+    if len(head) > 2 and head[0] == _PROTO:
         from eightysix.scan.pickle.probe import is_magic
 
         return is_magic(head)
@@ -46,7 +45,9 @@ def _old_pickle(artifact: Artifact, head: bytes) -> bool:
     return begins_pickle(artifact)
 
 
-def _hidden_pickle(artifact: Artifact, _head: bytes) -> bool:
+def _hidden_pickle(artifact: Artifact, head: bytes) -> bool:
+    if _old_pickle(artifact, head):
+        return False
     from eightysix.scan.pickle.probe import HEADER, hidden_pickles
 
     return any(True for _ in hidden_pickles(artifact, 1, HEADER))

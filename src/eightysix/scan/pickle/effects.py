@@ -15,9 +15,17 @@ from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import OverBudgetError
 from eightysix.scan.index import Role, RoleKind
 from eightysix.scan.pickle.changes import Changes
+from eightysix.scan.pickle.evidence import evidence, is_public_function
 from eightysix.scan.pickle.joblib import is_wrapper
 from eightysix.scan.pickle.notes import note_of
-from eightysix.scan.pickle.predicates import Call, allowed, is_buffer, nested_arguments, outside_storage
+from eightysix.scan.pickle.predicates import (
+    Call,
+    allowed,
+    is_buffer,
+    is_dunder,
+    nested_arguments,
+    outside_storage,
+)
 from eightysix.scan.pickle.seen import Observation
 from eightysix.scan.pickle.values import MAKER_SHIFT, MOST_NAMES, NAME, NOTED, PLACE, Made, Name, Unknown
 from eightysix.scan.pickle.words import call_text, escaped, value_text
@@ -45,6 +53,7 @@ class Effects(Changes):
         self._names: dict[tuple[str, str], int] = {}
         self._uses: dict[int, tuple[str, int]] = {}
         self._excused: set[int] = set()
+        self._payloads: dict[int, tuple[str, str, int]] = {}
 
     # --- what was seen ---
 
@@ -60,6 +69,16 @@ class Effects(Changes):
         use, place = self._uses.get(name.index, ("", name.place))
         said = f"calls {use}" if use else f"imports {escaped(name.full)}"
         if name.role.kind == RoleKind.UNKNOWN:
+            if name.index in self._payloads:
+                fed, use, place = self._payloads[name.index]
+                what = f"is given {fed}" if fed else "is a public function, called while data is built"
+                self.see(
+                    "pickle-unknown-call",
+                    f"calls {use}: nobody vouches for it, and it {what}",
+                    place,
+                    (name.full,),
+                )
+                return
             known = f": {name.role.library} has no such name" if name.role.library else ""
             why = f"{said}, for which nobody vouches{known}"
             self.see("pickle-unknown-name", why, place, (name.full,))
@@ -71,6 +90,13 @@ class Effects(Changes):
         via = f" through {name.role.via}" if name.role.via else ""
         rule = "pickle-gadget" if name.role.kind == RoleKind.GADGET else "pickle-denied-name"
         self.see(rule, f"{said}, which {reaches}{via}" if name.role.effect else f"{said}: {reaches}", place)
+
+    def result(self, code: int, place: int) -> None:
+        """What the stream gives as a whole."""
+        name = self.heap.name_of(code)
+        if name is not None and name.role.kind == RoleKind.UNKNOWN and not self.calls:
+            why = f"does nothing but import {escaped(name.full)}, for which nobody vouches"
+            self.see("pickle-import-only", why, place, (name.full,))
 
     # --- names ---
 
@@ -162,6 +188,14 @@ class Effects(Changes):
         # NOTE: `_reconstructor` names the class that it makes; the class is what a reader wants to see.
         if call.name.index not in self._uses:
             self._uses[call.name.index] = (call_text(self.heap, call.name, call.arguments), place)
+        if call.name.role.kind == RoleKind.UNKNOWN and call.name.index not in self._payloads:
+            fed = evidence(call, self.heap, self.role)
+            if fed or is_public_function(call):
+                self._payloads[call.name.index] = (
+                    fed,
+                    call_text(self.heap, call.name, call.arguments),
+                    place,
+                )
 
     def _judge(self, call: Call, place: int) -> None:
         wrong = allowed(call, self.heap)
@@ -220,7 +254,7 @@ class Effects(Changes):
         owner, attribute = (self.heap.value(code) for code in call.arguments)
         if not isinstance(owner, Name) or not isinstance(attribute, str) or not attribute.isidentifier():
             return None
-        if attribute.startswith("_") or owner.role.kind not in (RoleKind.CONSTRUCT, RoleKind.UNKNOWN):
+        if is_dunder(attribute) or owner.role.kind not in (RoleKind.CONSTRUCT, RoleKind.UNKNOWN):
             return None
         self._excused.add(call.name.index)
         inside = f"{owner.qualname}.{attribute}"

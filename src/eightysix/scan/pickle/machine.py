@@ -366,6 +366,8 @@ class _Walk:
                     elif o == op.BUILD:
                         k = pop()
                         i = effects.build(stack[-1], k, at, i + 1)
+                        if i != at + 1 and frame_end == at + 1:
+                            frame_end = 0  # joblib ends the frame before the bytes of an array
                     elif o == op.TUPLE1 or o == op.TUPLE3 or o == op.TUPLE:
                         i += 1
                         if o == op.TUPLE:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from eightysix.scan.index import Role, RoleKind, predicates
 from eightysix.scan.pickle.values import Dtype, Heap, Items, Made, Name, Storage, Value
 
-__all__ = ["Call", "allowed", "nested_arguments", "outside_storage"]
+__all__ = ["Call", "allowed", "is_buffer", "is_dunder", "nested_arguments", "outside_storage"]
 
 LATIN = frozenset(("latin1", "latin-1", "iso-8859-1", "ascii", "utf-8", "utf8"))
 LAYOUTS: Final = "torch."
@@ -49,6 +49,11 @@ def nested_arguments(name: Name) -> list[int]:
     """The numbers of the arguments of `name` that are artifacts of their own."""
     found = [numbers[0] for one, numbers in predicates(name.role) if one == "nested" and numbers]
     return [*found, 1] if any(one == "scalar" for one, _ in predicates(name.role)) else found
+
+
+def _default(call: Call, number: int) -> bool:
+    """Whether argument `number` is left to the function's own default, which its author chose."""
+    return call.arguments is not None and number >= len(call.arguments) and not call.named
 
 
 def _argument(call: Call, heap: Heap, number: int) -> tuple[bool, Value]:
@@ -106,7 +111,7 @@ def _has(value: Value, predicate: str) -> bool:
 
 def _class(call: Call, heap: Heap, numbers: tuple[int, ...]) -> str:
     there, value = _argument(call, heap, numbers[0])
-    if there and (_constructs(value) or _unjudged(value)):
+    if _default(call, numbers[0]) or (there and (_constructs(value) or _unjudged(value))):
         return ""
     return f"argument {numbers[0]} is no class that data is made of"
 
@@ -118,9 +123,24 @@ def _unjudged(value: Value) -> bool:
 
 def _make(call: Call, heap: Heap, numbers: tuple[int, ...]) -> str:
     there, value = _argument(call, heap, numbers[0])
-    if there and (_unjudged(value) or (_constructs(value) and not _has(value, "newobj"))):
+    if _default(call, numbers[0]) or (there and _callable(call, value)):
         return ""
     return f"argument {numbers[0]} is called, and it is no class that may be made freely"
+
+
+def _callable(call: Call, value: Value) -> bool:
+    """Whether `value` may be called with arguments. An instance may be where both are of the same library: numpy's
+    random generators are handed an instance where older releases were handed its class."""
+    if isinstance(value, Made):
+        same = value.by.module.partition(".")[0] == call.name.module.partition(".")[0]
+        return same and value.by.role.kind in (RoleKind.CONSTRUCT, RoleKind.FUNCTION)
+    if isinstance(value, Name):
+        if value.role.kind == RoleKind.FUNCTION:
+            return not value.role.predicate or _has(value, "make")
+        return _unjudged(value) or (_constructs(value) and not _has(value, "newobj"))
+    return value is None or isinstance(
+        value, str | bytes | int | float
+    )  # looked up, or an error: never called
 
 
 def _call(call: Call, heap: Heap, numbers: tuple[int, ...]) -> str:
@@ -207,6 +227,40 @@ def _layout(call: Call, heap: Heap, _numbers: tuple[int, ...]) -> str:
     return "argument 0 names no layout"
 
 
+def _singleton(call: Call, heap: Heap, numbers: tuple[int, ...]) -> str:
+    there, value = _argument(call, heap, numbers[0])
+    constant = value is None or (isinstance(value, Name) and value.qualname in ("Ellipsis", "NotImplemented"))
+    return "" if there and constant and len(call.arguments or ()) == 1 else "it is given more than a constant"
+
+
+def _member(call: Call, heap: Heap, numbers: tuple[int, ...]) -> str:
+    owner_there, owner = _argument(call, heap, numbers[0])
+    text_there, text = _argument(call, heap, numbers[1])
+    if not owner_there or not (_constructs(owner) or _unjudged(owner)):
+        return f"argument {numbers[0]} is no class that data is made of"
+    if not text_there or not isinstance(text, str) or not text.isidentifier() or is_dunder(text):
+        return f"argument {numbers[1]} is no name that data has"
+    return "" if len(call.arguments or ()) == 2 else "it is given more than a class and a name"
+
+
+def is_dunder(text: str) -> bool:
+    """Whether `text` is a name that Python itself gives a meaning."""
+    return text.startswith("__") and text.endswith("__")
+
+
+def _defer(call: Call, heap: Heap, numbers: tuple[int, ...]) -> str:
+    there, value = _argument(call, heap, numbers[0])
+    if there and isinstance(value, Name):
+        kind = value.role.kind
+        if kind == RoleKind.UNKNOWN or (kind == RoleKind.VALUE and not value.role.effect):
+            return ""
+        if (kind == RoleKind.CONSTRUCT and not _has(value, "newobj")) or (
+            kind == RoleKind.FUNCTION and not value.role.predicate
+        ):
+            return ""
+    return f"argument {numbers[0]} is called later, and it is nothing that may be"
+
+
 _JUDGES: dict[str, Callable[[Call, Heap, tuple[int, ...]], str]] = {
     "newobj": _newobj,
     "noitems": _noitems,
@@ -221,6 +275,9 @@ _JUDGES: dict[str, Callable[[Call, Heap, tuple[int, ...]], str]] = {
     "text": _text,
     "encode": _encode,
     "layout": _layout,
+    "singleton": _singleton,
+    "member": _member,
+    "defer": _defer,
 }
 
 _VIEWS = frozenset(("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_qtensor"))

@@ -6,7 +6,7 @@ from eightysix.scan.artifact import Artifact
 from eightysix.scan.index import role, torchscript_role
 from eightysix.scan.interface import Scan
 from eightysix.scan.pickle.effects import RoleOf
-from eightysix.scan.pickle.probe import HEADER, begins_pickle, hidden_pickles
+from eightysix.scan.pickle.probe import HEADER, hidden_pickles
 from eightysix.scan.pickle.streams import Streams
 
 __all__ = ["read", "read_hidden", "role_for"]
@@ -24,9 +24,7 @@ def read(artifact: Artifact, scan: Scan) -> None:
 
 def read_hidden(artifact: Artifact, scan: Scan) -> None:
     """Read the pickle that lies behind a header of other data."""
-    for place in hidden_pickles(artifact, 0, HEADER):
+    for place in hidden_pickles(artifact, 1, HEADER):
         scan.report("pickle-hidden", artifact, "a pickle lies behind other data", offset=place)
         Streams(artifact, scan, role_for(artifact)).read(place)
         return
-    if begins_pickle(artifact):
-        read(artifact, scan)

@@ -114,11 +114,14 @@ class Streams:
             outcome, again, children = self._run(start, memo)
             shared, effects = memo, again
         memo.dense, memo.sparse, memo.gaps = shared.dense, shared.sparse, shared.gaps
+        if outcome.end is not None:
+            effects.result(outcome.result, outcome.place)
         self._report(effects.observations())
         for child in children:
             self._report(child.observations())
         if effects.jumped:
-            self._plain(start, effects)
+            seen = effects.globals.union(*(child.globals for child in children))
+            self._plain(start, seen)
         self._compare(start, outcome, effects)
         self._inside(effects)
         for child in children:
@@ -147,7 +150,7 @@ class Streams:
         for one in seen:
             self.scan.report(one.rule, self.artifact, one.why, offset=one.place, names=one.names)
 
-    def _plain(self, start: int, jumping: Effects) -> None:
+    def _plain(self, start: int, seen: set[tuple[str, str]]) -> None:
         """The same bytes as `pickle.load` reads them, which does not know of joblib's arrays."""
         plain = Effects(self.artifact, self.role, jump=False)
         try:
@@ -159,7 +162,7 @@ class Streams:
             )
         except OverBudgetError:
             return
-        for module, name in sorted(plain.globals - jumping.globals):
+        for module, name in sorted(plain.globals - seen):
             if all(part.isidentifier() for part in f"{module}.{name}".split(".")):
                 why = f"joblib reads an array where pickle.load would import {module}.{name}"
                 self.scan.report("pickle-two-readings", self.artifact, why, offset=start)
