@@ -27,7 +27,7 @@ from eightysix.scan.pickle.predicates import (
     outside_storage,
 )
 from eightysix.scan.pickle.seen import Observation
-from eightysix.scan.pickle.values import MAKER_SHIFT, MOST_NAMES, NAME, NOTED, PLACE, Made, Name, Unknown
+from eightysix.scan.pickle.values import MAKER_SHIFT, MOST_NAMES, NAME, NOTED, PLACE, Made, Module, Name, Unknown
 from eightysix.scan.pickle.words import call_text, escaped, value_text
 
 __all__ = ["Effects", "RoleOf"]
@@ -170,10 +170,9 @@ class Effects(Changes):
         if name is None:
             return self._call_computed(callee, place)
         call = Call(name, arguments, how, named is not None)
-        if name.qualname == "getattr" and name.module == "builtins":
-            resolved = self._attribute(call, place)
-            if resolved is not None:
-                return resolved
+        resolved = self._resolved(call, place)
+        if resolved is not None:
+            return resolved
         kind = name.role.kind
         if kind in _BAD:
             self._use(call, place)
@@ -190,7 +189,7 @@ class Effects(Changes):
             self._uses[call.name.index] = (call_text(self.heap, call.name, call.arguments), place)
         if call.name.role.kind == RoleKind.UNKNOWN and call.name.index not in self._payloads:
             fed = evidence(call, self.heap, self.role)
-            if fed or is_public_function(call):
+            if fed or is_public_function(call, self.heap):
                 self._payloads[call.name.index] = (
                     fed,
                     call_text(self.heap, call.name, call.arguments),
@@ -246,6 +245,32 @@ class Effects(Changes):
         else:
             self.see("pickle-types", f"calls {value_text(self.heap, callee)}, which cannot be called", place)
         return self._computed(place)
+
+    def _resolved(self, call: Call, place: int) -> int | None:
+        """An import that picklers write as a call with constant texts: the name that it gives; None for other calls."""
+        if call.name.qualname == "getattr" and call.name.module == "builtins":
+            return self._attribute(call, place)
+        if call.name.module == "dill._dill" and call.arguments:
+            return self._dill(call, place)
+        return None
+
+    def _dill(self, call: Call, place: int) -> int | None:
+        """dill before 0.3.5 imports functions of extension modules by two calls: a module, and an attribute of it."""
+        values = [self.heap.value(code) for code in call.arguments or ()]
+        if call.name.qualname == "_import_module" and isinstance(values[0], str):
+            module, _, last = values[0].rpartition(".")
+            found = self.role(module, last)
+            if not found.library or found.kind in (RoleKind.GADGET, RoleKind.DENIED):
+                return None
+            self._excused.add(call.name.index)
+            self.heap.notes[place] = Module(values[0])
+            return place | NOTED
+        if call.name.qualname == "_get_attr" and len(values) == 2:
+            owner, attribute = values
+            if isinstance(owner, Module) and isinstance(attribute, str):
+                self._excused.add(call.name.index)
+                return self._named((owner.name, attribute), owner.name, attribute, place)
+        return None
 
     def _attribute(self, call: Call, place: int) -> int | None:
         """`getattr(class, text)`: how picklers write a class inside another, and methods as data."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from eightysix.scan.index import Role, RoleKind
 from eightysix.scan.pickle.predicates import Call
-from eightysix.scan.pickle.values import NAME, Heap, Items
+from eightysix.scan.pickle.values import NAME, Heap, Items, Made
 
 __all__ = ["evidence", "is_public_function"]
 
@@ -31,9 +31,11 @@ _DUNDERS = ("__import__", "__builtins__", "__globals__", "__subclasses__", "__cl
 _STARTS = ("/", "./", "../", "~/", "\\\\", "C:\\", "c:\\")
 
 
-def is_public_function(call: Call) -> bool:
-    """Whether the name reads as a function or method that is meant for callers: picklers use classes and private helpers,
-    and hand a helper the class that it makes."""
+def is_public_function(call: Call, heap: Heap) -> bool:
+    """Whether the name reads as a function or method that is meant for callers, and is fed text or plain data.
+
+    Picklers use classes and private helpers, and hand a helper the class or the parts that it puts together.
+    """
     last = call.name.qualname.rpartition(".")[2]
     return (
         last[:1].islower() and bool(call.arguments) and not any(code & NAME for code in call.arguments or ())

@@ -453,7 +453,11 @@ class _Walk:
                             push, pop = stack.append, stack.pop
                     elif o == op.DUP:
                         i += 1
-                        push(stack[-1])
+                        code = stack[-1]
+                        if code & CONTAINER and code < NAME:
+                            code |= FETCHED
+                            sharing = True
+                        push(code)
                     else:
                         # --- what current picklers write seldom ---
                         self.counted = ops

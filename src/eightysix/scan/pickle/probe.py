@@ -18,7 +18,9 @@ from eightysix.scan.pickle.machine import run
 
 __all__ = ["Probe", "begins_pickle", "hidden_pickles", "is_magic", "padding_end", "probe"]
 
-WINDOW: Final = 1 << 16
+WINDOW: Final = 8 << 20
+"""Bytes in which a pickle must show what it is; a payload before the first import may be long."""
+
 STEPS: Final = 4_000
 SURE_AFTER: Final = 24
 """Opcodes in a row that no text reads as: prose ends within the first few."""
@@ -65,11 +67,12 @@ class Probe:
 
 
 def _role(module: str, name: str) -> Role:
-    return role(module, name)
+    """Of the name that is meant: a carriage return or a space at its end does not hide it."""
+    return role(module.strip(), name.strip())
 
 
 def _sane(dotted: str) -> bool:
-    return len(dotted) < 200 and all(part.isidentifier() for part in dotted.split("."))
+    return len(dotted) < 200 and all(part.strip().isidentifier() for part in dotted.split("."))
 
 
 def probe(artifact: Artifact, offset: int = 0) -> Probe:

@@ -39,6 +39,7 @@ __all__ = [
     "Heap",
     "Items",
     "Made",
+    "Module",
     "Name",
     "Storage",
     "Unknown",
@@ -137,6 +138,12 @@ class Dtype(Struct, frozen=True):
     objects: bool | None
 
 
+class Module(Struct, frozen=True):
+    """A module that a call imported by a constant text."""
+
+    name: str
+
+
 class Unknown(Struct, frozen=True):
     """A value of which nothing is known but that it is one. `computed`: made by running something."""
 
@@ -145,7 +152,7 @@ class Unknown(Struct, frozen=True):
 
 UNKNOWN = Unknown()
 
-Value = str | bytes | int | float | None | Dtype | Items | Made | Name | Storage | Unknown
+Value = str | bytes | int | float | None | Dtype | Items | Made | Module | Name | Storage | Unknown
 
 
 class Heap:
