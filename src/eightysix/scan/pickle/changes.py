@@ -40,6 +40,9 @@ MOST_HELD: Final = 200_000
 LAUGHS: Final = 100_000_000
 """Ways through shared lists and dictionaries to one value, from which on nobody can print, copy or compare the whole."""
 
+MOST_PARTS: Final = 64
+"""Parts of a persistent id that are looked at; torch's has six."""
+
 HUGE: Final = 1 << 30
 """Bytes that an opcode may announce and not bring before that is meant to exhaust memory: loaders allocate first."""
 
@@ -66,6 +69,7 @@ class Changes:
         self.jumped: list[tuple[int, int]] = []
         self._weights: dict[int, int] = {}
         self._held = 0
+        self._judged: set[tuple[int, int, int]] = set()
 
     def see(self, rule: str, why: str, place: int, names: tuple[str, ...] = ()) -> None:
         """Note one thing. The same is kept once."""
@@ -183,6 +187,10 @@ class Changes:
     def _attributes(self, maker: Name, state: Items, place: int, *, slots: bool) -> None:
         """Only what is more than data is remembered of a dictionary: such keys and values are the ones that matter."""
         items = state.items or ()
+        judged = (maker.index, id(items), len(items))
+        if judged in self._judged:
+            return
+        self._judged.add(judged)
         for key, held in zip(items[::2], items[1::2], strict=False):
             text = self.heap.value(key)
             if not isinstance(text, str):
@@ -214,7 +222,7 @@ class Changes:
     def persistent(self, identity: int, place: int) -> int:
         """BINPERSID. A storage of torch is noted; anything that could be called has no place in one."""
         heap = self.heap
-        parts = heap.items(identity) or (identity,)
+        parts = (heap.items(identity) or (identity,))[:MOST_PARTS]
         values = [heap.value(part) for part in parts]
         names = [value for value in values if isinstance(value, Name)]
         for name in names:

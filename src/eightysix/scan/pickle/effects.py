@@ -27,7 +27,17 @@ from eightysix.scan.pickle.predicates import (
     outside_storage,
 )
 from eightysix.scan.pickle.seen import Observation
-from eightysix.scan.pickle.values import MAKER_SHIFT, MOST_NAMES, NAME, NOTED, PLACE, Made, Module, Name, Unknown
+from eightysix.scan.pickle.values import (
+    MAKER_SHIFT,
+    MOST_NAMES,
+    NAME,
+    NOTED,
+    PLACE,
+    Made,
+    Module,
+    Name,
+    Unknown,
+)
 from eightysix.scan.pickle.words import call_text, escaped, value_text
 
 __all__ = ["Effects", "RoleOf"]
@@ -36,6 +46,9 @@ RoleOf = Callable[[str, str], Role]
 
 MOST_INNER: Final = 64
 """Artifacts inside of one stream that are loaded by it and looked at."""
+
+MOST_ASKED: Final = 2_000
+"""Calls of unknown names whose arguments are looked at: it takes a parser, and the name is reported in any case."""
 
 _BAD = (RoleKind.GADGET, RoleKind.DENIED, RoleKind.UNKNOWN)
 
@@ -53,6 +66,7 @@ class Effects(Changes):
         self._names: dict[tuple[str, str], int] = {}
         self._uses: dict[int, tuple[str, int]] = {}
         self._excused: set[int] = set()
+        self._asked = 0
         self._payloads: dict[int, tuple[str, str, int]] = {}
 
     # --- what was seen ---
@@ -68,6 +82,9 @@ class Effects(Changes):
     def _see_name(self, name: Name) -> None:
         use, place = self._uses.get(name.index, ("", name.place))
         said = f"calls {use}" if use else f"imports {escaped(name.full)}"
+        if not (name.full.isascii() and name.full.isprintable()):
+            self.see("pickle-disguised-name", f"{said}; the name imitates another", place)
+            return
         if name.role.kind == RoleKind.UNKNOWN:
             if name.index in self._payloads:
                 fed, use, place = self._payloads[name.index]
@@ -82,9 +99,6 @@ class Effects(Changes):
             known = f": {name.role.library} has no such name" if name.role.library else ""
             why = f"{said}, for which nobody vouches{known}"
             self.see("pickle-unknown-name", why, place, (name.full,))
-            return
-        if not (name.full.isascii() and name.full.isprintable()):
-            self.see("pickle-disguised-name", f"{said}; the name imitates another", place)
             return
         reaches = name.role.effect or "data has no reason to name it"
         via = f" through {name.role.via}" if name.role.via else ""
@@ -187,7 +201,10 @@ class Effects(Changes):
         # NOTE: `_reconstructor` names the class that it makes; the class is what a reader wants to see.
         if call.name.index not in self._uses:
             self._uses[call.name.index] = (call_text(self.heap, call.name, call.arguments), place)
-        if call.name.role.kind == RoleKind.UNKNOWN and call.name.index not in self._payloads:
+        if call.name.role.kind != RoleKind.UNKNOWN or call.name.index in self._payloads:
+            return
+        self._asked += 1
+        if self._asked <= MOST_ASKED:
             fed = evidence(call, self.heap, self.role)
             if fed or is_public_function(call, self.heap):
                 self._payloads[call.name.index] = (

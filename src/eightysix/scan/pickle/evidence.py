@@ -7,7 +7,7 @@ mined, called with a command, an address, a path, source or the name of a gadget
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from eightysix.scan.index import Role, RoleKind
@@ -17,8 +17,8 @@ from eightysix.scan.pickle.values import NAME, Heap, Items, Made
 __all__ = ["evidence", "is_public_function"]
 
 LONGEST: Final = 4_096
-MOST: Final = 64
-DEEPEST: Final = 4
+MOST: Final = 32
+DEEPEST: Final = 2
 
 _PROGRAMS = frozenset(
     "sh bash zsh dash cmd cmd.exe powershell pwsh echo cat curl wget nc ncat python python3 perl ruby php node touch rm"
@@ -26,7 +26,8 @@ _PROGRAMS = frozenset(
 )
 """First words of a command line: shells, interpreters, and what proofs of concept run."""
 
-_SHELL = ("&&", "||", "$(", "`", ";", "|", "> /", ">/", "2>&1")
+_SHELL = ("$(", "> /", ">/", "2>&1")
+_JOINTS = str.maketrans(";|&`\n", "\0" * 5)
 _DUNDERS = ("__import__", "__builtins__", "__globals__", "__subclasses__", "__class__")
 _STARTS = ("/", "./", "../", "~/", "\\\\", "C:\\", "c:\\")
 
@@ -37,9 +38,13 @@ def is_public_function(call: Call, heap: Heap) -> bool:
     Picklers use classes and private helpers, and hand a helper the class or the parts that it puts together.
     """
     last = call.name.qualname.rpartition(".")[2]
-    return (
-        last[:1].islower() and bool(call.arguments) and not any(code & NAME for code in call.arguments or ())
-    )
+    arguments = call.arguments or ()
+    if not last[:1].islower() or any(code & NAME for code in arguments):
+        return False
+    values = [heap.value(code) for code in arguments]
+    if any(isinstance(value, Made) for value in values):
+        return False
+    return any(isinstance(value, str | bytes | Items) for value in values)
 
 
 def evidence(call: Call, heap: Heap, role: Callable[[str, str], Role]) -> str:
@@ -53,7 +58,7 @@ def evidence(call: Call, heap: Heap, role: Callable[[str, str], Role]) -> str:
     return ""
 
 
-def _texts(heap: Heap, codes: tuple[int, ...], depth: int = 0) -> Iterator[str]:
+def _texts(heap: Heap, codes: Sequence[int], depth: int = 0) -> Iterator[str]:
     for code in codes[:MOST]:
         value = heap.value(code)
         if isinstance(value, bytes):
@@ -75,10 +80,15 @@ def _kind(text: str, role: Callable[[str, str], Role]) -> str:
         return "source"
     if len(text) > 2 and text.startswith(_STARTS) and not text[1:2].isspace():
         return "a path"
-    first = words[0].rpartition("/")[2].lower()
-    if len(words) > 1 and (first in _PROGRAMS or any(mark in text for mark in _SHELL)):
+    if len(words) > 1 and _is_command(text):
         return "a command"
     return "the name of what runs things" if _is_gadget(text, role) else ""
+
+
+def _is_command(text: str) -> bool:
+    parts = [part.split() for part in text.translate(_JOINTS).split("\0")]
+    firsts = {part[0].rpartition("/")[2].lower() for part in parts if part}
+    return not firsts.isdisjoint(_PROGRAMS) or any(mark in text for mark in _SHELL)
 
 
 def _is_source(text: str) -> bool:

@@ -26,7 +26,7 @@ def is_wrapper(name: Name) -> bool:
 
 def _fields(heap: Heap, state: int) -> dict[str, int]:
     value = heap.value(state)
-    if not isinstance(value, Items) or value.kind != "dict" or value.items is None:
+    if not isinstance(value, Items) or value.kind != "dict" or value.items is None or len(value.items) > 64:
         return {}
     keys = [heap.value(code) for code in value.items[::2]]
     return {key: code for key, code in zip(keys, value.items[1::2], strict=False) if isinstance(key, str)}

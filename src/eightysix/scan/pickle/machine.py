@@ -46,6 +46,27 @@ _U64 = struct.Struct("<Q").unpack_from
 
 _UNSET: Final = -1
 
+# Bytes behind an opcode that are read before anything else; the byte after a short text's length is looked at as well.
+_WIDTHS = {
+    op.BININT1: 1,
+    op.BINGET: 1,
+    op.BINPUT: 1,
+    op.LONG1: 1,
+    op.PROTO: 1,
+    op.EXT1: 1,
+    op.SHORT_BINUNICODE: 2,
+}
+_WIDTHS |= {op.SHORT_BINBYTES: 1, op.SHORT_BINSTRING: 1, op.BININT2: 2, op.EXT2: 2, op.BININT: 4, op.LONG4: 4}
+_WIDTHS |= {
+    op.BINUNICODE: 4,
+    op.BINBYTES: 4,
+    op.BINSTRING: 4,
+    op.LONG_BINGET: 4,
+    op.LONG_BINPUT: 4,
+    op.EXT4: 4,
+}
+_WIDTHS |= {op.BINUNICODE8: 8, op.BINBYTES8: 8, op.BYTEARRAY8: 8, op.FRAME: 8, op.BINFLOAT: 8}
+
 _MARKED_ENDS = frozenset((op.LIST, op.DICT, op.FROZENSET, op.OBJ, op.INST, op.POP_MARK))
 _LINES = frozenset((op.INT, op.LONG, op.FLOAT, op.STRING, op.UNICODE))
 
@@ -122,6 +143,7 @@ def run(
     except (IndexError, struct.error):
         why = "the stream ends before STOP" if walk.at_end() else "an opcode takes more than the stack holds"
         return _broken(walk, why)
+    effects.result(result, start)
     return Outcome(end=end, place=end, result=result, opcodes=walk.opcodes)
 
 
@@ -146,16 +168,8 @@ class _Walk:
 
     def at_end(self) -> bool:
         """Whether the opcode at `place` needs bytes that are not there."""
-        place, view, length = self.place, self.artifact.view(), len(self.artifact)
-        if place >= length:
-            return True
-        return length - place < 10 and view[place] not in (
-            op.APPEND,
-            op.SETITEM,
-            op.REDUCE,
-            op.BUILD,
-            op.STOP,
-        )
+        left = len(self.artifact) - self.place
+        return left <= 0 or left <= _WIDTHS.get(self.artifact.view()[self.place], 0)
 
     def line(self, place: int) -> tuple[bytes, int]:
         """The line from `place` on without its end, and the offset behind it."""
@@ -420,8 +434,8 @@ class _Walk:
                     elif o == op.STOP:
                         code = pop()
                         self.counted = ops
-                        if frame_end and i + 1 > frame_end:
-                            effects.frame(at, "an opcode crosses the end of its frame")
+                        if frame_end and i + 1 != frame_end:
+                            effects.frame(at, "the stream ends before its frame does")
                         self.pause(i + 1, 0, stack)
                         return i + 1, code
                     elif o == op.LONG1 or o == op.LONG4:

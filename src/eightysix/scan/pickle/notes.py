@@ -8,6 +8,9 @@ from eightysix.scan.pickle.values import Dtype, Heap, Items, Made, Name, Value
 
 __all__ = ["note_of", "with_state"]
 
+MOST_FIELDS = 4_096
+"""Fields of a structure that are followed."""
+
 _COPYREG = frozenset(("_reconstructor", "__newobj__", "__newobj_ex__"))
 _CODECS = frozenset(("_codecs", "codecs"))
 
@@ -61,6 +64,8 @@ def with_state(kind: Dtype, state: int, heap: Heap) -> Dtype:
         return Dtype(kind.text, kind.size if not isinstance(size, int) or size < 0 else size, objects)
     if not isinstance(fields, Items):
         return kind
+    if len(fields.items or ()) > MOST_FIELDS:
+        return Dtype(kind.text, None, None)
     # NOTE: each value is a pair of a dtype and an offset; the dtype is noted, so the dictionary remembers its items.
     pairs = [heap.value(code) for code in (fields.items or ())[1::2]]
     kinds = [heap.value(pair.items[0]) for pair in pairs if isinstance(pair, Items) and pair.items]

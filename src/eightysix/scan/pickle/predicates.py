@@ -20,6 +20,15 @@ LAYOUTS: Final = "torch."
 
 ARRAY_LIBRARIES = frozenset(("numpy", "pandas", "scipy", "sklearn", "torch", "xarray", "astropy", "dask"))
 
+MOST: Final = 4_096
+"""Items of one argument that are looked at. No reconstructor takes more; a call with more is not allowed."""
+
+MOST_DIMENSIONS: Final = 64
+"""numpy has at most 64 dimensions, torch fewer."""
+
+MOST_FIELDS: Final = 32
+DEEPEST: Final = 3
+
 INIT_FREE = frozenset(("NEWOBJ", "NEWOBJ_EX", "copyreg"))
 """Ways to make an instance that run `__new__` and no `__init__`."""
 
@@ -95,9 +104,11 @@ def _is_dtype_text(value: Value, heap: Heap, depth: int) -> bool:
         return value.role.kind in (RoleKind.CONSTRUCT, RoleKind.VALUE)
     if isinstance(value, Made):
         return value.by.role.kind in (RoleKind.CONSTRUCT, RoleKind.FUNCTION)
-    if isinstance(value, Items) and depth < 8:
+    if isinstance(value, Items) and depth < DEEPEST:
         # NOTE: a list of plain data is not remembered (items None) and holds no name: it can do nothing.
-        return all(_is_dtype_text(heap.value(item), heap, depth + 1) for item in value.items or ())
+        return all(
+            _is_dtype_text(heap.value(item), heap, depth + 1) for item in (value.items or ())[:MOST_FIELDS]
+        )
     return False
 
 
@@ -178,7 +189,7 @@ def _array(call: Call, heap: Heap, _numbers: tuple[int, ...]) -> str:
     if not _constructs(subtype) and not _unjudged(subtype):
         return "argument 0 is no class of arrays"
     there, shape = _argument(call, heap, 1)
-    if not there or not isinstance(shape, Items) or shape.items is None:
+    if not there or not isinstance(shape, Items) or shape.items is None or len(shape.items) > MOST_DIMENSIONS:
         return "argument 1 is no shape"
     if not all(isinstance(heap.value(item), int) for item in shape.items):
         return "argument 1 is no shape"
@@ -194,8 +205,8 @@ def _scalar(call: Call, heap: Heap, _numbers: tuple[int, ...]) -> str:
 
 
 def _text(call: Call, heap: Heap, _numbers: tuple[int, ...]) -> str:
-    if call.arguments is None:
-        return "its arguments are no tuple"
+    if call.arguments is None or len(call.arguments) > MOST:
+        return "its arguments are no short tuple"
     for number, code in enumerate(call.arguments):
         value = heap.value(code)
         if not (value is None or isinstance(value, str | bytes | int | float) or heap.is_atom(code)):
@@ -314,7 +325,7 @@ def _numbers(heap: Heap, code: int) -> list[int] | None:
     maker = heap.value(code)
     if items is None and isinstance(maker, Made) and maker.arguments:  # torch.Size((2, 3))
         items = heap.items(maker.arguments[0])
-    if items is None:
+    if items is None or len(items) > MOST_DIMENSIONS:
         return None
     values = [heap.value(item) for item in items]
     numbers = [value for value in values if isinstance(value, int)]

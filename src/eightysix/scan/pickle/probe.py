@@ -28,8 +28,11 @@ SURE_AFTER: Final = 24
 MOST_TRIES: Final = 256
 """Places in other data at which a pickle is tried."""
 
-LINES: Final = 48
-"""First lines of a text at which a pickle of protocol 0 is tried."""
+LINES: Final = 2_000
+"""First lines of other data at which a pickle of protocol 0 is looked for."""
+
+LONGEST_NAME: Final = 200
+_NAME_BYTES: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
 
 HEADER: Final = 1 << 16
 """Bytes of other data that may lie before a pickle: what a loader skips to reach it is a header, not a body."""
@@ -43,7 +46,7 @@ _VALID = frozenset(
 class Probe:
     """How the first bytes read as a pickle."""
 
-    __slots__ = ("acts", "broken", "end", "named", "opcodes", "sane")
+    __slots__ = ("acts", "broken", "calls", "end", "named", "opcodes", "sane")
 
     def __init__(self, artifact: Artifact, offset: int) -> None:
         window = artifact.window("", offset, WINDOW)
@@ -56,6 +59,7 @@ class Probe:
             self.broken = outcome.end is None and (len(window) < WINDOW or outcome.place < WINDOW - 4096)
         except OverBudgetError:
             self.opcodes, self.broken = STEPS, False
+        self.calls = effects.calls
         names = [name for name in effects.heap.names if name is not None]
         self.named = bool(names)
         self.sane = all(_sane(name.module) and _sane(name.qualname) for name in names)
@@ -131,12 +135,27 @@ def hidden_pickles(artifact: Artifact, offset: int, length: int) -> Iterator[int
 
 
 def _hidden_lines(artifact: Artifact, offset: int, last: int) -> Iterator[int]:
-    place = offset
+    """A GLOBAL of protocol 0 ends two lines that hold names; in front of it may stand anything."""
+    end = artifact.find(b"\n", offset, last)
+    tries = 0
     for _ in range(LINES):
-        head = artifact.at(place, 2)
-        if head[:1] in (b"c", b"(", b"i", b"]", b"}") and Probe(artifact, place).acts:
-            yield place
+        if end < 0 or tries >= MOST_TRIES:
             return
-        place = artifact.find(b"\n", place, last) + 1
-        if place <= 0:
-            return
+        following = artifact.find(b"\n", end + 1, min(last, end + LONGEST_NAME))
+        if following > 0 and _sane(artifact.at(end + 1, following - end - 1).decode("latin-1")):
+            begin = max(offset, end - LONGEST_NAME)
+            for place in _globals_in(artifact.at(begin, end - begin), begin):
+                tries += 1
+                found = Probe(artifact, place)
+                if found.sane and found.calls:
+                    yield place
+                    return
+        end = following if following > 0 else artifact.find(b"\n", end + 1, last)
+
+
+def _globals_in(line: bytes, begin: int) -> Iterator[int]:
+    """Where in the end of `line` the opcode GLOBAL and a name may stand."""
+    run = len(line) - len(line.rstrip(_NAME_BYTES))
+    for place in range(max(0, len(line) - run), len(line) - 1):
+        if line[place] == op.GLOBAL:
+            yield begin + place

@@ -114,8 +114,6 @@ class Streams:
             outcome, again, children = self._run(start, memo)
             shared, effects = memo, again
         memo.dense, memo.sparse, memo.gaps = shared.dense, shared.sparse, shared.gaps
-        if outcome.end is not None:
-            effects.result(outcome.result, outcome.place)
         self._report(effects.observations())
         for child in children:
             self._report(child.observations())

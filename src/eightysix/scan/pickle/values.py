@@ -112,7 +112,7 @@ class Items(Struct, frozen=True):
     """A container. `items` are the values in it where they are known, as codes; of a dictionary keys and values in turn."""
 
     kind: str
-    items: tuple[int, ...] | None
+    items: Sequence[int] | None
 
 
 class Made(Struct, frozen=True):
@@ -215,8 +215,9 @@ class Heap:
         kind = self.view[place]
         if kind in (op.TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3):
             return Items("tuple", self.kept.get(place) or self.tuples.get(place))
-        held = self.contents.get(place)
-        items = None if held is None else tuple(held)
+        items = self.contents.get(
+            place
+        )  # NOTE: not copied: whoever asks a million times must not pay for its length
         if kind in (op.EMPTY_DICT, op.DICT):
             return Items("dict", items)
         return Items("set" if kind in (op.EMPTY_SET, op.FROZENSET) else "list", items)
@@ -259,7 +260,7 @@ class Heap:
         return payload.decode("latin-1" if kind in _STRINGS else "utf-8", "replace")
 
     def _line(self, place: int, kind: int) -> Value:
-        end = self.artifact.find(b"\n", place)
+        end = self.artifact.find(b"\n", place, place + LONGEST_TEXT)
         line = self.artifact.at(place + 1, min(end - place - 1, LONGEST_TEXT)) if end > 0 else b""
         if kind == op.UNICODE:
             return _escaped(line, "raw-unicode-escape")
