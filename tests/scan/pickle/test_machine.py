@@ -173,7 +173,8 @@ def asked(data: bytes) -> set[tuple[str, str]]:
         (b"h\x05.", "memo slot 5 is read before it is set"),
         (b"g7\n.", "memo slot 7 is read before it is set"),
         (b"gx\n.", "a memo slot has no number"),
-        (b"Iabc", "a line has no end"),
+        (b"Iabc", "the stream ends before STOP"),
+        (b"I", "the stream ends inside an opcode"),
         (b"\xff.", "0xff is no opcode"),
         (b"a.", "an opcode takes more than the stack holds"),
         (b"N(\x85.", "an opcode takes more than the stack holds"),
@@ -199,6 +200,11 @@ def test_memoize_counts_the_slots_that_are_set() -> None:
 def test_an_overwritten_slot_gives_its_last_value() -> None:
     stream = proto(text("math") + b"q\x000" + text("os") + b"q\x000h\x00" + text("system") + b"\x93.")
     assert read(stream)[1].globals == asked(stream) == {("os", "system")}
+
+
+def test_a_name_that_the_stream_cuts_off_is_imported_without_its_last_byte() -> None:
+    # The unpickler in Python, which joblib and dill build on, does this; the one in C raises.
+    assert read(proto(b"cos\nsystem."))[1].globals == {("os", "system")}
 
 
 def test_a_payload_is_skipped_and_not_read() -> None:

@@ -171,11 +171,20 @@ class _Walk:
         left = len(self.artifact) - self.place
         return left <= 0 or left <= _WIDTHS.get(self.artifact.view()[self.place], 0)
 
+    def line_end(self, place: int) -> int:
+        """Where the line ends that begins at `place`, without its newline.
+
+        NOTE: CPython takes the last byte off whatever readline gives it: a line that the stream cuts off loses one byte.
+        """
+        length = len(self.artifact)
+        if place >= length:
+            raise BrokenError("the stream ends inside an opcode")
+        end = self.artifact.find(b"\n", place)
+        return length - 1 if end < 0 else end
+
     def line(self, place: int) -> tuple[bytes, int]:
         """The line from `place` on without its end, and the offset behind it."""
-        end = self.artifact.find(b"\n", place)
-        if end < 0:
-            raise BrokenError("a line has no end")
+        end = self.line_end(place)
         # NOTE: only what could be a name or number is copied; a longer line is neither.
         return self.artifact.at(place, min(end - place, 4096)), end + 1
 
@@ -501,9 +510,7 @@ class _Walk:
         """Do what is left: text opcodes, NEWOBJ_EX, extensions, buffers. The offset after the opcode."""
         view, effects = self.artifact.view(), self.effects
         if opcode in _LINES:
-            end = self.artifact.find(b"\n", place)
-            if end < 0:
-                raise BrokenError("a line has no end")
+            end = self.line_end(place + 1)
             marked = opcode in (op.UNICODE, op.STRING)
             stack.append(effects.line_text(place, end) if marked else place)
             return end + 1

@@ -107,6 +107,8 @@ def begins_pickle(artifact: Artifact, offset: int = 0) -> bool:
         return True
     if not head or head[0] not in _STARTS:
         return False
+    if head[0] == op.PERSID and not head[1:].isalnum():
+        return False  # a zip begins with `PK\x03`, and nothing that a loader takes for an id does
     found = Probe(artifact, offset)
     if found.acts:
         return True
