@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 CORE_VENV ?= .venv-core
+CACHE ?= build/mine
+STANDARD ?=
 UV ?= uv==0.13.9
 
 IN_DEV = $(VENV)/bin/python
@@ -10,7 +12,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench lock clean help
+.PHONY: run dev test lint types layers unit docs bench index index-accept lock clean help
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -41,6 +43,15 @@ docs: dev ## Run the commands of README.md and docs/ and compare what they print
 bench: dev ## Measure what the README says of detect and of generated telemetry (RUNS=folder: the labelled runs too)
 	@for name in throughput order generated; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
+
+index: dev ## Mine the pinned releases (CACHE=folder) into build/index and show what changes; index-accept ships it
+	@$(IN_DEV) -m tools.mine.fetch "$(CACHE)"
+	@PYTHONPATH=src $(IN_DEV) -m tools.mine.build "$(CACHE)" $(foreach one,$(STANDARD),--python $(one)) --output build/index
+	@PYTHONPATH=src $(IN_DEV) -m tools.mine.review src/eightysix/scan/index/data build/index
+
+index-accept: ## Ship what `make index` mined, after reading what it showed
+	rm -f src/eightysix/scan/index/data/*.idx
+	cp build/index/* src/eightysix/scan/index/data/
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'

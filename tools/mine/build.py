@@ -11,12 +11,11 @@ import argparse
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from eightysix.scan.index.role import Role, RoleKind
 from tools.mine import collect
-from tools.mine.facts import Release
 from tools.mine.fetch import Pin, read_pins
 from tools.mine.judge import ReleaseRoles, roles_of
 from tools.mine.pack import worse, write
@@ -28,10 +27,11 @@ DATA = Path(__file__).parents[2] / "src" / "eightysix" / "scan" / "index" / "dat
 MINER = "1"
 
 #: Called by many others, so solved before them. The rest follows in the order of wanted.toml.
-_FIRST = """six packaging attrs decorator wrapt toolz certifi urllib3 requests fsspec pyyaml jinja2 huggingface-hub tqdm cloudpickle dill
-joblib numpy scipy pandas pillow safetensors tokenizers protobuf h5py networkx sympy matplotlib scikit-learn torch
-torchvision torchaudio torchmetrics pydantic omegaconf hydra-core transformers accelerate peft datasets lightning-utilities
-pytorch-lightning lightning pyannote.core pyannote.database pyannote.pipeline keras tf_keras langchain-core""".split()
+_FIRST = """six packaging attrs decorator wrapt toolz urllib3 requests fsspec pyyaml jinja2 huggingface-hub tqdm
+cloudpickle dill joblib numpy scipy pandas pillow safetensors tokenizers protobuf h5py networkx sympy matplotlib scikit-learn
+torch torchvision torchaudio torchmetrics pydantic omegaconf hydra-core transformers accelerate peft datasets
+lightning-utilities pytorch-lightning lightning pyannote.core pyannote.database pyannote.pipeline keras tf_keras langchain-core
+""".split()
 
 #: Top-level names that wheels carry without being theirs.
 _NOBODYS = frozenset("tests test docs examples benchmarks scripts doc src build setup tools bin".split())
@@ -46,15 +46,33 @@ def _ordered(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
     return first | {name: held for name, held in grouped.items() if name not in first}
 
 
-def _reviewed(entries: Iterable[Entry], world: World, library: Library, label: str) -> list[tuple[str, str, Role]]:
+def _reviewed(
+    entries: Iterable[Entry], world: World, library: Library, label: str
+) -> list[tuple[str, str, Role]]:
     found = []
     for entry in entries:
         found += [(module, name, entry.role(label)) for module, name in entry.pairs()]
         if entry.derived:
             for name, (one, module) in library.classes.items():
-                if library.modules[module].stub and entry.derived in world.bases(name):
+                if entry.derived in world.bases(name):
                     found.append((module, one.qual, entry.role(label)))
+            found += [
+                (module, name, entry.role(label)) for module, name in _stub_classes(library, entry.derived)
+            ]
     return found
+
+
+def _stub_classes(library: Library, base: str) -> Iterator[tuple[str, str]]:
+    """Classes that a stub beside a source derives from `base` of the same stub."""
+    module, _, first = base.rpartition(".")
+    stub = library.stubs.get(module)
+    derived = {first}
+    for _ in range(6 if stub else 0):
+        derived |= {one.qual for one in stub.classes if not derived.isdisjoint(one.bases)}  # type: ignore[union-attr]
+    for name in sorted(derived if stub else ()):
+        yield module, name
+        aliases = [alias for alias, target in stub.names.items() if target == name]  # type: ignore[union-attr]
+        yield from ((module, alias) for alias in aliases)
 
 
 def _denied(role: Role) -> Role:
@@ -68,7 +86,9 @@ def _primitives(roles: ReleaseRoles, standard: frozenset[str], label: str) -> No
     for name, (effect, _) in PRIMITIVES.items():
         for module, _, last in (name.rpartition("."),):
             if module.split(".")[0] in standard:
-                roles.setdefault(module, {}).setdefault(last, Role(RoleKind.DENIED, "", effect.value, "", label))
+                roles.setdefault(module, {}).setdefault(
+                    last, Role(RoleKind.DENIED, "", effect.value, "", label)
+                )
 
 
 class _Build:
@@ -114,35 +134,45 @@ class _Build:
         allowed: dict[tuple[str, str], Role] = {}
         for pin in pins:
             release = collect.release(self.cache, pin)
-            library = Library(release.modules)
+            library = Library(release.modules, guess=pin.group == "beside")
             self.world.add(library)
             label = f"{name} {release.version}"
-            roles = roles_of(self.world, library, label, _natives(release), construct=pin.group == "models")
+            natives = {one.name: one for one in collect.natives(self.cache, pin)}
+            roles = roles_of(self.world, library, label, natives, construct=pin.group == "models")
             for module, names in roles.items():
                 held = merged.setdefault(module, {})
                 for one, role in names.items():
                     held[one] = worse(role, held[one]) if one in held else role
-            allowed |= {(module, one): role for module, one, role in _reviewed(entries, self.world, library, label)}
+            allowed |= {
+                (module, one): role for module, one, role in _reviewed(entries, self.world, library, label)
+            }
             self.releases.setdefault(name, []).append((release.version, release.sha256))
-            self._claim(name, release)
+            self._claim(name, library, natives)
             _forget(library)
         for (module, one), role in allowed.items():
             merged.setdefault(module, {})[one] = role
-        merged = {module: names for module, names in merged.items() if self.tops.get(module.split(".")[0]) == name}
+        merged = {module: names for module, names in merged.items() if self._owner(module) == name}
         self.tables[name] = merged
-        count = {kind: sum(role.kind is kind for names in merged.values() for role in names.values()) for kind in RoleKind}
+        count = {
+            kind: sum(role.kind is kind for names in merged.values() for role in names.values())
+            for kind in RoleKind
+        }
         told = " ".join(f"{kind} {number}" for kind, number in count.items() if number)
         return f"{name}: {told} ({time.process_time() - began:.0f} s)"
 
-    def _claim(self, name: str, release: Release) -> None:
-        for module in [*(one.name for one in release.modules), *(one.name for one in release.natives)]:
-            top = module.split(".")[0]
-            if top not in _NOBODYS and top not in self.standard:
+    def _claim(self, name: str, library: Library, natives: Iterable[str]) -> None:
+        tops = library.tops()
+        tops |= {module for module in natives if "." not in module}
+        for top in tops:
+            if top.partition(".")[0] not in _NOBODYS | self.standard:
                 self.tops.setdefault(top, name)
 
-
-def _natives(release: Release) -> dict[str, object]:
-    return {one.name: one for one in release.natives}
+    def _owner(self, module: str) -> str | None:
+        parts = module.split(".")
+        return next(
+            (self.tops[top] for n in range(len(parts)) if (top := ".".join(parts[: n + 1])) in self.tops),
+            None,
+        )
 
 
 def _forget(library: Library) -> None:
@@ -160,9 +190,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mine.build", description=__doc__)
     parser.add_argument("cache", type=Path)
     parser.add_argument(
-        "--python", type=Path, action="append", help="folder of a standard library, oldest first; this interpreter's"
+        "--python",
+        type=Path,
+        action="append",
+        help="folder of a standard library, oldest first; this interpreter's",
     )
-    parser.add_argument("--only", default="", help="distributions, joined by commas: a quick look, never for shipping")
+    parser.add_argument(
+        "--only", default="", help="distributions, joined by commas: a quick look, never for shipping"
+    )
     parser.add_argument("--output", type=Path, default=DATA)
     options = parser.parse_args()
     before, pins = read_pins()

@@ -69,15 +69,13 @@ class Native(msgspec.Struct, frozen=True, array_like=True):
     name: str
     classes: tuple[tuple[str, tuple[str, ...]], ...]
     telling: tuple[str, ...]
-    cython: bool
 
 
 class Release(msgspec.Struct, frozen=True):
-    """All facts of one wheel."""
+    """All facts of one wheel's sources."""
 
     name: str
     version: str
     sha256: str
     modules: tuple[Module, ...]
-    natives: tuple[Native, ...]
     unread: tuple[str, ...]  # sources that could not be parsed

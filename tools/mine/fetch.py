@@ -56,8 +56,22 @@ def _download(cache: Path, pin: Pin) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
         listed.write(f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}\n")
         listed.flush()
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary"]
-        command += [":all:", "--python-version", pin.python, *(f"--platform={each}" for each in pin.platforms)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary",
+        ]
+        command += [
+            ":all:",
+            "--python-version",
+            pin.python,
+            *(f"--platform={each}" for each in pin.platforms),
+        ]
         command += ["--dest", str(cache), "--no-cache-dir", "--requirement", listed.name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else f"{pin.file}: {done.stderr.strip()[-300:]}"

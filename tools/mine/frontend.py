@@ -117,7 +117,12 @@ def _targets(node: ast.expr) -> Iterator[str]:
 class _Body:
     """Reads one function: who is called, and which parameters each argument is derived from."""
 
-    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module, params: list[str], where: tuple[str, bool]):
+    def __init__(
+        self,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module,
+        params: list[str],
+        where: tuple[str, bool],
+    ):
         self.module, self.package = where
         self.index = {name: number for number, name in enumerate(params)}
         self.masks: dict[str, int] = {name: 1 << min(number, LAST_BIT) for name, number in self.index.items()}
@@ -140,42 +145,45 @@ class _Body:
                 break
 
     def _collect(self, node: ast.AST, everything: int) -> None:
-        stack: list[ast.AST] = list(node.body) if isinstance(node, ast.Module) else list(getattr(node, "body", ()))
         if isinstance(node, _FUNCTION):
             for argument in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]:
                 if argument.annotation is not None and (kind := _plain(argument.annotation)):
                     self.types[argument.arg] = "inst:" + kind
-        stack.reverse()
+        stack: list[ast.AST] = list(reversed(getattr(node, "body", [])))
         while stack:
             one = stack.pop()
             if isinstance(one, ast.Import | ast.ImportFrom):
-                names, _ = _imports(one, self.module, self.package)
-                self.types.update(names)
+                self.types.update(_imports(one, self.module, self.package)[0])
                 continue
-            if isinstance(one, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                if isinstance(node, ast.Module) and not isinstance(one, ast.Lambda):
+            if isinstance(one, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                if isinstance(node, ast.Module):
                     continue  # they are functions of their own
-                if not isinstance(one, ast.ClassDef):
-                    for argument in [*one.args.posonlyargs, *one.args.args, *one.args.kwonlyargs]:
-                        self.masks.setdefault(argument.arg, everything)
-            elif isinstance(one, ast.Assign):
-                for target in one.targets:
-                    self._assign(target, one.value)
-            elif isinstance(one, ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
-                if one.value is not None:
-                    self._assign(one.target, one.value)
-            elif isinstance(one, ast.For | ast.AsyncFor | ast.comprehension):
-                self._flow(one.target, one.iter)
-            elif isinstance(one, ast.With | ast.AsyncWith):
-                for item in one.items:
-                    if item.optional_vars is not None:
-                        self._assign(item.optional_vars, item.context_expr)
+            if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                for argument in [*one.args.posonlyargs, *one.args.args, *one.args.kwonlyargs]:
+                    self.masks.setdefault(argument.arg, everything)
+            elif isinstance(one, ast.Call):
+                self.calls.append(one)
             elif isinstance(one, ast.Return):
                 if isinstance(one.value, ast.Tuple) and one.value.elts:
                     self.returned.append(dotted(one.value.elts[0]))
-            elif isinstance(one, ast.Call):
-                self.calls.append(one)
+            else:
+                self._bound(one)
             stack.extend(reversed(list(ast.iter_child_nodes(one))))
+
+    def _bound(self, node: ast.AST) -> None:
+        """Note what a statement or comprehension binds names to."""
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._assign(target, node.value)
+        elif isinstance(node, ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
+            if node.value is not None:
+                self._assign(node.target, node.value)
+        elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+            self._flow(node.target, node.iter)
+        elif isinstance(node, ast.With | ast.AsyncWith):
+            for item in node.items:
+                if item.optional_vars is not None:
+                    self._assign(item.optional_vars, item.context_expr)
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
         self._flow(target, value)
@@ -231,7 +239,9 @@ class _Body:
                 return f"self.{rest}" if rest else "self"
             known = self.types.get(root, "")
             if known.startswith("inst:"):
-                return f"{known}|{rest}" if rest else (f"param:{self.index[root]}" if root in self.index else "")
+                return (
+                    f"{known}|{rest}" if rest else (f"param:{self.index[root]}" if root in self.index else "")
+                )
             if root in self.index:
                 return f"any|{rest}" if rest else f"param:{self.index[root]}"
             if known or root not in self.masks:
@@ -282,7 +292,9 @@ class _Body:
 def _plain(node: ast.expr) -> str:
     """The one class that an annotation names: `Path`, `"Path"`, `Path | None`, `Optional[Path]`; "" otherwise."""
     if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) and node.value.replace(".", "").isidentifier() else ""
+        return (
+            node.value if isinstance(node.value, str) and node.value.replace(".", "").isidentifier() else ""
+        )
     if isinstance(node, ast.BinOp):
         return _plain(node.left)
     if isinstance(node, ast.Subscript):
@@ -359,11 +371,19 @@ class _Reader:
         for function in self.functions[before:]:
             for name, kind in self._attributes.pop(function.qual, {}).items():
                 attributes.setdefault(name, kind)
-        bases = tuple(name for base in node.bases if (name := dotted(base.value if isinstance(base, ast.Subscript) else base)))
+        bases = tuple(
+            name
+            for base in node.bases
+            if (name := dotted(base.value if isinstance(base, ast.Subscript) else base))
+        )
         meta = next((dotted(word.value) for word in node.keywords if word.arg == "metaclass"), "")
         exported = ""
         for decorator in node.decorator_list:
-            if isinstance(decorator, ast.Call) and decorator.args and dotted(decorator.func).endswith("set_module"):
+            if (
+                isinstance(decorator, ast.Call)
+                and decorator.args
+                and dotted(decorator.func).endswith("set_module")
+            ):
                 exported = getattr(decorator.args[0], "value", "") or ""
         self.classes.append(Class(qual, bases, meta, tuple(sorted(attributes.items())), str(exported)))
 
@@ -375,19 +395,25 @@ class _Reader:
         params = [one.arg for one in [*given.posonlyargs, *given.args]]
         bound = 0
         if prefix:
-            bound = 2 if "staticmethod" in marks else 3 if "classmethod" in marks or node.name == "__new__" else 1
+            bound = (
+                2 if "staticmethod" in marks else 3 if "classmethod" in marks or node.name == "__new__" else 1
+            )
         # NOTE: a method's first parameter is called self here whatever the source calls it.
         if bound == 1 and params and params[0] != "self":
             node = _Renamed(params[0]).visit(node)
         if bound in (1, 3) and params:
             params[0] = "self" if bound == 1 else params[0]
         params += [one.arg for one in given.kwonlyargs]
-        params += ["*" + one.arg for one in (given.vararg,) if one] + ["**" + one.arg for one in (given.kwarg,) if one]
+        params += ["*" + one.arg for one in (given.vararg,) if one] + [
+            "**" + one.arg for one in (given.kwarg,) if one
+        ]
         body = _Body(node, [name.lstrip("*") for name in params], (self.name, self.package))
         calls = tuple(dict.fromkeys(call for one in body.calls if (call := body.read(one))))
         qual = prefix + node.name
         self._attributes[qual] = body.attributes
-        reduces = node.name.lstrip("_").startswith("reduce")  # __reduce__, __reduce_ex__ and what they hand on to
+        reduces = node.name.lstrip("_").startswith(
+            "reduce"
+        )  # __reduce__, __reduce_ex__ and what they hand on to
         annotations: tuple[str, ...] = ()
         if self.stub:
             every = [*given.posonlyargs, *given.args, *given.kwonlyargs]
@@ -411,10 +437,8 @@ class _Reader:
         top = _Body(tree, [], (self.name, self.package))
         calls = tuple(dict.fromkeys(call for one in top.calls if (call := top.read(one))))
         self.functions.append(Function("<module>", (), 0, calls))
-        reducers = []
-        for one in ast.walk(tree):
-            if isinstance(one, ast.Call) and len(one.args) > 1 and dotted(one.func).endswith(_REGISTRARS):
-                reducers.append(dotted(one.args[1]))
+        calls_made = (one for one in ast.walk(tree) if isinstance(one, ast.Call) and len(one.args) > 1)
+        reducers = [dotted(one.args[1]) for one in calls_made if dotted(one.func).endswith(_REGISTRARS)]
         return Module(
             self.name,
             self.package,
@@ -435,7 +459,7 @@ class _Renamed(ast.NodeTransformer):
     def __init__(self, name: str):
         self._name = name
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 - ast's own name for it
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         if node.id == self._name:
             node.id = "self"
         return node

@@ -13,13 +13,31 @@ from tools.mine.solver import Library, Reached, World
 __all__ = ["ReleaseRoles", "roles_of"]
 
 #: Run for an object that is made by NEWOBJ and BUILD, or merely by being there.
-_ALWAYS = ("__new__", "__setstate__", "__getattr__", "__getattribute__", "__setattr__", "__del__", "__hash__", "__eq__")
+_ALWAYS = (
+    "__new__",
+    "__setstate__",
+    "__getattr__",
+    "__getattribute__",
+    "__setattr__",
+    "__del__",
+    "__hash__",
+    "__eq__",
+)
 #: Run by SETITEM(S), APPEND(S) and ADDITEMS.
 _ITEMS = ("__setitem__", "append", "extend", "add")
 #: Run only when the class itself is called.
 _CALLED = ("__init__", "__post_init__", "__attrs_post_init__", "__attrs_pre_init__")
 #: What an object does as soon as somebody looks at it. Code, processes and pickles have no place there.
-_LOOKED_AT = ("__repr__", "__str__", "__len__", "__bool__", "__iter__", "__next__", "__getitem__", "__contains__")
+_LOOKED_AT = (
+    "__repr__",
+    "__str__",
+    "__len__",
+    "__bool__",
+    "__iter__",
+    "__next__",
+    "__getitem__",
+    "__contains__",
+)
 _NEVER_WHEN_LOOKED_AT = frozenset({Effect.PROCESS, Effect.CODE, Effect.NATIVE, Effect.UNPICKLE})
 
 _WORST_FIRST = [
@@ -35,6 +53,11 @@ _COMPUTED = frozenset(
     Generator memory_format layout _int _float _bool _complex _size _dtype _layout Scalar ndarray ArrayLike NDArray Size
     DeviceLikeType Device self torch np typing Any number builtins types ellipsis EllipsisType qscheme""".split()
 )
+#: A compiled class that has one of these was made to be pickled. What others do with arguments cannot be told.
+_PICKLED = frozenset(
+    "__reduce__ __reduce_ex__ __getstate__ __setstate__ __getnewargs__ __pyx_unpickle".split()
+)
+_REWRITES = frozenset("numpy scipy pandas torch jax pyarrow xarray polars".split())
 _CLASS_PARAMS = frozenset("cls klass type subtype new_type __pyx_type wrapper_cls typ new_class".split())
 _VALUE_TYPES = ("dtype", "layout", "memory_format", "qscheme", "_UFunc", "ufunc")
 
@@ -42,7 +65,9 @@ ReleaseRoles = dict[str, dict[str, Role]]
 
 
 class _Judge:
-    def __init__(self, world: World, library: Library, label: str, natives: Mapping[str, Native], construct: bool):
+    def __init__(
+        self, world: World, library: Library, label: str, natives: Mapping[str, Native], construct: bool
+    ):
         self._world, self._library, self._label = world, library, label
         self._natives = natives
         self._construct = construct
@@ -94,7 +119,10 @@ class _Judge:
         function = held[0]
         shift = 1 if function.bound in (1, 3) else 0
         wanted: list[str] = []
-        calls = effects.get(Effect.CALLS, Reached(0, 0, "")).mask | effects.get(Effect.REFLECT, Reached(0, 0, "")).mask
+        calls = (
+            effects.get(Effect.CALLS, Reached(0, 0, "")).mask
+            | effects.get(Effect.REFLECT, Reached(0, 0, "")).mask
+        )
         nested = effects.get(Effect.UNPICKLE, Reached(0, 0, "")).mask
         for number, param in enumerate(function.params):
             bit = 1 << min(number, LAST_BIT)
@@ -151,10 +179,10 @@ class _Judge:
 
     def _judge_class(self, name: str) -> Role | None:
         setters = tuple(
-            function.qual.rpartition(".")[2]
+            one
             for base in self._world.bases(name)
-            if (library := self._world.library(base))
-            for function in self._setters(library, base)
+            if (held := self._world.library(base))
+            for one in held.setters.get(base, ())
         )
         if (harm := self._harm(name, _ALWAYS)) is not None:
             return self._gadget(*harm)
@@ -175,17 +203,6 @@ class _Judge:
             limits.append("noitems")
         return Role(RoleKind.CONSTRUCT, ",".join(limits), "", "", self._label)
 
-    def _setters(self, library: Library, base: str) -> Iterator[Function]:
-        held = library.classes.get(base)
-        if held is not None:
-            prefix = held[0].qual + "."
-            for function in self._properties(library, held[1]):
-                if function.qual.startswith(prefix) and function.qual.count(".") == prefix.count("."):
-                    yield function
-
-    def _properties(self, library: Library, module: str) -> tuple[Function, ...]:
-        return tuple(function for function in library.modules[module].functions if function.setter)
-
     def _calls_argument(self, name: str) -> bool:
         """Whether making an instance by a call runs what an argument is."""
         method = self._world.method(name, "__init__")
@@ -200,8 +217,8 @@ class _Judge:
         for name in sorted(self._reducers()):
             role = self.reducer(name)
             if role is not None:
-                module = library.home[name]
-                self._put(module, name[len(module) + 1 :], role)
+                home = library.home[name]
+                self._put(home, name[len(home) + 1 :], role)
         for module in library.modules.values():
             self._defined(module)
         for native in self._natives.values():
@@ -243,6 +260,12 @@ class _Judge:
             self._put(module.name, one.qual, role)
             if one.exported:
                 self._put(one.exported, one.qual, role)
+        self._stubbed(module)
+        if module.name in self._library.stubs:
+            self._stubbed(self._library.stubs[module.name])
+
+    def _stubbed(self, module: Module) -> None:
+        """Values that a stub declares by their type: dtypes, layouts, ufuncs."""
         for name, annotation in module.typed if self._construct else ():
             if annotation.removeprefix("typing.").removeprefix("Final[").startswith(_VALUE_TYPES):
                 self._put(module.name, name, Role(RoleKind.VALUE, "", "", "", self._label))
@@ -256,9 +279,15 @@ class _Judge:
         if not self._construct or native.telling:
             return
         for name, methods in native.classes:
+            if _PICKLED.isdisjoint(methods):
+                continue
             self._put(native.name, name, Role(RoleKind.CONSTRUCT, "", "", "", self._label))
-            if "__reduce_cython__" in methods and "." not in name:
-                self._put(native.name, f"__pyx_unpickle_{name}", Role(RoleKind.FUNCTION, "class@0", "", "", self._label))
+            if "__pyx_unpickle" in methods:
+                self._put(
+                    native.name,
+                    f"__pyx_unpickle_{name}",
+                    Role(RoleKind.FUNCTION, "class@0", "", "", self._label),
+                )
 
     def _exported(self, module: Module) -> None:
         names = list(module.names)
@@ -272,14 +301,29 @@ class _Judge:
             if kind == "function":
                 role = self.reducer_or_function(target)
             elif kind == "class":
-                role = self._foreign(target) if target not in self._library.classes else self._of_class(target)
+                role = (
+                    self._foreign(target) if target not in self._library.classes else self._of_class(target)
+                )
             elif kind == "outside" and primitive(target):
                 role = self._gadget(target, primitive(target)[0])  # type: ignore[index]
+            elif kind == "outside":
+                origin, _, last = target.rpartition(".")
+                role = self.roles.get(origin, {}).get(last) if origin in self._natives else None
             if role is None:
                 role = self._typed(module, name)
-            if role is None or (role.kind is not RoleKind.GADGET and not (self._construct and module.package)):
+            if role is None or (role.kind is not RoleKind.GADGET and not self._renamed(module)):
                 continue
             self._put(module.name, name, role)
+
+    def _renamed(self, module: Module) -> bool:
+        """Whether pickles may name what `module` only passes on. They name the module where a class or function says it
+        is from, which is the defining one unless the library rewrites it, as numpy and its like do for public names."""
+        return (
+            self._construct
+            and module.package
+            and module.name.count(".") < 2
+            and self._label.split()[0] in _REWRITES
+        )
 
     def _typed(self, module: Module, name: str) -> Role | None:
         """The role of a dtype, layout or ufunc that a package takes over from its stubs."""
@@ -326,7 +370,12 @@ class _Judge:
 def _called(calls: tuple[Call, ...], number: int, shift: int) -> str:
     """The predicate of a parameter that is called: with the tuple in another parameter, or with anything."""
     for call in calls:
-        if call.target == f"param:{number}" and call.star and not call.star & (call.star - 1) and not call.args:
+        if (
+            call.target == f"param:{number}"
+            and call.star
+            and not call.star & (call.star - 1)
+            and not call.args
+        ):
             return f"call@{number - shift}:{call.star.bit_length() - 1 - shift}"
     return f"make@{number - shift}"
 
@@ -336,7 +385,9 @@ def _computes(function: Function) -> bool:
     if len(function.annotations) != len([name for name in function.params if not name.startswith("*")]):
         return False
     for annotation in function.annotations:
-        words = "".join(letter if letter.isidentifier() or letter.isdigit() else " " for letter in annotation).split()
+        words = "".join(
+            letter if letter.isidentifier() or letter.isdigit() else " " for letter in annotation
+        ).split()
         if not all(word in _COMPUTED or word.isdigit() for word in words):
             return False
     return bool(function.annotations)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from eightysix.scan.index.role import Role
-from eightysix.scan.index.table import Directory, Header
+from eightysix.scan.index.tables import Directory, Header
 from tools.mine.judge import ReleaseRoles
 
 __all__ = ["pack", "worse", "write"]
@@ -19,8 +19,11 @@ _PART = 40_000
 
 
 def pack(roles: ReleaseRoles) -> bytes:
-    """One table, as eightysix.scan.index.table reads it."""
-    every = sorted({role for names in roles.values() for role in names.values()}, key=lambda role: msgspec.structs.astuple(role))
+    """One table, as eightysix.scan.index.tables reads it."""
+    every = sorted(
+        {role for names in roles.values() for role in names.values()},
+        key=msgspec.structs.astuple,
+    )
     numbers = {role: number for number, role in enumerate(every)}
     parts: list[tuple[str, int, int]] = []
     body = b""

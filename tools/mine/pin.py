@@ -39,8 +39,26 @@ def _ask(name: str, version: str, before: str) -> dict[str, Any] | None:
     """What pip would take for `name` at `version` ("" is the newest), tried on one platform after another."""
     requirement = f"{name}=={version}" if version else name
     for python, platforms in _TARGETS:
-        command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet"]
-        command += ["--only-binary", ":all:", "--target", "unused", "--report", "-", "--python-version", python]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--dry-run",
+            "--ignore-installed",
+            "--no-deps",
+            "--quiet",
+        ]
+        command += [
+            "--only-binary",
+            ":all:",
+            "--target",
+            "unused",
+            "--report",
+            "-",
+            "--python-version",
+            python,
+        ]
         command += ["--uploaded-prior-to", before, *(f"--platform={each}" for each in platforms), requirement]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
@@ -68,10 +86,14 @@ def main() -> int:
     if before > latest.date().isoformat():
         parser.error(f"--before {before}: a release must have been public for {LEAST_AGE} days")
     groups = tomllib.loads(WANTED.read_text())
-    asked = [(group, name, version) for group, names in groups.items() for name in names for version in names[name]]
+    asked = [
+        (group, name, version) for group, names in groups.items() for name in names for version in names[name]
+    ]
     with ThreadPoolExecutor(options.jobs) as pool:
         found = list(pool.map(lambda one: _ask(one[1], one[2], before), asked))
-    lines = ["# Written by tools/mine/pin.py from wanted.toml. Every file was on the index before the date below.\n"]
+    lines = [
+        "# Written by tools/mine/pin.py from wanted.toml. Every file was on the index before the date below.\n"
+    ]
     lines.append(f'before = "{before}"\n')
     for (group, _, _), pin in zip(asked, found, strict=True):
         if pin is not None:

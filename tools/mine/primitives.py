@@ -42,7 +42,7 @@ CONSTANT_IS_HARMLESS = frozenset(
 
 
 def _table(effect: Effect, position: int | None, names: str) -> dict[str, tuple[Effect, int | None]]:
-    return {name: (effect, position) for name in names.split()}
+    return dict.fromkeys(names.split(), (effect, position))
 
 
 #: Dotted name -> effect, and the argument that says what is done (None: any of them). A class stands for making one.
@@ -64,7 +64,8 @@ PRIMITIVES: dict[str, tuple[Effect, int | None]] = {
     **_table(Effect.NATIVE, 0, """
         _imp.create_dynamic _imp.load_dynamic _imp.exec_dynamic _ctypes.dlopen _ctypes.LoadLibrary _ctypes.dlsym
         _ctypes.call_function _ctypes.call_cdeclfunction _ctypes.PyObj_FromPtr _ctypes.Py_INCREF _ctypes.Py_DECREF
-        _ctypes.CFuncPtr _ctypes.memmove_addr _ctypes._string_at_addr _ctypes._cast_addr _cffi_backend.load_library nt.add_dll_directory
+        _ctypes.CFuncPtr _ctypes.memmove_addr _ctypes._string_at_addr _ctypes._cast_addr _cffi_backend.load_library
+        nt.add_dll_directory
         nt._add_dll_directory"""),
     **_table(Effect.UNPICKLE, 0, """
         _pickle.load _pickle.loads _pickle.Unpickler cPickle.load cPickle.loads cPickle.Unpickler marshal.load
@@ -124,7 +125,11 @@ for _name in ("builtins.setattr", "builtins.delattr"):
 METHODS: dict[str, tuple[Effect, int | None]] = {
     **_table(Effect.CODE, None, "exec_module run_cell run_line_magic runcode runsource"),
     **_table(Effect.IMPORT, None, "load_module import_module"),
-    **_table(Effect.PROCESS, None, "fork_exec create_subprocess_exec create_subprocess_shell check_output getoutput"),
+    **_table(
+        Effect.PROCESS,
+        None,
+        "fork_exec create_subprocess_exec create_subprocess_shell check_output getoutput",
+    ),
     **_table(Effect.NATIVE, None, "LoadLibrary dlopen load_library"),
     **_table(Effect.WRITE, None, "write_text write_bytes extractall symlink_to hardlink_to"),
     **_table(Effect.DELETE, None, "unlink rmtree rmdir"),

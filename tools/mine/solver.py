@@ -15,12 +15,15 @@ from tools.mine.facts import Call, Class, Function, Module
 from tools.mine.frontend import LAST_BIT
 from tools.mine.primitives import CONSTANT_IS_HARMLESS, METHODS, Effect, primitive
 
-__all__ = ["Library", "Reached", "World"]
+__all__ = ["SHARED", "Library", "Reached", "World"]
 
 #: Levels of calls between a function and the primitive. Measured on the standard library, torch and pandas: all known
 #: gadgets lie within 7; deeper paths are mostly mistakes of resolution.
 DEEPEST = 9
-_HOPS = 12
+_HOPS = 16
+_FEW = 3
+#: Levels that libraries share with others: google.cloud.storage has two.
+SHARED = 3
 
 #: Read by a person: these reach a primitive only on paths that a caller cannot take to anything of its own.
 REVIEWED = frozenset(
@@ -81,17 +84,26 @@ class Reached(NamedTuple):
 
 
 class Library:
-    """The modules of one release, and what its functions reach once solved."""
+    """The modules of one release, and what its functions reach once solved.
 
-    def __init__(self, modules: Iterable[Module]):
+    `guess` also follows a call on an object of unknown class, where at most three classes of the library have a method of
+    that name. It finds more, some of it wrong: for libraries of which only gadgets are told.
+    """
+
+    def __init__(self, modules: Iterable[Module], *, guess: bool = False):
+        self.guess = guess
         self.modules: dict[str, Module] = {}
         self.functions: dict[str, list[Function]] = {}
         self.classes: dict[str, tuple[Class, str]] = {}
         self.home: dict[str, str] = {}  # function or class -> its module
+        self.stubs: dict[
+            str, Module
+        ] = {}  # beside a source: only for names that the source makes at run time
         for module in modules:
             held = self.modules.get(module.name)
-            if held is not None and module.stub and not held.stub:
-                continue  # a stub beside its source says nothing more
+            if held is not None and module.stub is not held.stub:
+                self.stubs[module.name] = module if module.stub else held
+                module = held if module.stub else module
             self.modules[module.name] = module
         for module in self.modules.values():
             for function in module.functions:
@@ -103,6 +115,27 @@ class Library:
                 self.classes.setdefault(name, (one, module.name))
                 self.home[name] = module.name
         self.reached: dict[str, dict[Effect, Reached]] = {}
+        self.named: dict[str, list[str]] = {}  # method name -> methods
+        self.setters: dict[str, list[str]] = {}  # class -> names of its properties that can be set
+        for name, functions in self.functions.items():
+            owner, _, last = name.rpartition(".")
+            if functions[0].bound:
+                self.named.setdefault(last, []).append(name)
+                if any(function.setter for function in functions):
+                    self.setters.setdefault(owner, []).append(last)
+
+    def tops(self) -> set[str]:
+        """What the library's names begin with: its top-level modules, or its parts of a package without a file of its own
+        (`google.cloud.storage`), which several libraries share."""
+        found = set()
+        for name in self.modules:
+            parts = name.split(".")
+            for number in range(1, min(len(parts), SHARED + 1) + 1):
+                head = ".".join(parts[:number])
+                if head in self.modules:
+                    found.add(head)
+                    break
+        return found
 
 
 class World:
@@ -115,15 +148,21 @@ class World:
 
     def add(self, library: Library) -> None:
         """Take `library` in and solve it. One that has the same top-level names replaces the earlier one."""
-        for name in library.modules:
-            self._tops[name.split(".")[0]] = library
+        for top in library.tops():
+            self._tops[top] = library
         self._found.clear()
         self._bases.clear()
         self._solve(library)
 
     def library(self, name: str) -> Library | None:
-        """The library that has the top-level package of `name`."""
-        return self._tops.get(name.split(".")[0])
+        """The library that has the top-level package of `name`, or its part of a package that several share."""
+        first, _, rest = name.partition(".")
+        found = self._tops.get(first)
+        while found is None and rest and first.count(".") < SHARED:
+            step, _, rest = rest.partition(".")
+            first = f"{first}.{step}"
+            found = self._tops.get(first)
+        return found
 
     # --- names ---------------------------------------------------------------------------------------------------
 
@@ -131,8 +170,11 @@ class World:
         """What an absolute dotted name is: ("function" | "class" | "module" | "object" | "outside", its own name)."""
         found = self._found.get(name)
         if found is None:
-            found = self._find(name, hops) if hops < _HOPS else ("outside", name)
-            self._found[name] = found
+            self._found[name] = "outside", name  # modules that import all of each other end here
+            if hops < _HOPS and name.count(".") < _HOPS:
+                found = self._found[name] = self._find(name, hops)
+            else:
+                found = "outside", name
         return found
 
     def _find(self, name: str, hops: int) -> tuple[str, str]:
@@ -154,7 +196,8 @@ class World:
 
     def _inside(self, module: Module, rest: str, name: str, hops: int) -> tuple[str, str]:
         first, _, tail = rest.partition(".")
-        if tail and f"{module.name}.{first}" in self._tops[module.name.split(".")[0]].classes:
+        library = self.library(module.name)
+        if tail and library is not None and f"{module.name}.{first}" in library.classes:
             return self._member(f"{module.name}.{first}", tail, name)
         bound = module.names.get(first)
         if bound is not None:
@@ -170,19 +213,29 @@ class World:
                 return self._member(target, tail, name)
             return self.find(f"{target}.{tail}", hops + 1)
         for star in module.stars:
-            if star == module.name:
+            if star == module.name or not self._public(star, first):
                 continue
             found = self.find(f"{star}.{rest}", hops + 1)
             if found[0] != "outside" or primitive(f"{star}.{rest}"):
                 return found
         return "outside", name
 
+    def _public(self, module: str, name: str) -> bool:
+        """Whether `from module import *` takes `name`."""
+        library = self.library(module)
+        known = library.modules.get(module) if library else None
+        if known is None:
+            return not name.startswith("_")
+        return name in known.public if known.public else not name.startswith("_")
+
     def _member(self, owner: str, tail: str, name: str) -> tuple[str, str]:
         first, _, rest = tail.partition(".")
         if rest:
             library = self.library(owner)
             inner = f"{owner}.{first}"
-            return self._member(inner, rest, name) if library and inner in library.classes else ("outside", name)
+            return (
+                self._member(inner, rest, name) if library and inner in library.classes else ("outside", name)
+            )
         found = self.method(owner, first)
         return ("function", found) if found else ("outside", name)
 
@@ -191,7 +244,7 @@ class World:
         if name.startswith("="):
             return self.find(name[1:], hops)
         library = self.library(module)
-        first = name.split(".")[0]
+        first, _, _ = name.partition(".")
         if library is not None and module in library.modules:
             known = library.modules[module]
             local = f"{module}.{name}"
@@ -202,6 +255,8 @@ class World:
             if first in known.names or f"{module}.{first}" in library.classes:
                 return self._inside(known, name, local, hops + 1) if hops < _HOPS else ("outside", local)
             for star in known.stars:
+                if not self._public(star, first):
+                    continue
                 found = self.find(f"{star}.{name}", hops + 1)
                 if found[0] != "outside" or primitive(f"{star}.{name}"):
                     return found
@@ -233,7 +288,9 @@ class World:
             if library is not None and full in library.functions:
                 return full
             if library is not None and base in library.classes:
-                alias = library.modules[library.classes[base][1]].names.get(f"{library.classes[base][0].qual}.{name}")
+                alias = library.modules[library.classes[base][1]].names.get(
+                    f"{library.classes[base][0].qual}.{name}"
+                )
                 if alias and not alias.startswith("inst:"):
                     kind, target = self.resolve(library.classes[base][1], alias)
                     if kind == "function":
@@ -256,7 +313,9 @@ class World:
             if kind in ("class", "object"):
                 found = self._through(made, method)
                 return [(found, 1)] if found else []
-            return [(f"{made}.{method}", 1)] if primitive(f"{made}.{method}") else []
+            if primitive(f"{made}.{method}"):
+                return [(f"{made}.{method}", 1)]
+            return self._guessed(module, method)
         if "|" in target or ":" in target:
             return []
         kind, made = self.resolve(module, target)
@@ -271,13 +330,17 @@ class World:
             return [(found, 1)] if found else []
         return [(made, 0)]
 
+    def _guessed(self, module: str, method: str) -> list[tuple[str, int]]:
+        library = self.library(module)
+        found = library.named.get(method, ()) if library is not None and library.guess else ()
+        return [(one, 1) for one in found] if len(found) <= _FEW else []
+
     def making(self, name: str) -> list[tuple[str, int]]:
         """What making an instance of class `name` runs."""
-        found = [(one, 2) for part in ("__new__", "__init__", "__post_init__") if (one := self.method(name, part))]
-        for base in self.bases(name):
-            if primitive(base):
-                found.append((base, 0))
-        return found
+        found = [
+            (one, 2) for part in ("__new__", "__init__", "__post_init__") if (one := self.method(name, part))
+        ]
+        return found + [(base, 0) for base in self.bases(name) if primitive(base)]
 
     def _own(self, owner: str, function: Function, marker: str, rest: str) -> list[tuple[str, int]]:
         if marker == "super":
@@ -315,37 +378,46 @@ class World:
     # --- flow ----------------------------------------------------------------------------------------------------
 
     def _solve(self, library: Library) -> None:
-        callers: dict[str, list[tuple[str, Function, Call, int]]] = {}
+        callers: dict[str, list[tuple[str, Call, int]]] = {}
         queue: deque[str] = deque()
         for name, functions in library.functions.items():
-            module = library.home[name]
+            owner = name.rpartition(".")[0]
             for function in functions:
-                owner = name.rpartition(".")[0] if function.bound else ""
-                if owner and owner not in library.classes:
-                    owner = ""
+                own = owner if function.bound and owner in library.classes else ""
                 for call in function.calls:
-                    if self._direct(library, name, call):
+                    if self._begin(library, name, own, function, call, callers):
                         queue.append(name)
-                    for callee, layout in self.callees(module, owner, function, call):
-                        if callee in REVIEWED:
-                            continue
-                        if self._primitive(library, name, callee, call):
-                            queue.append(name)
-                            continue
-                        other = self.library(callee)
-                        if other is library:
-                            callers.setdefault(callee, []).append((name, function, call, layout))
-                        elif other is not None and callee in other.reached:
-                            if self._flow(library, name, callee, other, call, layout):
-                                queue.append(name)
         waiting = set(queue)
         while queue:
             callee = queue.popleft()
             waiting.discard(callee)
-            for name, _, call, layout in callers.get(callee, ()):
-                if name != callee and self._flow(library, name, callee, library, call, layout) and name not in waiting:
+            for name, call, layout in callers.get(callee, ()):
+                if (
+                    name != callee
+                    and self._flow(library, name, callee, library, call, layout)
+                    and name not in waiting
+                ):
                     waiting.add(name)
                     queue.append(name)
+
+    def _begin(
+        self, library: Library, name: str, owner: str, function: Function, call: Call,
+        callers: dict[str, list[tuple[str, Call, int]]],
+    ) -> bool:  # fmt: skip
+        """Note a call's edges into the same library, and the effects that it has by itself; whether there are any."""
+        callees = self.callees(library.home[name], owner, function, call)
+        new = not callees and self._direct(library, name, call)
+        for callee, layout in callees:
+            other = self.library(callee)
+            if callee in REVIEWED:
+                continue
+            if primitive(callee) is not None:
+                new |= self._primitive(library, name, callee, call)
+            elif other is library:
+                callers.setdefault(callee, []).append((name, call, layout))
+            elif other is not None and callee in other.reached:
+                new |= self._flow(library, name, callee, other, call, layout)
+        return new
 
     def _note(self, library: Library, name: str, effect: Effect, mask: int, depth: int, via: str) -> bool:
         if not mask and effect in CONSTANT_IS_HARMLESS:
@@ -355,7 +427,9 @@ class World:
             library.reached[name][effect] = Reached(mask, depth, via)
             return True
         if held.mask | mask != held.mask:
-            library.reached[name][effect] = Reached(held.mask | mask, held.depth, held.via if held.mask else via)
+            library.reached[name][effect] = Reached(
+                held.mask | mask, held.depth, held.via if held.mask else via
+            )
             return True
         return False
 
@@ -368,9 +442,10 @@ class World:
             return self._note(library, name, Effect.CALLS, call.receiver, 1, "")
         if target == "attr:":
             return self._note(library, name, Effect.REFLECT, call.receiver, 1, "")
-        if target.startswith("any|"):
-            method = target.rpartition(".")[2].rpartition("|")[2]
-            effect, _ = METHODS[method]
+        if "|" in target:
+            effect = METHODS.get(target.rpartition("|")[2].rpartition(".")[2], (None, None))[0]
+            if effect is None:
+                return False
             everything = call.receiver | call.star
             for mask in (*call.args, *(mask for _, mask in call.named)):
                 everything |= mask
@@ -394,7 +469,9 @@ class World:
             effect = Effect.WRITE
         return self._note(library, name, effect, mask, 1, callee)
 
-    def _flow(self, library: Library, name: str, callee: str, origin: Library, call: Call, layout: int) -> bool:
+    def _flow(
+        self, library: Library, name: str, callee: str, origin: Library, call: Call, layout: int
+    ) -> bool:
         """Hand the callee's effects to its caller; whether that told anything new."""
         new = False
         effects = origin.reached.get(callee)

@@ -38,8 +38,8 @@ def _named(path: str) -> tuple[str, bool, str] | None:
     return ".".join(parts), False, kind
 
 
-def wheel(path: Path, tests: bool = False) -> Iterator[Source]:
-    """Modules of a wheel; those of test suites only if asked for."""
+def wheel(path: Path, wanted: tuple[str, ...]) -> Iterator[Source]:
+    """Modules of a wheel that are of a `wanted` kind, without test suites."""
     with zipfile.ZipFile(path) as archive:
         for info in sorted(archive.infolist(), key=lambda one: one.filename):
             inner = info.filename
@@ -48,7 +48,7 @@ def wheel(path: Path, tests: bool = False) -> Iterator[Source]:
             named = _named(inner)
             if named is None or not named[0]:
                 continue
-            if not tests and not _TESTS.isdisjoint(named[0].split(".")[1:]):
+            if named[2] not in wanted or not _TESTS.isdisjoint(named[0].split(".")[1:]):
                 continue
             if named[2] != "native" and info.file_size > _MOST_BYTES:
                 continue

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from eightysix.scan.index.role import PREDICATES, Role, RoleKind, predicates
-from eightysix.scan.index.table import directory, table
+from eightysix.scan.index.role import PREDICATES, Role, RoleKind, is_inert_source, predicates
+from eightysix.scan.index.tables import directory, table
 
-__all__ = ["PREDICATES", "Role", "RoleKind", "index_version", "predicates", "role", "torchscript_role"]
+__all__ = [
+    "PREDICATES",
+    "Role",
+    "RoleKind",
+    "index_version",
+    "is_inert_source",
+    "predicates",
+    "role",
+    "torchscript_role",
+]
 
 #: No importable name of any indexed library is longer than 120; what is longer is not one.
 _LONGEST = 400
 _REMEMBERED = 16384
+_SHARED = 3
 
 _UNKNOWN = Role(RoleKind.UNKNOWN)
 _NO_NAME = Role(RoleKind.DENIED, effect="is no name that a Python import could have")
@@ -46,20 +56,45 @@ def role(module: str, name: str) -> Role:
     known = directory()
     if top in known.standard:
         return table("python").find(module, name) or _STANDARD
-    distribution = known.tops.get(top)
+    distribution = _distribution(known.tops, module)
     if distribution is None:
         return _inner(name) or _UNKNOWN
     found = table(distribution).find(module, name)
     if found is not None:
         return found
     if "." in name or _dunder(name):
-        return _INSIDE
+        return _member(distribution, module, name) or _INSIDE
     newest = known.releases[distribution][-1][0]
     return Role(RoleKind.UNKNOWN, library=f"{distribution} {newest}")
 
 
+def _distribution(tops: dict[str, str], module: str) -> str | None:
+    """The table for `module`, by the first of its parts, or by up to four: google.cloud.storage shares two with others."""
+    end = 0
+    for _ in range(_SHARED + 1):
+        end = module.find(".", end + 1)
+        found = tops.get(module if end < 0 else module[:end])
+        if found is not None or end < 0:
+            return found
+    return None
+
+
 def _dunder(part: str) -> bool:
     return part.startswith("__") and part.endswith("__")
+
+
+def _member(distribution: str, module: str, name: str) -> Role | None:
+    """VALUE for a plain member of a class that may be made: what does harm there is in the index by its own name, or by
+    that of a base. The effect says that nobody looked at it, so it is no callable for anything else."""
+    owner, _, last = name.rpartition(".")
+    found = table(distribution).find(module, owner) if owner and not _dunder(last) else None
+    if found is None or found.kind is not RoleKind.CONSTRUCT:
+        return None
+    return Role(
+        RoleKind.VALUE,
+        effect="is a member of a class that was not looked at by itself",
+        library=found.library,
+    )
 
 
 def _inner(name: str) -> Role | None:

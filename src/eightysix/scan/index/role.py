@@ -12,6 +12,8 @@ CONSTRUCT, about how the class is used:
   because its methods for these act on what they are given.
 - `factory@N`: argument N is None, missing, or a reference to a class that may be made without conditions.
 - `dtype`: the first argument is a constant text, a constant tuple or list of such, or a class of this library.
+- `source@KEY`: the class runs the text that its state has under KEY when the state is set. That text is missing, or
+  source of nothing but functions whose default values are constants: see `is_inert_source`.
 
 FUNCTION, about the arguments of the call:
 
@@ -27,19 +29,21 @@ FUNCTION, about the arguments of the call:
 - `text`: every argument is a constant text or number.
 - `encode`: argument 0 is text, argument 1 is missing or one of `latin1`, `latin-1`, `iso-8859-1`, `ascii`, `utf-8`.
 - `singleton@N`: argument N is the constant None, Ellipsis or NotImplemented, and the only one.
-- `member@N:M`: argument N is a reference with role CONSTRUCT, argument M a constant text without `__` at its ends, there is
-  no third, and the role of `qualname.text` is not GADGET. What comes out is data: a call of it is not allowed.
-- `defer@N`: argument N is a reference with role VALUE, or CONSTRUCT without `newobj`, or FUNCTION without a predicate.
+- `member@N:M`: argument N is a reference with role CONSTRUCT, argument M a constant text without `__` at its ends,
+  there is no third, and the role of `qualname.text` is not GADGET. What comes out is data: a call of it is not allowed.
+- `defer@N`: argument N is a reference with role VALUE and no effect, or CONSTRUCT without `newobj`, or FUNCTION without
+  a predicate.
 - `layout`: argument 0 is a constant text that names a layout (`torch.strided` and the like).
 """
 
 from __future__ import annotations
 
+import ast
 from enum import StrEnum
 
 from msgspec import Struct
 
-__all__ = ["PREDICATES", "Role", "RoleKind", "predicates"]
+__all__ = ["PREDICATES", "Role", "RoleKind", "is_inert_source", "predicates"]
 
 
 class RoleKind(StrEnum):
@@ -89,15 +93,68 @@ PREDICATES = frozenset(
         "noitems",
         "scalar",
         "singleton",
+        "source",
         "text",
     ]
 )
 
 
-def predicates(role: Role) -> list[tuple[str, tuple[int, ...]]]:
-    """The predicates of `role`, each with its argument numbers: `class@0,nested@2` gives class (0,) and nested (2,)."""
-    found = []
+def predicates(role: Role) -> list[tuple[str, tuple[int | str, ...]]]:
+    """The predicates of `role`, each with its arguments: `class@0,nested@2` gives class (0,) and nested (2,)."""
+    found: list[tuple[str, tuple[int | str, ...]]] = []
     for one in role.predicate.split(",") if role.predicate else ():
-        name, _, numbers = one.partition("@")
-        found.append((name, tuple(int(number) for number in numbers.split(":") if number)))
+        name, _, given = one.partition("@")
+        found.append(
+            (name, tuple(int(part) if part.isdigit() else part for part in given.split(":") if part))
+        )
     return found
+
+
+#: The longest that scipy writes is 900 bytes.
+_LONGEST_SOURCE = 8_192
+
+
+def is_inert_source(text: str) -> bool:
+    """Whether running `text` as Python source does nothing but define plain functions.
+
+    No decorators, no annotations, and default values that are constants (a sign before a number among them): nothing is
+    evaluated when the functions are made. What their bodies would do is not judged, except that they only pass on names.
+    """
+    if len(text) > _LONGEST_SOURCE:
+        return False
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return all(isinstance(one, ast.FunctionDef) and _inert(one) for one in tree.body)
+
+
+def _inert(function: ast.FunctionDef) -> bool:
+    given = function.args
+    arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    if (
+        function.decorator_list
+        or function.returns
+        or any(one is not None and one.annotation for one in arguments)
+    ):
+        return False
+    if getattr(function, "type_params", None):
+        return False
+    defaults = [one for one in (*given.defaults, *given.kw_defaults) if one is not None]
+    if not all(isinstance(one, ast.Constant) for one in defaults):
+        return False
+    if len(function.body) != 1 or not isinstance(function.body[0], ast.Return):
+        return False
+    allowed = (ast.Return, ast.Tuple, ast.Name, ast.Load, ast.Constant, ast.Attribute, ast.Call, ast.keyword)
+    for one in ast.walk(function.body[0]):
+        if not isinstance(one, allowed):
+            return False
+        if isinstance(one, ast.Attribute) and not (
+            isinstance(one.value, ast.Name) and one.value.id == "self"
+        ):
+            return False
+        if isinstance(one, ast.Call) and not isinstance(one.func, ast.Attribute):
+            return False
+        if isinstance(one, ast.Attribute) and one.attr.startswith("__"):
+            return False
+    return True

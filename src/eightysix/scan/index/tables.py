@@ -26,7 +26,11 @@ _PREFIX = 4
 
 
 class Directory(Struct, frozen=True):
-    """What the index as a whole knows. `standard` lists the top-level modules that belong to Python itself."""
+    """What the index as a whole knows.
+
+    `tops` leads from a top-level package, or from a library's part of a package that several share, to the table.
+    `standard` lists the top-level modules that belong to Python itself.
+    """
 
     version: str
     miner: str
