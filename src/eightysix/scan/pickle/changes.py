@@ -7,6 +7,7 @@ from typing import Final
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.index import RoleKind, predicates
+from eightysix.scan.index.role import is_inert_source
 from eightysix.scan.pickle import opcodes as op
 from eightysix.scan.pickle.joblib import behind_array, is_wrapper, wrapper_files
 from eightysix.scan.pickle.notes import with_state
@@ -67,6 +68,8 @@ class Changes:
         self.made_bytes: list[bytes] = []
         self.storages: list[Storage] = []
         self.jumped: list[tuple[int, int]] = []
+        self.hold = NAME
+        self.held_from = 0
         self._weights: dict[int, int] = {}
         self._held = 0
         self._judged: set[tuple[int, int, int]] = set()
@@ -80,7 +83,7 @@ class Changes:
 
     def container(self, place: int, items: Sequence[int]) -> int:
         """LIST, DICT and FROZENSET. The code of the container."""
-        if items and max(items) >= NAME:
+        if items and max(items) >= self.hold:
             self._hold(place, items)
         return place | CONTAINER
 
@@ -98,7 +101,7 @@ class Changes:
         if maker is not None:
             self._fill_instance(maker, place, how)
         elif target & CONTAINER:
-            if items and max(items) >= NAME:
+            if items and max(items) >= self.hold:
                 self._hold(target & PLACE, items)
         elif isinstance(self.heap.value(target), Unknown):
             self.see("pickle-changes-import", f"puts items into an object that it computed ({how})", place)
@@ -162,6 +165,8 @@ class Changes:
         if target & NOTED and isinstance(kind := heap.notes.get(target & PLACE), Dtype):
             heap.notes[target & PLACE] = with_state(kind, state, heap)
             return after
+        if not self.hold:
+            self._source(maker, state, place)
         if state & (NAME | NOTED | CONTAINER):
             self._state(maker, state, place)
         return self._array(state, place, after) if self.jump and is_wrapper(maker) else after
@@ -183,6 +188,28 @@ class Changes:
             self._attributes(maker, slots, place, slots=True)
         if isinstance(first, Items) and first.kind == "dict":
             self._attributes(maker, first, place, slots=False)
+
+    def hold_all(self, place: int) -> None:
+        """From `place` on remember what is in every container: a class was imported that runs a text of its state."""
+        if self.hold:
+            self.hold, self.held_from = 0, place
+
+    def _source(self, maker: Name, state: int, place: int) -> None:
+        """The class runs the text under a key of its state: nothing but plain functions may stand there."""
+        for predicate, given in predicates(maker.role) if maker.role.predicate else ():
+            if predicate != "source":
+                continue
+            value = self.heap.value(state)
+            known = isinstance(value, Items) and value.kind == "dict" and state & PLACE >= self.held_from
+            pairs = list(value.items or ()) if isinstance(value, Items) and known else []
+            texts = [
+                self.heap.value(held)
+                for key, held in zip(pairs[::2], pairs[1::2], strict=False)
+                if self.heap.value(key) == given[0]
+            ]
+            if not known or not all(isinstance(text, str) and is_inert_source(text) for text in texts):
+                why = f"sets the state of a {escaped(maker.full)}, which runs a text in it that is more than functions"
+                self.see("pickle-arguments", why, place)
 
     def _attributes(self, maker: Name, state: Items, place: int, *, slots: bool) -> None:
         """Only what is more than data is remembered of a dictionary: such keys and values are the ones that matter."""

@@ -108,7 +108,7 @@ class Effects(Changes):
     def result(self, code: int, place: int) -> None:
         """What the stream gives as a whole."""
         name = self.heap.name_of(code)
-        if name is not None and name.role.kind == RoleKind.UNKNOWN and not self.calls:
+        if name is not None and name.role == Role(RoleKind.UNKNOWN) and not self.calls:
             why = f"does nothing but import {escaped(name.full)}, for which nobody vouches"
             self.see("pickle-import-only", why, place, (name.full,))
 
@@ -137,6 +137,8 @@ class Effects(Changes):
         self.heap.names.append(name)
         code = NAME | index << MAKER_SHIFT | place
         self._names[module, qualname] = code
+        if "source" in name.role.predicate:
+            self.hold_all(place)
         if name.role.kind == RoleKind.CONSTRUCT and not name.role.predicate and not is_wrapper(name):
             self.plain_makers[code] = index
         return code
@@ -253,7 +255,7 @@ class Effects(Changes):
 
     def _call_computed(self, callee: int, place: int) -> int:
         value = self.heap.value(callee)
-        if isinstance(value, Made | Unknown):
+        if isinstance(value, Made | Module | Unknown):
             self.see(
                 "pickle-computed-call",
                 f"calls {value_text(self.heap, callee)}, an object made by the stream",
@@ -276,8 +278,8 @@ class Effects(Changes):
         values = [self.heap.value(code) for code in call.arguments or ()]
         if call.name.qualname == "_import_module" and isinstance(values[0], str):
             module, _, last = values[0].rpartition(".")
-            found = self.role(module, last)
-            if not found.library or found.kind in (RoleKind.GADGET, RoleKind.DENIED):
+            found = self.role(module or last, last)
+            if not found.library or (module and found.kind in (RoleKind.GADGET, RoleKind.DENIED)):
                 return None
             self._excused.add(call.name.index)
             self.heap.notes[place] = Module(values[0])
@@ -296,11 +298,16 @@ class Effects(Changes):
         owner, attribute = (self.heap.value(code) for code in call.arguments)
         if not isinstance(owner, Name) or not isinstance(attribute, str) or not attribute.isidentifier():
             return None
-        if is_dunder(attribute) or owner.role.kind not in (RoleKind.CONSTRUCT, RoleKind.UNKNOWN):
+        if is_dunder(attribute):
             return None
-        self._excused.add(call.name.index)
         inside = f"{owner.qualname}.{attribute}"
         found = self.role(owner.module, inside)
+        if found.kind in (RoleKind.CONSTRUCT, RoleKind.FUNCTION, RoleKind.VALUE):
+            self._excused.update((call.name.index, owner.index))
+            return self._named((owner.module, inside), owner.module, inside, place)
+        if owner.role.kind not in (RoleKind.CONSTRUCT, RoleKind.UNKNOWN):
+            return None
+        self._excused.add(call.name.index)
         if found.kind in (RoleKind.DENIED, RoleKind.UNKNOWN) and owner.role.kind == RoleKind.CONSTRUCT:
             return self._computed(place)  # a method as data; a call of it is a call of a computed object
         return self._named((owner.module, inside), owner.module, inside, place)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import mmap
 import struct
-from array import array
 from typing import Final
 
 from msgspec import Struct
@@ -19,6 +18,7 @@ from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import Budget, OverBudgetError
 from eightysix.scan.pickle import opcodes as op
 from eightysix.scan.pickle.effects import Effects
+from eightysix.scan.pickle.memo import BrokenError, Memo
 from eightysix.scan.pickle.values import CONTAINER, FETCHED, MAKER, NAME, PLACE
 
 __all__ = ["BrokenError", "Memo", "Outcome", "run"]
@@ -32,19 +32,12 @@ DEEPEST: Final = 2_000
 MOST_ON_STACK: Final = 4_000_000
 """Values that may lie on the stack at once, 40 bytes of ours each. Picklers put containers down in batches of 1,000."""
 
-MOST_SPARSE: Final = 100_000
-"""Memo slots beyond a gap: no pickler leaves one."""
-
-GAP: Final = 4_096
-
 DROP_EVERY: Final = 16 << 20
 """Bytes of a mapped file after which pages that were read are given back."""
 
 _U32 = struct.Struct("<I").unpack_from
 _I32 = struct.Struct("<i").unpack_from
 _U64 = struct.Struct("<Q").unpack_from
-
-_UNSET: Final = -1
 
 # Bytes behind an opcode that are read before anything else; the byte after a short text's length is looked at as well.
 _WIDTHS = {
@@ -73,47 +66,6 @@ _LINES = frozenset((op.INT, op.LONG, op.FLOAT, op.STRING, op.UNICODE))
 # First bytes of a text that somebody may ask about: `_` (dunder names), and what an encoded pickle begins with
 # (`gA` is base64 of 0x80 0x0., `Y` of `c`, `K` of `(`, 8, 6 and 2 the hex digits of 0x80, `c` and `(`).
 _MARKED = bytes(1 if chr(byte) in "_gYK862" else 0 for byte in range(256))
-
-
-class BrokenError(Exception):
-    """The stream cannot be read on: CPython's unpickler would raise here."""
-
-
-class Memo:
-    """What was memoized. `dense` holds slots from 0 on, `sparse` those beyond a gap; `gaps` counts unset dense ones."""
-
-    __slots__ = ("dense", "gaps", "sparse")
-
-    def __init__(self) -> None:
-        self.dense: array[int] = array("q")
-        self.sparse: dict[int, int] = {}
-        self.gaps = 0
-
-    def put(self, index: int, code: int) -> None:
-        """As PUT does."""
-        dense = self.dense
-        if index < len(dense):
-            self.gaps -= dense[index] == _UNSET
-            dense[index] = code
-        elif index <= len(dense) + GAP and not self.sparse:
-            self.gaps += index - len(dense)
-            dense.extend([_UNSET] * (index - len(dense)))
-            dense.append(code)
-        else:
-            if len(self.sparse) >= MOST_SPARSE:
-                raise OverBudgetError("memo slots beyond a gap", MOST_SPARSE)
-            self.sparse[index] = code
-
-    def memoize(self, code: int) -> None:
-        """As MEMOIZE does: the next index is the number of slots that are set."""
-        self.put(len(self.dense) - self.gaps + len(self.sparse), code)
-
-    def get(self, index: int) -> int:
-        """As GET does. Raises `BrokenError` for a slot that was never set."""
-        code = self.dense[index] if index < len(self.dense) else self.sparse.get(index, _UNSET)
-        if code == _UNSET:
-            raise BrokenError(f"memo slot {index} is read before it is set")
-        return code
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -183,7 +135,9 @@ class _Walk:
         return length - 1 if end < 0 else end
 
     def line(self, place: int) -> tuple[bytes, int]:
-        """The line from `place` on without its end, and the offset behind it."""
+        """The line from `place` on without its end, and the offset behind it; empty at the end of the stream."""
+        if place >= len(self.artifact):
+            return b"", place
         end = self.line_end(place)
         # NOTE: only what could be a name or number is copied; a longer line is neither.
         return self.artifact.at(place, min(end - place, 4096)), end + 1
@@ -239,7 +193,7 @@ class _Walk:
         push, pop = stack.append, stack.pop
         below: list[list[int]] = []
         ops = frame_end = protocol = last = chain = 0
-        sharing = False
+        sharing, hold = False, effects.hold
         i = at = self.start
         try:
             while True:
@@ -311,7 +265,7 @@ class _Walk:
                         stack = below.pop()
                         push, pop = stack.append, stack.pop
                         target = stack[-1]
-                        if b[target & PLACE] != op.EMPTY_DICT or (items and max(items) >= NAME):
+                        if b[target & PLACE] != op.EMPTY_DICT or (items and max(items) >= hold):
                             effects.fill(target, items, at, "SETITEMS")
                         if sharing:
                             effects.weigh(target, items, at)
@@ -352,7 +306,7 @@ class _Walk:
                         target = stack[-1]
                         made = b[target & PLACE]
                         if made != (op.EMPTY_LIST if o == op.APPENDS else op.EMPTY_SET) or (
-                            items and max(items) >= NAME
+                            items and max(items) >= hold
                         ):
                             effects.fill(target, items, at, "APPENDS" if o == op.APPENDS else "ADDITEMS")
                         if sharing:
@@ -366,7 +320,7 @@ class _Walk:
                         made = b[target & PLACE]
                         if (
                             made != (op.EMPTY_DICT if o == op.SETITEM else op.EMPTY_LIST)
-                            or max(items) >= NAME
+                            or max(items) >= hold
                         ):
                             effects.fill(target, items, at, "SETITEM" if o == op.SETITEM else "APPEND")
                         if sharing:
@@ -417,10 +371,12 @@ class _Walk:
                         i += 1
                         k = pop()
                         push(effects.stack_name(pop(), k, at, protocol))
+                        hold = effects.hold
                     elif o == op.GLOBAL:
                         module, i = self.line(i + 1)
                         name, i = self.line(i)
                         push(effects.line_name(module, name, at, protocol))
+                        hold = effects.hold
                     elif o == op.SHORT_BINBYTES or o == op.SHORT_BINSTRING:
                         n = b[i + 1]
                         i += 2 + n
@@ -486,13 +442,17 @@ class _Walk:
                         self.counted = ops
                         if o in _MARKED_ENDS:
                             i += 1
+                            code = at
+                            if (
+                                o == op.INST
+                            ):  # NOTE: the unpickler in Python imports before it looks for the mark
+                                module, i = self.line(i)
+                                name, i = self.line(i)
+                                code = effects.line_name(module, name, at, protocol)
                             items = stack
                             stack = below.pop()
                             push, pop = stack.append, stack.pop
                             if o == op.INST:
-                                module, i = self.line(i)
-                                name, i = self.line(i)
-                                code = effects.line_name(module, name, at, protocol)
                                 push(effects.call(code, tuple(items), at, "INST"))
                             elif o == op.OBJ:
                                 push(effects.call(items[0], tuple(items[1:]), at, "OBJ"))

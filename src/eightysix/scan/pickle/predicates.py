@@ -44,7 +44,8 @@ class Call(Struct, frozen=True):
 
 def allowed(call: Call, heap: Heap, role: Role | None = None) -> str:
     """What is wrong with `call`, empty where the index allows it."""
-    for name, numbers in predicates(call.name.role if role is None else role):
+    for name, given in predicates(call.name.role if role is None else role):
+        numbers = tuple(one for one in given if isinstance(one, int))
         judge = _JUDGES.get(name)
         if judge is None:
             return f"nothing here knows the condition {name!r} under which it may be called"
@@ -56,8 +57,11 @@ def allowed(call: Call, heap: Heap, role: Role | None = None) -> str:
 
 def nested_arguments(name: Name) -> list[int]:
     """The numbers of the arguments of `name` that are artifacts of their own."""
-    found = [numbers[0] for one, numbers in predicates(name.role) if one == "nested" and numbers]
-    return [*found, 1] if any(one == "scalar" for one, _ in predicates(name.role)) else found
+    given = predicates(name.role)
+    found = [
+        numbers[0] for one, numbers in given if one == "nested" and numbers and isinstance(numbers[0], int)
+    ]
+    return [*found, 1] if any(one == "scalar" for one, _ in given) else found
 
 
 def _default(call: Call, number: int) -> bool:
@@ -272,6 +276,10 @@ def _defer(call: Call, heap: Heap, numbers: tuple[int, ...]) -> str:
     return f"argument {numbers[0]} is called later, and it is nothing that may be"
 
 
+def _source(_call: Call, _heap: Heap, _numbers: tuple[int, ...]) -> str:
+    return ""  # judged where the state is set
+
+
 _JUDGES: dict[str, Callable[[Call, Heap, tuple[int, ...]], str]] = {
     "newobj": _newobj,
     "noitems": _noitems,
@@ -289,6 +297,7 @@ _JUDGES: dict[str, Callable[[Call, Heap, tuple[int, ...]], str]] = {
     "singleton": _singleton,
     "member": _member,
     "defer": _defer,
+    "source": _source,
 }
 
 _VIEWS = frozenset(("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_qtensor"))
