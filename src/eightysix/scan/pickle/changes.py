@@ -35,8 +35,7 @@ MOST_SEEN: Final = 200
 """Observations kept of one stream; the limit of findings of a file is the same."""
 
 MOST_ENCODED: Final = 64
-MOST_HELD: Final = 200_000
-"""Items of lists and dictionaries that are remembered because one of them is a name or a note."""
+MOST_STORAGES: Final = 1 << 18
 
 LAUGHS: Final = 100_000_000
 """Ways through shared lists and dictionaries to one value, from which on nobody can print, copy or compare the whole."""
@@ -71,7 +70,6 @@ class Changes:
         self.hold = NAME
         self.held_from = 0
         self._weights: dict[int, int] = {}
-        self._held = 0
         self._judged: set[tuple[int, int, int]] = set()
 
     def see(self, rule: str, why: str, place: int, names: tuple[str, ...] = ()) -> None:
@@ -84,7 +82,7 @@ class Changes:
     def container(self, place: int, items: Sequence[int]) -> int:
         """LIST, DICT and FROZENSET. The code of the container."""
         if items and max(items) >= self.hold:
-            self._hold(place, items)
+            self.heap.hold(place, items)
         return place | CONTAINER
 
     def fill(self, target: int, items: Sequence[int], place: int, how: str) -> None:
@@ -102,7 +100,7 @@ class Changes:
             self._fill_instance(maker, place, how)
         elif target & CONTAINER:
             if items and max(items) >= self.hold:
-                self._hold(target & PLACE, items)
+                self.heap.hold(target & PLACE, items)
         elif isinstance(self.heap.value(target), Unknown):
             self.see("pickle-changes-import", f"puts items into an object that it computed ({how})", place)
         else:
@@ -115,11 +113,6 @@ class Changes:
         elif any(one == "noitems" for one, _ in predicates(maker.role)):
             why = f"puts items into a {escaped(maker.full)} ({how}), which acts on what it is given"
             self.see("pickle-arguments", why, place)
-
-    def _hold(self, place: int, items: Sequence[int]) -> None:
-        if self._held < MOST_HELD:
-            self._held += len(items)
-            self.heap.contents.setdefault(place, []).extend(items)
 
     def weigh(self, target: int, items: Sequence[int], place: int) -> None:
         """Count the ways through shared containers: each level that doubles them costs a few bytes of the stream."""
@@ -162,8 +155,9 @@ class Changes:
             elif not isinstance(value, Dtype | Made | Storage | Unknown):
                 self.see("pickle-types", f"sets attributes of {value_text(heap, target)}", place)
             return after
-        if target & NOTED and isinstance(kind := heap.notes.get(target & PLACE), Dtype):
-            heap.notes[target & PLACE] = with_state(kind, state, heap)
+        kind = heap.dtype_of(target)
+        if kind is not None:
+            heap.note(target & PLACE, with_state(kind, state, heap))
             return after
         if not self.hold:
             self._source(maker, state, place)
@@ -176,10 +170,15 @@ class Changes:
         if not isinstance(value, Items):
             return
         slots: Value = None
+        lost = value.kind == "tuple" and self.heap.is_forgotten(state)
         if value.kind == "tuple" and value.items is not None and len(value.items) == 2:
             first, slots = (self.heap.value(item) for item in value.items)
+            lost = self.heap.is_forgotten(value.items[1])
         else:
             first = value
+        if lost:
+            why = f"sets attributes of a {escaped(maker.full)} from a state filled long before: it cannot be followed"
+            self.see("pickle-special-attribute", why, place)
         if isinstance(slots, Items) and slots.kind == "dict":
             if any(one == "noitems" for one, _ in predicates(maker.role)):
                 self.see(
@@ -200,7 +199,8 @@ class Changes:
             if predicate != "source":
                 continue
             value = self.heap.value(state)
-            known = isinstance(value, Items) and value.kind == "dict" and state & PLACE >= self.held_from
+            since = max(self.held_from, self.heap.forgotten)
+            known = isinstance(value, Items) and value.kind == "dict" and state & PLACE >= since
             pairs = list(value.items or ()) if isinstance(value, Items) and known else []
             texts = [
                 self.heap.value(held)
@@ -263,8 +263,8 @@ class Changes:
         if len(values) >= 5 and values[0] == "storage" and isinstance(values[1], Name):
             size = values[4]
             storage = Storage(values[1], str(values[2]), size if isinstance(size, int) else None)
-            heap.notes[place] = storage
-            if len(self.storages) < MOST_HELD:
+            heap.note(place, storage)
+            if len(self.storages) < MOST_STORAGES:
                 self.storages.append(storage)
             return place | NOTED
         if len(values) == 1 and isinstance(values[0], str) and not values[0].isdecimal():

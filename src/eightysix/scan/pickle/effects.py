@@ -172,7 +172,6 @@ class Effects(Changes):
         return self._computed(place)
 
     def _computed(self, place: int) -> int:
-        self.heap.notes[place] = Unknown(computed=True)
         return place | NOTED
 
     # --- calls ---
@@ -250,7 +249,7 @@ class Effects(Changes):
             return note.index << MAKER_SHIFT | place
         if isinstance(note, bytes):
             self.made(note)
-        self.heap.notes[place] = note
+        self.heap.note(place, note)
         return code | NOTED
 
     def _call_computed(self, callee: int, place: int) -> int:
@@ -282,7 +281,7 @@ class Effects(Changes):
             if not found.library or (module and found.kind in (RoleKind.GADGET, RoleKind.DENIED)):
                 return None
             self._excused.add(call.name.index)
-            self.heap.notes[place] = Module(values[0])
+            self.heap.note(place, Module(values[0]))
             return place | NOTED
         if call.name.qualname == "_get_attr" and len(values) == 2:
             owner, attribute = values

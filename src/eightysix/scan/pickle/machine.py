@@ -32,6 +32,10 @@ DEEPEST: Final = 2_000
 MOST_ON_STACK: Final = 4_000_000
 """Values that may lie on the stack at once, 40 bytes of ours each. Picklers put containers down in batches of 1,000."""
 
+FEW: Final = 64
+SELDOM: Final = 64
+"""Marks on the stack up to which what lies below them is counted at every look; beyond, at every so many looks."""
+
 DROP_EVERY: Final = 16 << 20
 """Bytes of a mapped file after which pages that were read are given back."""
 
@@ -117,6 +121,8 @@ class _Walk:
         self.opcodes = 0
         self.counted = 0
         self.dropped = start
+        self.pauses = 0
+        self.parked = 0
 
     def at_end(self) -> bool:
         """Whether the opcode at `place` needs bytes that are not there."""
@@ -163,15 +169,19 @@ class _Walk:
                 raw.madvise(mmap.MADV_DONTNEED, first, last - first)
         self.dropped = place
 
-    def pause(self, place: int, depth: int, stack: list[int]) -> None:
+    def pause(self, place: int, below: list[list[int]], stack: list[int]) -> None:
         """The look that is taken every `CHUNK` bytes."""
         self.budget.step(self.counted - self.opcodes)
         self.opcodes = self.counted
         if place - self.dropped > DROP_EVERY:
             self.drop(place)
+        depth = len(below)
         if depth > DEEPEST:
             self.effects.deep(place)
-        if depth + len(stack) > MOST_ON_STACK:
+        self.pauses += 1
+        if depth <= FEW or not self.pauses % SELDOM:
+            self.parked = sum(map(len, below)) + depth
+        if self.parked + len(stack) > MOST_ON_STACK:
             raise OverBudgetError("values on the stack", MOST_ON_STACK)
 
     def run(self) -> tuple[int, int]:
@@ -204,7 +214,7 @@ class _Walk:
                         effects.frame(at, "an opcode crosses the end of its frame")
                     frame_end = 0
                 self.counted = ops
-                self.pause(i, len(below), stack)
+                self.pause(i, below, stack)
                 if i >= end:
                     raise BrokenError("the stream ends before STOP")
                 limit = min(i + CHUNK, frame_end or end, end)
@@ -401,7 +411,7 @@ class _Walk:
                         self.counted = ops
                         if frame_end and i + 1 != frame_end:
                             effects.frame(at, "the stream ends before its frame does")
-                        self.pause(i + 1, 0, stack)
+                        self.pause(i + 1, [], stack)
                         return i + 1, code
                     elif o == op.LONG1 or o == op.LONG4:
                         n = b[i + 1] if o == op.LONG1 else _I32(b, i + 1)[0]

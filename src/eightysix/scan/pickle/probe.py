@@ -107,7 +107,7 @@ def begins_pickle(artifact: Artifact, offset: int = 0) -> bool:
         return True
     if not head or head[0] not in _STARTS:
         return False
-    if head[0] == op.PERSID and not head[1:].isalnum():
+    if head[0] == op.PERSID and not all(32 < byte < 127 for byte in head[1:]):
         return False  # a zip begins with `PK\x03`, and nothing that a loader takes for an id does
     found = Probe(artifact, offset)
     if found.acts:

@@ -18,15 +18,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from struct import Struct as Layout
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from eightysix.scan.artifact import Artifact
+from eightysix.scan.budget import OverBudgetError
 from eightysix.scan.index import Role
 from eightysix.scan.pickle import opcodes as op
 
 __all__ = [
+    "COMPUTED",
     "CONTAINER",
     "FETCHED",
     "MAKER",
@@ -58,7 +60,18 @@ LONGEST_TEXT: Final = 1 << 16
 """Bytes of one text or number that are read: no name, shape or argument that decides anything is longer."""
 
 TUPLES_KEPT: Final = 1 << 16
-"""Tuples of plain data whose items are remembered, the newest: shapes and states are used right after they are made."""
+"""Tuples whose items are remembered, the newest: arguments, shapes and states are used right after they are made. What
+is forgotten is not known, and what is not known is not allowed."""
+
+LONGEST_TUPLE: Final = 256
+"""Items of one tuple that are remembered: no call that data needs has more arguments."""
+
+LONGEST_HELD: Final = 20_000
+MOST_HELD: Final = 200_000
+"""Items of lists and dictionaries that are remembered because one of them is a name or a note: of one, and of all."""
+
+MOST_LASTING: Final = 1 << 18
+"""Dtypes and storages of one stream: the largest models have some ten thousand tensors."""
 
 MOST_NAMES: Final = (1 << 14) - 1
 
@@ -83,6 +96,22 @@ _SIZED = {
 _TEXTS = frozenset((op.SHORT_BINUNICODE, op.BINUNICODE, op.BINUNICODE8))
 _STRINGS = frozenset((op.SHORT_BINSTRING, op.BINSTRING))
 _BYTES = frozenset((op.SHORT_BINBYTES, op.BINBYTES, op.BINBYTES8, op.BYTEARRAY8))
+
+
+_LINES = frozenset((op.INT, op.LONG, op.STRING, op.UNICODE, op.FLOAT))
+_ATOMS = (
+    _LINES
+    | _SIZED.keys()
+    | {op.BININT, op.BININT1, op.BININT2, op.BINFLOAT, op.NONE, op.NEWTRUE, op.NEWFALSE}
+)
+_COMPUTING = frozenset(
+    (op.REDUCE, op.OBJ, op.INST, op.NEWOBJ, op.NEWOBJ_EX, op.STACK_GLOBAL, op.EXT1, op.EXT2, op.EXT4)
+)
+
+
+def _forget_half(table: dict[int, Any]) -> None:
+    for place in list(islice(table, len(table) // 2)):
+        del table[place]
 
 
 class Name:
@@ -151,6 +180,7 @@ class Unknown(Struct, frozen=True):
 
 
 UNKNOWN = Unknown()
+COMPUTED = Unknown(computed=True)
 
 Value = str | bytes | int | float | None | Dtype | Items | Made | Module | Name | Storage | Unknown
 
@@ -163,33 +193,64 @@ class Heap:
         self.view = artifact.view()
         self.names: list[Name | None] = [None]
         self.tuples: dict[int, tuple[int, ...]] = {}
-        self.kept: dict[int, tuple[int, ...]] = {}
         self.contents: dict[int, list[int]] = {}
-        self.notes: dict[int, Value] = {}
-
-    def trim(self) -> None:
-        """Forget the older half of the tuples of plain data."""
-        tuples = self.tuples
-        for place in list(islice(tuples, TUPLES_KEPT // 2)):
-            del tuples[place]
+        self.forgotten = 0
+        self._held = 0
+        self._lasting: dict[int, Value] = {}
+        self._passing: dict[int, Value] = {}
 
     def pack(self, place: int, items: Sequence[int]) -> int:
         """The code of a tuple made at `place`; remembers its items."""
-        if items and max(items) >= NAME:
-            self.kept[place] = tuple(items)
-            return place | CONTAINER | NOTED
-        self.tuples[place] = tuple(items)
+        self.tuples[place] = tuple(items[: LONGEST_TUPLE + 1])
         if len(self.tuples) > TUPLES_KEPT:
-            self.trim()
-        return place | CONTAINER
+            _forget_half(self.tuples)
+        return place | CONTAINER | NOTED if items and max(items) >= NAME else place | CONTAINER
 
     def items(self, code: int) -> tuple[int, ...] | None:
         """The items of the tuple `code`, None where it is none or they are forgotten."""
         place = code & PLACE
         if code & CONTAINER and not code & NAME:
-            found = self.kept.get(place)
-            return self.tuples.get(place) if found is None else found
+            found = self.tuples.get(place)
+            return found if found is None or len(found) <= LONGEST_TUPLE else None
         return () if code == place and self.view[place] == op.EMPTY_TUPLE else None
+
+    def is_forgotten(self, code: int) -> bool:
+        """Whether `code` is a tuple or dictionary that was filled so long ago that nobody knows with what."""
+        place = code & PLACE
+        if not code & CONTAINER or code & NAME:
+            return False
+        if self.view[place] in (op.EMPTY_DICT, op.DICT):
+            return place < self.forgotten and place not in self.contents
+        return self.view[place] in (op.TUPLE, op.TUPLE2) and place not in self.tuples
+
+    def hold(self, place: int, items: Sequence[int]) -> None:
+        """Remember what goes into the container made at `place`. The oldest are forgotten, up to `forgotten`."""
+        held = self.contents.setdefault(place, [])
+        if len(held) + len(items) > LONGEST_HELD:
+            self.forgotten = max(self.forgotten, place + 1)
+            return
+        held.extend(items)
+        self._held += len(items)
+        while self._held > MOST_HELD:
+            oldest = next(iter(self.contents))
+            self._held -= len(self.contents.pop(oldest))
+            self.forgotten = max(self.forgotten, oldest + 1)
+
+    def note(self, place: int, value: Value) -> None:
+        """Remember `value` for the code made at `place`: types, storages and modules for good, the rest for a while."""
+        if isinstance(value, Dtype | Storage | Module):
+            if len(self._lasting) >= MOST_LASTING:
+                raise OverBudgetError("types and storages", MOST_LASTING)
+            self._lasting[place] = value
+            return
+        self._passing[place] = value
+        if len(self._passing) > TUPLES_KEPT:
+            _forget_half(self._passing)
+
+    def dtype_of(self, code: int) -> Dtype | None:
+        """The dtype that `code` is, None where it is none."""
+        value = self._lasting.get(code & PLACE) if code & NOTED else None
+        return value if isinstance(value, Dtype) else None
 
     def name_of(self, code: int) -> Name | None:
         """The imported object that `code` is; None where it is anything else."""
@@ -204,8 +265,11 @@ class Heap:
         if code & NAME:
             return self.names[(code & MAKER) >> MAKER_SHIFT]
         place = code & PLACE
-        if code & NOTED and place in self.notes:
-            return self.notes[place]
+        if code & NOTED:
+            if place in self._lasting:
+                return self._lasting[place]
+            if place in self._passing:
+                return self._passing[place]
         maker = self.names[(code & MAKER) >> MAKER_SHIFT]
         if maker is not None:
             return Made(maker)
@@ -214,10 +278,9 @@ class Heap:
     def _container(self, place: int) -> Value:
         kind = self.view[place]
         if kind in (op.TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3):
-            return Items("tuple", self.kept.get(place) or self.tuples.get(place))
-        items = self.contents.get(
-            place
-        )  # NOTE: not copied: whoever asks a million times must not pay for its length
+            return Items("tuple", self.items(place | CONTAINER))
+        # NOTE: not copied: whoever asks a million times must not pay for its length.
+        items = self.contents.get(place)
         if kind in (op.EMPTY_DICT, op.DICT):
             return Items("dict", items)
         return Items("set" if kind in (op.EMPTY_SET, op.FROZENSET) else "list", items)
@@ -238,9 +301,9 @@ class Heap:
             return None
         if kind in _SIZED:
             return self._sized(place, kind)
-        if kind in (op.INT, op.LONG, op.STRING, op.UNICODE, op.FLOAT):
+        if kind in _LINES:
             return self._line(place, kind)
-        return UNKNOWN
+        return COMPUTED if kind in _COMPUTING else UNKNOWN
 
     def extent(self, place: int) -> tuple[int, int]:
         """Where the payload of the opcode at `place` begins, and how many bytes it has; (0, 0) where it has none."""
@@ -290,7 +353,7 @@ class Heap:
 
     def is_atom(self, code: int) -> bool:
         """Whether `code` is a number, text, bytes, None or a truth value."""
-        return not code & (NAME | MAKER | CONTAINER) and (code & PLACE) not in self.notes
+        return not code & (NAME | MAKER | CONTAINER) and self.view[code & PLACE] in _ATOMS
 
 
 def _escaped(line: bytes, codec: str) -> str:
