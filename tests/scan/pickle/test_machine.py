@@ -207,6 +207,11 @@ def test_a_name_that_the_stream_cuts_off_is_imported_without_its_last_byte() -> 
     assert read(proto(b"cos\nsystem."))[1].globals == {("os", "system")}
 
 
+def test_a_zero_byte_ends_the_number_of_a_slot() -> None:
+    stream = b"(lp0\0zz\nc__builtin__\neval\n."
+    assert read(stream)[1].globals == asked(stream) == {("__builtin__", "eval")}
+
+
 def test_a_payload_is_skipped_and_not_read() -> None:
     blob = b"B" + struct.pack("<I", 1_000_000) + bytes(1_000_000)
     outcome, _ = read(proto(blob + b"0" + blob + b"."))

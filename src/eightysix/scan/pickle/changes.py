@@ -26,6 +26,7 @@ from eightysix.scan.pickle.values import (
     Storage,
     Unknown,
     Value,
+    Written,
 )
 from eightysix.scan.pickle.words import escaped, value_text
 
@@ -53,6 +54,11 @@ _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _TEXT_STARTS = b"c(i]}"
 _SHORTEST_ENCODED = 16
+_TWO_BYTES = 0xC2
+"""First byte of 0x80, the opcode PROTO, where latin-1 is written as UTF-8."""
+
+LONGEST_MADE: Final = 16 << 20
+"""Bytes of one such text that are decoded."""
 
 
 class Changes:
@@ -324,10 +330,15 @@ class Changes:
                 self.encoded.append(Encoded(start, length, "raw"))
         return place
 
-    def made(self, data: bytes) -> None:
-        """Bytes that a call made (protocols below 3 write bytes as an encoded text)."""
-        if len(data) >= 4 and len(self.made_bytes) < MOST_ENCODED:
-            if data[0] == op.PROTO or (data[0] in _TEXT_STARTS and data[-1] == op.STOP):
+    def made(self, written: Written) -> None:
+        """Bytes that protocols below 3 write as an encoded text. Most are told from a pickle by their first byte."""
+        start, length = self.heap.extent(written.text & PLACE)
+        if length < 4 or len(self.made_bytes) >= MOST_ENCODED:
+            return
+        first = self.heap.view[start]
+        if first == _TWO_BYTES or (first in _TEXT_STARTS and self.heap.view[start + length - 1] == op.STOP):
+            data = self.heap.written(written, LONGEST_MADE)
+            if data[0] != op.PROTO or data[1] <= op.HIGHEST_PROTOCOL:
                 self.made_bytes.append(data)
 
     # --- the stream itself ---

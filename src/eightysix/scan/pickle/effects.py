@@ -17,15 +17,8 @@ from eightysix.scan.index import Role, RoleKind
 from eightysix.scan.pickle.changes import Changes
 from eightysix.scan.pickle.evidence import evidence, is_public_function
 from eightysix.scan.pickle.joblib import is_wrapper
-from eightysix.scan.pickle.notes import note_of
-from eightysix.scan.pickle.predicates import (
-    Call,
-    allowed,
-    is_buffer,
-    is_dunder,
-    nested_arguments,
-    outside_storage,
-)
+from eightysix.scan.pickle.notes import is_noted, note_of
+from eightysix.scan.pickle.predicates import Call, allowed, is_buffer, is_dunder, outside_storage, prepare
 from eightysix.scan.pickle.seen import Observation
 from eightysix.scan.pickle.values import (
     MAKER_SHIFT,
@@ -37,6 +30,7 @@ from eightysix.scan.pickle.values import (
     Module,
     Name,
     Unknown,
+    Written,
 )
 from eightysix.scan.pickle.words import call_text, escaped, value_text
 
@@ -46,6 +40,9 @@ RoleOf = Callable[[str, str], Role]
 
 MOST_INNER: Final = 64
 """Artifacts inside of one stream that are loaded by it and looked at."""
+
+LONGEST_WRITTEN: Final = 64 << 20
+"""Bytes written as text that are decoded to be read as an artifact of their own; as `Limits.member`."""
 
 MOST_ASKED: Final = 2_000
 """Calls of unknown names whose arguments are looked at: it takes a parser, and the name is reported in any case."""
@@ -134,6 +131,8 @@ class Effects(Changes):
         if index > MOST_NAMES:
             raise OverBudgetError("names", MOST_NAMES)
         name = Name(index, written, module, qualname, self.role(module, qualname), place)
+        prepare(name)
+        name.noted = is_noted(name)
         self.heap.names.append(name)
         code = NAME | index << MAKER_SHIFT | place
         self._names[module, qualname] = code
@@ -219,12 +218,12 @@ class Effects(Changes):
         if wrong:
             shown = call_text(self.heap, call.name, call.arguments)
             self.see("pickle-arguments", f"calls {shown}: {wrong}", place)
-        outside = outside_storage(call, self.heap)
+        outside = outside_storage(call, self.heap) if call.name.views else ""
         if outside:
             self.see(
                 "tensor-outside-storage", f"makes a tensor with {escaped(call.name.full)}: {outside}", place
             )
-        for number in nested_arguments(call.name):
+        for number in call.name.loads:
             self._load(call, number)
 
     def _load(self, call: Call, number: int) -> None:
@@ -235,19 +234,22 @@ class Effects(Changes):
         if is_buffer(value) and isinstance(value, Made) and value.arguments:
             code = value.arguments[0]
             value = self.heap.value(code)
-        if self.heap.is_bytes(code):
+        written = self.heap.written_at(code)
+        if written is not None:
+            self.inner.append(self.heap.written(written, LONGEST_WRITTEN))
+        elif self.heap.is_bytes(code):
             self.inner.append(code & PLACE)
         elif isinstance(value, bytes):
             self.inner.append(value)
 
     def _result(self, call: Call, place: int) -> int:
         code = call.name.index << MAKER_SHIFT | place
-        note = note_of(call, self.heap)
+        note = note_of(call, self.heap) if call.name.noted else None
         if note is None:
             return code
         if isinstance(note, Name):  # copyreg makes an instance of the class that it is given
             return note.index << MAKER_SHIFT | place
-        if isinstance(note, bytes):
+        if isinstance(note, Written):
             self.made(note)
         self.heap.note(place, note)
         return code | NOTED

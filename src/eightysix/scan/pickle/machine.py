@@ -152,7 +152,8 @@ class _Walk:
         """The decimal number on the line from `place` on."""
         line, after = self.line(place)
         try:
-            index = int(line[:32]) if len(line) <= 32 else -1
+            # NOTE: the unpickler in C reads a C string here, which ends at the first zero byte.
+            index = int(line.partition(b"\0")[0])
         except ValueError:
             index = -1
         if index < 0:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from eightysix.scan.pickle.dtypes import dtype_of, record
 from eightysix.scan.pickle.predicates import Call
-from eightysix.scan.pickle.values import Dtype, Heap, Items, Made, Name, Value
+from eightysix.scan.pickle.values import Dtype, Heap, Items, Made, Name, Value, Written
 
-__all__ = ["note_of", "with_state"]
+__all__ = ["is_noted", "note_of", "with_state"]
 
 MOST_FIELDS = 4_096
 """Fields of a structure that are followed."""
@@ -15,29 +15,32 @@ _COPYREG = frozenset(("_reconstructor", "__newobj__", "__newobj_ex__"))
 _CODECS = frozenset(("_codecs", "codecs"))
 
 
-def note_of(call: Call, heap: Heap) -> Value | None:
+def is_noted(name: Name) -> bool:
+    """Whether `note_of` may have something to say about calls of `name`."""
+    if name.qualname == "dtype":
+        return name.module.partition(".")[0] == "numpy"
+    if name.qualname in _COPYREG:
+        return name.module == "copyreg"
+    if name.qualname == "encode":
+        return name.module in _CODECS
+    return (name.qualname == "BytesIO" and name.module in ("io", "_io")) or name.full == "torch.Size"
+
+
+def note_of(call: Call, heap: Heap) -> Value | Written | None:
     """What to note about the result of `call`, None where nothing is. A `Name` says that it is an instance of that."""
     name, arguments = call.name, call.arguments
-    if arguments is None:
+    if not arguments:
         return None
-    first = heap.value(arguments[0]) if arguments else None
-    if name.qualname == "dtype" and name.module.partition(".")[0] == "numpy" and arguments:
-        return _dtype(first)
-    if name.qualname == "encode" and name.module in _CODECS and isinstance(first, str):
+    if name.qualname == "encode":
         codec = heap.value(arguments[1]) if len(arguments) > 1 else "utf-8"
-        return _encoded(first, codec if isinstance(codec, str) else "latin-1")
-    if name.qualname in _COPYREG and name.module == "copyreg" and isinstance(first, Name):
-        return first
-    if (name.qualname == "BytesIO" and name.module in ("io", "_io")) or name.full == "torch.Size":
-        return Made(name, arguments)
-    return None
-
-
-def _encoded(text: str, codec: str) -> bytes:
-    try:
-        return text.encode("utf-8" if "utf" in codec else "latin-1", "replace")
-    except UnicodeEncodeError:
-        return b""
+        plain = heap.is_text(arguments[0])
+        return Written(arguments[0], codec if isinstance(codec, str) else "latin-1") if plain else None
+    if name.qualname == "dtype":
+        return _dtype(heap.value(arguments[0]))
+    if name.qualname in _COPYREG:
+        first = heap.value(arguments[0])
+        return first if isinstance(first, Name) else None
+    return Made(name, arguments)
 
 
 def _dtype(first: Value) -> Dtype:

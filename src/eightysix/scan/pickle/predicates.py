@@ -10,10 +10,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from eightysix.scan.index import Role, RoleKind, predicates
+from eightysix.scan.index import RoleKind, predicates
 from eightysix.scan.pickle.values import Dtype, Heap, Items, Made, Name, Storage, Value
 
-__all__ = ["Call", "allowed", "is_buffer", "is_dunder", "nested_arguments", "outside_storage"]
+__all__ = ["Call", "allowed", "is_buffer", "is_dunder", "outside_storage", "prepare"]
 
 LATIN = frozenset(("latin1", "latin-1", "iso-8859-1", "ascii", "utf-8", "utf8"))
 LAYOUTS: Final = "torch."
@@ -42,26 +42,34 @@ class Call(Struct, frozen=True):
     named: bool = False
 
 
-def allowed(call: Call, heap: Heap, role: Role | None = None) -> str:
+def prepare(name: Name) -> None:
+    """Work out what calls of `name` are judged by."""
+    given = predicates(name.role)
+    conditions = []
+    loads = []
+    for one, arguments in given:
+        numbers = tuple(number for number in arguments if isinstance(number, int))
+        conditions.append((_JUDGES.get(one, _unknown), numbers))
+        if one == "nested" and numbers:
+            loads.append(numbers[0])
+        elif one == "scalar":
+            loads.append(1)
+    name.conditions = tuple(conditions)
+    name.loads = tuple(loads)
+    name.views = name.qualname in _VIEWS and name.module == "torch._utils"
+
+
+def allowed(call: Call, heap: Heap) -> str:
     """What is wrong with `call`, empty where the index allows it."""
-    for name, given in predicates(call.name.role if role is None else role):
-        numbers = tuple(one for one in given if isinstance(one, int))
-        judge = _JUDGES.get(name)
-        if judge is None:
-            return f"nothing here knows the condition {name!r} under which it may be called"
-        wrong = judge(call, heap, numbers)
+    for judge, numbers in call.name.conditions:
+        wrong: str = judge(call, heap, numbers)
         if wrong:
             return wrong
     return ""
 
 
-def nested_arguments(name: Name) -> list[int]:
-    """The numbers of the arguments of `name` that are artifacts of their own."""
-    given = predicates(name.role)
-    found = [
-        numbers[0] for one, numbers in given if one == "nested" and numbers and isinstance(numbers[0], int)
-    ]
-    return [*found, 1] if any(one == "scalar" for one, _ in given) else found
+def _unknown(_call: Call, _heap: Heap, _numbers: tuple[int, ...]) -> str:
+    return "nothing here knows the condition under which it may be called"
 
 
 def _default(call: Call, number: int) -> bool:
@@ -219,13 +227,15 @@ def _text(call: Call, heap: Heap, _numbers: tuple[int, ...]) -> str:
 
 
 def _encode(call: Call, heap: Heap, _numbers: tuple[int, ...]) -> str:
-    there, _ = _argument(call, heap, 0)
-    if not there or call.arguments is None or not heap.is_text(call.arguments[0]):
+    arguments = call.arguments
+    if not arguments or not heap.is_text(arguments[0]):
         return "argument 0 is no text"
-    there, codec = _argument(call, heap, 1)
-    if len(call.arguments) > 2 or call.named:
+    if len(arguments) > 2 or call.named:
         return "it is given more than a text and a codec"
-    if not there or (isinstance(codec, str) and codec.lower().replace("_", "-") in LATIN):
+    if len(arguments) == 1:
+        return ""
+    codec = heap.value(arguments[1])
+    if isinstance(codec, str) and codec.lower().replace("_", "-") in LATIN:
         return ""
     return "data is encoded as latin-1 and nothing else"
 
@@ -309,7 +319,7 @@ def outside_storage(call: Call, heap: Heap) -> str:
     torch checks this only where it builds the tensor with its own allocator; a view made of a short storage reads and
     writes the memory behind it.
     """
-    if call.name.qualname not in _VIEWS or call.name.module != "torch._utils" or call.arguments is None:
+    if not call.name.views or call.arguments is None:
         return ""
     if len(call.arguments) < 4:
         return "it lacks a storage, an offset, a size and strides"

@@ -46,6 +46,7 @@ __all__ = [
     "Storage",
     "Unknown",
     "Value",
+    "Written",
 ]
 
 PLACE: Final = (1 << 44) - 1
@@ -117,7 +118,18 @@ def _forget_half(table: dict[int, Any]) -> None:
 class Name:
     """An imported object: as it was written, as CPython would import it, and what it may be used for."""
 
-    __slots__ = ("called", "index", "module", "place", "qualname", "role", "used", "written")
+    __slots__ = (
+        "conditions",
+        "index",
+        "loads",
+        "module",
+        "noted",
+        "place",
+        "qualname",
+        "role",
+        "views",
+        "written",
+    )
 
     def __init__(
         self, index: int, written: tuple[str, str], module: str, qualname: str, role: Role, place: int
@@ -128,8 +140,11 @@ class Name:
         self.qualname = qualname
         self.role = role
         self.place = place
-        self.called = False
-        self.used = False
+        # Worked out once, because a stream may call a million times (`predicates.prepare`).
+        self.conditions: tuple[Any, ...] = ()
+        self.loads: tuple[int, ...] = ()
+        self.views = False
+        self.noted = False
 
     @property
     def full(self) -> str:
@@ -173,6 +188,13 @@ class Module(Struct, frozen=True):
     name: str
 
 
+class Written(Struct, frozen=True):
+    """Bytes that protocols below 3 write as a text and a call that encodes it. `text` is the code of the text."""
+
+    text: int
+    codec: str
+
+
 class Unknown(Struct, frozen=True):
     """A value of which nothing is known but that it is one. `computed`: made by running something."""
 
@@ -197,7 +219,7 @@ class Heap:
         self.forgotten = 0
         self._held = 0
         self._lasting: dict[int, Value] = {}
-        self._passing: dict[int, Value] = {}
+        self._passing: dict[int, Value | Written] = {}
 
     def pack(self, place: int, items: Sequence[int]) -> int:
         """The code of a tuple made at `place`; remembers its items."""
@@ -236,7 +258,7 @@ class Heap:
             self._held -= len(self.contents.pop(oldest))
             self.forgotten = max(self.forgotten, oldest + 1)
 
-    def note(self, place: int, value: Value) -> None:
+    def note(self, place: int, value: Value | Written) -> None:
         """Remember `value` for the code made at `place`: types, storages and modules for good, the rest for a while."""
         if isinstance(value, Dtype | Storage | Module):
             if len(self._lasting) >= MOST_LASTING:
@@ -246,6 +268,21 @@ class Heap:
         self._passing[place] = value
         if len(self._passing) > TUPLES_KEPT:
             _forget_half(self._passing)
+
+    def written(self, value: Written, limit: int = LONGEST_TEXT) -> bytes:
+        """The bytes that `value` stands for, up to `limit`."""
+        start, length = self.extent(value.text & PLACE)
+        if length:
+            text = bytes(self.view[start : start + min(length, limit)]).decode("utf-8", "ignore")
+        else:
+            found = self.value(value.text)
+            text = found if isinstance(found, str) else ""
+        return text.encode("utf-8" if "utf" in value.codec else "latin-1", "replace")
+
+    def written_at(self, code: int) -> Written | None:
+        """The bytes written as text that `code` is, None where it is something else."""
+        value = self._passing.get(code & PLACE) if code & NOTED else None
+        return value if isinstance(value, Written) else None
 
     def dtype_of(self, code: int) -> Dtype | None:
         """The dtype that `code` is, None where it is none."""
@@ -269,7 +306,8 @@ class Heap:
             if place in self._lasting:
                 return self._lasting[place]
             if place in self._passing:
-                return self._passing[place]
+                found = self._passing[place]
+                return self.written(found) if isinstance(found, Written) else found
         maker = self.names[(code & MAKER) >> MAKER_SHIFT]
         if maker is not None:
             return Made(maker)
