@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 
 from eightysix.scan.index.role import Role, RoleKind
@@ -53,12 +54,44 @@ _COMPUTED = frozenset(
     Generator memory_format layout _int _float _bool _complex _size _dtype _layout Scalar ndarray ArrayLike NDArray Size
     DeviceLikeType Device self torch np typing Any number builtins types ellipsis EllipsisType qscheme""".split()
 )
+#: Machinery that no saved object refers to: its functions are not worth a place in the index unless they do harm.
+_INTERNAL = (
+    "torch._inductor", "torch._dynamo", "torch.testing", "torch._functorch", "torch._export", "torch._refs", "torch._prims",
+    "torch._decomp", "torch.onnx", "torch._higher_order_ops", "torch.distributed", "torch.ao.ns", "torch._numpy",
+    "tensorflow.", "jax._src", "numpy.f2py", "numpy.distutils", "mlflow.", "ray.", "transformers.utils.dummy",
+    "numba.", "nltk.", "sympy.polys", "sympy.physics", "keras.src.backend", "keras._tf_keras", "keras.ops",
+)  # fmt: skip
 #: A compiled class that has one of these was made to be pickled. What others do with arguments cannot be told.
 _PICKLED = frozenset(
     "__reduce__ __reduce_ex__ __getstate__ __setstate__ __getnewargs__ __pyx_unpickle".split()
 )
+#: Compiled code of these computes, except where a module shows signs of more. The method that pickles a class may be its
+#: base's, so all classes count.
+_COMPUTE = frozenset("numpy scipy pandas scikit-learn statsmodels scikit-image hdbscan".split())
 _REWRITES = frozenset("numpy scipy pandas torch jax pyarrow xarray polars".split())
+_TEXTS_THAT_ACT = (
+    "file",
+    "path",
+    "dir",
+    "url",
+    "name",
+    "code",
+    "source",
+    "lib",
+    "cmd",
+    "command",
+    "module",
+    "key",
+    "schema",
+)
 _CLASS_PARAMS = frozenset("cls klass type subtype new_type __pyx_type wrapper_cls typ new_class".split())
+#: Where a pickle says that numpy's ufuncs are from, by its release.
+_UFUNCS = (
+    "numpy.core._multiarray_umath",
+    "numpy._core._multiarray_umath",
+    "numpy.core.umath",
+    "numpy._core.umath",
+)
 _VALUE_TYPES = ("dtype", "layout", "memory_format", "qscheme", "_UFunc", "ufunc")
 
 ReleaseRoles = dict[str, dict[str, Role]]
@@ -194,7 +227,7 @@ class _Judge:
         for base in self._world.bases(name):
             if base != name and primitive(base):
                 return Role(RoleKind.GADGET, "", primitive(base)[0].value, base, self._label)  # type: ignore[index]
-            if self._world.library(base) is None and not base.startswith("builtins."):
+            if self._world.library(base) is None and base.partition(".")[0] not in sys.stdlib_module_names:
                 return None
         limits = []
         if self._harm(name, _CALLED) is not None or self._calls_argument(name):
@@ -244,7 +277,9 @@ class _Judge:
             if function.qual == "<module>":
                 continue
             role = self.function(f"{module.name}.{function.qual}")
-            if role is None or ("." in function.qual and role.kind is not RoleKind.GADGET):
+            if role is None or ("." in function.qual and not self._member_told(module, function, role)):
+                continue
+            if role.kind is RoleKind.VALUE and module.name.startswith(_INTERNAL):
                 continue
             if role.kind is RoleKind.GADGET or self._construct:
                 self._put(module.name, function.qual, role)
@@ -260,15 +295,36 @@ class _Judge:
             self._put(module.name, one.qual, role)
             if one.exported:
                 self._put(one.exported, one.qual, role)
+        self._named_tuples(module)
         self._stubbed(module)
         if module.name in self._library.stubs:
             self._stubbed(self._library.stubs[module.name])
+
+    def _named_tuples(self, module: Module) -> None:
+        """Classes that the module makes of `namedtuple("Name", ...)`."""
+        for name, bound in module.names.items() if self._construct else ():
+            if bound.startswith("inst:") and bound.endswith("amedtuple") and "." not in name:
+                _, made = self._world.resolve(module.name, bound[5:])
+                if made in ("collections.namedtuple", "typing.NamedTuple"):
+                    self._put(module.name, name, Role(RoleKind.CONSTRUCT, "", "", "", self._label))
 
     def _stubbed(self, module: Module) -> None:
         """Values that a stub declares by their type: dtypes, layouts, ufuncs."""
         for name, annotation in module.typed if self._construct else ():
             if annotation.removeprefix("typing.").removeprefix("Final[").startswith(_VALUE_TYPES):
-                self._put(module.name, name, Role(RoleKind.VALUE, "", "", "", self._label))
+                for home in (
+                    module.name,
+                    *(_UFUNCS if module.name == "numpy" and "ufunc" in annotation.lower() else ()),
+                ):
+                    self._put(home, name, Role(RoleKind.VALUE, "", "", "", self._label))
+
+    def _member_told(self, module: Module, function: Function, role: Role) -> bool:
+        """Methods are in the index only where they are gadgets of a class that may be made: members of other classes are
+        denied, and other members of that class are values, without being listed."""
+        if role.kind is not RoleKind.GADGET or not self._construct:
+            return False
+        owner = self.klass(f"{module.name}.{function.qual.rpartition('.')[0]}")
+        return owner is not None and owner.kind is RoleKind.CONSTRUCT
 
     def _harmful_call(self, name: str) -> Role | None:
         """Of a library whose classes no model holds: a class is told of only if making one does harm."""
@@ -279,7 +335,7 @@ class _Judge:
         if not self._construct or native.telling:
             return
         for name, methods in native.classes:
-            if _PICKLED.isdisjoint(methods):
+            if _PICKLED.isdisjoint(methods) and self._label.split()[0] not in _COMPUTE:
                 continue
             self._put(native.name, name, Role(RoleKind.CONSTRUCT, "", "", "", self._label))
             if "__pyx_unpickle" in methods:
@@ -311,9 +367,26 @@ class _Judge:
                 role = self.roles.get(origin, {}).get(last) if origin in self._natives else None
             if role is None:
                 role = self._typed(module, name)
-            if role is None or (role.kind is not RoleKind.GADGET and not self._renamed(module)):
+            if kind == "object":
+                self._singleton(f"{module.name}.{name}", target)
+            if role is None or (role.kind is not RoleKind.GADGET and not self._told(module, kind)):
                 continue
+            if not module.package and target in self._library.home:
+                continue  # a library's own name under a module that merely uses it: answered as unknown, or where defined
             self._put(module.name, name, role)
+
+    def _singleton(self, name: str, owner: str) -> None:
+        """The methods of an object that a package keeps: `torch.ops.load_library` can be imported like a function."""
+        library = self._world.library(owner)
+        if name.count(".") > 1 or library is not self._library:
+            return
+        for method in (one for base in self._world.bases(owner) for one in library.methods.get(base, ())):
+            role = self.function(method)
+            if role is not None and role.kind is RoleKind.GADGET:
+                self._put(name, method.rpartition(".")[2], role)
+
+    def _told(self, module: Module, kind: str) -> bool:
+        return self._construct and module.package and (kind == "function" or self._renamed(module))
 
     def _renamed(self, module: Module) -> bool:
         """Whether pickles may name what `module` only passes on. They name the module where a class or function says it
@@ -381,14 +454,17 @@ def _called(calls: tuple[Call, ...], number: int, shift: int) -> str:
 
 
 def _computes(function: Function) -> bool:
-    """Whether a stub's parameters are all tensors and numbers."""
-    if len(function.annotations) != len([name for name in function.params if not name.startswith("*")]):
+    """Whether a stub's parameters are all tensors and numbers, or texts that choose how to compute."""
+    names = [name for name in function.params if not name.startswith("*")]
+    if len(function.annotations) != len(names):
         return False
-    for annotation in function.annotations:
+    for name, annotation in zip(names, function.annotations, strict=True):
         words = "".join(
             letter if letter.isidentifier() or letter.isdigit() else " " for letter in annotation
         ).split()
-        if not all(word in _COMPUTED or word.isdigit() for word in words):
+        if "str" in words and any(part in name.lower() for part in _TEXTS_THAT_ACT):
+            return False
+        if not all(word in _COMPUTED or word.isdigit() or word in ("str", "_str") for word in words):
             return False
     return bool(function.annotations)
 

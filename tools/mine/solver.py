@@ -116,11 +116,13 @@ class Library:
                 self.home[name] = module.name
         self.reached: dict[str, dict[Effect, Reached]] = {}
         self.named: dict[str, list[str]] = {}  # method name -> methods
+        self.methods: dict[str, list[str]] = {}  # class -> methods
         self.setters: dict[str, list[str]] = {}  # class -> names of its properties that can be set
         for name, functions in self.functions.items():
             owner, _, last = name.rpartition(".")
             if functions[0].bound:
                 self.named.setdefault(last, []).append(name)
+                self.methods.setdefault(owner, []).append(name)
                 if any(function.setter for function in functions):
                     self.setters.setdefault(owner, []).append(last)
 
@@ -185,8 +187,13 @@ class World:
             return "function", name
         if name in library.classes:
             return "class", name
+        head, _, last = name.rpartition(".")
         if name in library.modules:
-            return "module", name
+            # `from .sympify import sympify` in a package hides the module of that name from everybody else.
+            bound = library.modules[head].names.get(last) if head in library.modules else None
+            if bound is None or bound in (name, f"={name}") or not bound.startswith(f"={name}."):
+                return "module", name
+            return self.find(bound[1:], hops + 1)
         head = name
         while head not in library.modules:
             head, _, _ = head.rpartition(".")
@@ -352,7 +359,11 @@ class World:
             found = self.method(owner, "__call__")
             return [(found, 1)] if found else []
         found = self._through(owner, rest)
-        return [(found, 1)] if found else []
+        known = [(found, 1)] if found else []
+        guessed = [] if "." in rest else self._guessed(owner, rest)
+        return known + [
+            one for one in guessed if one not in known and owner in self.bases(one[0].rpartition(".")[0])
+        ]
 
     def _through(self, owner: str, path: str) -> str:
         """The method at the end of `a.b.c` from an object of class `owner`, by the known classes of attributes."""
@@ -443,9 +454,10 @@ class World:
         if target == "attr:":
             return self._note(library, name, Effect.REFLECT, call.receiver, 1, "")
         if "|" in target:
-            effect = METHODS.get(target.rpartition("|")[2].rpartition(".")[2], (None, None))[0]
-            if effect is None:
+            method = target.rpartition("|")[2].rpartition(".")[2]
+            if method not in METHODS:
                 return False
+            effect, _ = METHODS[method]
             everything = call.receiver | call.star
             for mask in (*call.args, *(mask for _, mask in call.named)):
                 everything |= mask

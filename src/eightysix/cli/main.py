@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from eightysix import __version__
-from eightysix.cli import backtest, baseline, detect, exception, generate, incident, rules, watch
+from eightysix.cli import backtest, baseline, detect, exception, generate, incident, rules, scan, watch
 from eightysix.cli.terminal import inert_line
 from eightysix.model.errors import EightysixError, RuleError
 
@@ -20,14 +20,14 @@ __all__ = ["entry", "main"]
 
 EPILOG = """\
 exit codes: 0 nothing found, 1 the tool failed, 2 usage, 3 nothing to read, 10 incomplete,
-11 watch, 12 medium, 13 suspect, 14 contain; the highest wins
+11 low or watch, 12 medium, 13 suspect or suspicious, 14 contain or malicious; the highest wins
 """
 
 YOUNG_OBJECTS = 100_000
 """New containers before the cycle collector looks at them. Records make many and no cycles: Python's 700 (2,000 from 3.12
 on) cost 8 % of a run over Tetragon's export, and memory stays the same."""
 
-COMMANDS = (detect, watch, incident, backtest, rules, baseline, exception, generate)
+COMMANDS = (detect, watch, incident, backtest, scan, rules, baseline, exception, generate)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -55,9 +55,18 @@ def _one(text: str, name: str) -> Role | None:
         ("import sys\ndef f(): sys.exit(1)", "ends or signals a process"),
         ("def f(*a, **k): return g(*a, **k)\ndef g(code): exec(code)", "runs code given as text or bytes"),
         ("class A:\n def m(self, c): exec(c)\ndef f(c): A().m(c)", "runs code given as text or bytes"),
-        ("class A:\n def m(self, c): exec(c)\ndef f(c):\n a = A()\n a.m(c)", "runs code given as text or bytes"),
-        ("class A:\n def __init__(self, c): exec(c)\ndef f(c): return A(c)", "runs code given as text or bytes"),
-        ("class A:\n def m(self, c): exec(c)\nclass B(A): pass\ndef f(c): B().m(c)", "runs code given as text or bytes"),
+        (
+            "class A:\n def m(self, c): exec(c)\ndef f(c):\n a = A()\n a.m(c)",
+            "runs code given as text or bytes",
+        ),
+        (
+            "class A:\n def __init__(self, c): exec(c)\ndef f(c): return A(c)",
+            "runs code given as text or bytes",
+        ),
+        (
+            "class A:\n def m(self, c): exec(c)\nclass B(A): pass\ndef f(c): B().m(c)",
+            "runs code given as text or bytes",
+        ),
         ("class A:\n def m(self, c): exec(c)\ndef f(a: A, c): a.m(c)", "runs code given as text or bytes"),
         ("def f(n):\n text = 'x = ' + n\n exec(text)", "runs code given as text or bytes"),
     ],
@@ -111,7 +120,11 @@ def test_a_function_that_calls_its_argument_is_a_value_that_says_so() -> None:
 
 
 def test_modules_that_import_all_of_each_other_end() -> None:
-    roles = _mined(lib="from lib.a import *", lib__a="from lib.b import *", lib__b="from lib.a import *\ndef f(c): exec(c)")
+    roles = _mined(
+        lib="from lib.a import *",
+        lib__a="from lib.b import *",
+        lib__b="from lib.a import *\ndef f(c): exec(c)",
+    )
     assert roles["lib"]["f"].kind is RoleKind.GADGET
 
 
@@ -139,7 +152,11 @@ def test_calls_on_unknown_objects_are_guessed_only_where_asked() -> None:
         ("def __setstate__(self, state):\n  self.__dict__.update(state)\n  open(self.path)", "gadget", ""),
         ("def __new__(cls, path): open(path)", "gadget", ""),
         ("def __del__(self):\n  import os\n  os.unlink(self.path)", "gadget", ""),
-        ("def __getattr__(self, name):\n  import importlib\n  return importlib.__import__(self.module)", "gadget", ""),
+        (
+            "def __getattr__(self, name):\n  import importlib\n  return importlib.__import__(self.module)",
+            "gadget",
+            "",
+        ),
         ("def __repr__(self): return eval(self.text)", "gadget", ""),
         ("def __repr__(self): return open(self.path).read()", "construct", ""),
     ],
@@ -170,7 +187,7 @@ def test_a_class_with_a_base_that_nobody_mined_is_not_told() -> None:
 def test_of_libraries_beside_the_models_only_gadgets_are_told() -> None:
     text = "class C: pass\nclass D:\n def __init__(self, c): exec(c)\ndef f(x): return x\ndef g(c): exec(c)"
     roles = _mined(lib=text, construct=False)["lib"]
-    assert {name: str(role.kind) for name, role in roles.items()} == {"D": "gadget", "D.__init__": "gadget", "g": "gadget"}
+    assert {name: str(role.kind) for name, role in roles.items()} == {"D": "gadget", "g": "gadget"}
 
 
 # --- functions that pickles call ---------------------------------------------------------------------------------------
@@ -224,7 +241,10 @@ def _roles(**names: Role) -> ReleaseRoles:
 
 def test_a_table_gives_back_what_was_packed_and_is_the_same_every_time(tmp_path: Path) -> None:
     gadget = Role(RoleKind.GADGET, "", "starts a process", "a > b", "lib 1.0")
-    many = {f"lib.m{number:04}": {f"Name{one}": Role(RoleKind.CONSTRUCT) for one in range(300)} for number in range(40)}
+    many = {
+        f"lib.m{number:04}": {f"Name{one}": Role(RoleKind.CONSTRUCT) for one in range(300)}
+        for number in range(40)
+    }
     roles = {**many, "lib": {"f": gadget, "C": Role(RoleKind.CONSTRUCT, "newobj")}}
     turned = {module: dict(reversed(names.items())) for module, names in reversed(roles.items())}
     assert pack(roles) == pack(turned)
@@ -243,7 +263,10 @@ def test_of_two_releases_the_one_that_allows_less_counts() -> None:
     gadget = Role(RoleKind.GADGET, "", "starts a process")
     assert worse(free, gadget) == worse(gadget, free) == gadget
     assert worse(free, bound).predicate == worse(bound, free).predicate == "newobj"
-    assert worse(Role(RoleKind.FUNCTION, "class@0"), Role(RoleKind.FUNCTION, "nested@1")).predicate == "class@0,nested@1"
+    assert (
+        worse(Role(RoleKind.FUNCTION, "class@0"), Role(RoleKind.FUNCTION, "nested@1")).predicate
+        == "class@0,nested@1"
+    )
 
 
 def test_the_review_tells_what_becomes_usable(tmp_path: Path) -> None:

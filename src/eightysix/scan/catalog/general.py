@@ -17,6 +17,22 @@ RULES = (
         fix="Make the file readable and scan again.",
     ),
     ScanRule(
+        id="changed",
+        verdict=FileVerdict.UNSCANNABLE,
+        title="The file changed while it was read",
+        what="Size or time of change differ between the start and the end of the scan.",
+        why="What was judged is not what lies there now.",
+        fix="Scan a copy, or when nobody writes; load it through `guard`, which loads the bytes that were scanned.",
+    ),
+    ScanRule(
+        id="reader-died",
+        verdict=FileVerdict.UNSCANNABLE,
+        title="The process that read the file died",
+        what="A worker of the scan ended in the middle of the file: for its memory, or because the file was cut short.",
+        why="A file that ends a scanner may have been made to.",
+        fix="Scan it alone, on a copy, with more memory; treat it as not scanned until then.",
+    ),
+    ScanRule(
         id="unknown-format",
         verdict=FileVerdict.UNSCANNABLE,
         title="No reader knows this format",

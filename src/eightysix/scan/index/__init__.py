@@ -6,6 +6,7 @@ index is made stands in docs/scan-index.md; the words of the answer, predicates 
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 
 from eightysix.scan.index.role import PREDICATES, Role, RoleKind, is_inert_source, predicates
@@ -54,7 +55,7 @@ def role(module: str, name: str) -> Role:
     if top in ("__main__", "__torch__"):
         return _inner(name) or _UNKNOWN
     known = directory()
-    if top in known.standard:
+    if top in known.standard or top in sys.stdlib_module_names:
         return table("python").find(module, name) or _STANDARD
     distribution = _distribution(known.tops, module)
     if distribution is None:

@@ -12,6 +12,9 @@ CONSTRUCT, about how the class is used:
   because its methods for these act on what they are given.
 - `factory@N`: argument N is None, missing, or a reference to a class that may be made without conditions.
 - `dtype`: the first argument is a constant text, a constant tuple or list of such, or a class of this library.
+- `text`: as below.
+- `empty@KEY`: in the state that BUILD sets, KEY is missing or None.
+- `plain@KEY`: there, KEY is missing, None, or a constant text without `/` and `\\` and not `..`.
 - `source@KEY`: the class runs the text that its state has under KEY when the state is set. That text is missing, or
   source of nothing but functions whose default values are constants: see `is_inert_source`.
 
@@ -83,6 +86,7 @@ PREDICATES = frozenset(
         "class",
         "defer",
         "dtype",
+        "empty",
         "encode",
         "factory",
         "layout",
