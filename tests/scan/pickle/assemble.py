@@ -50,6 +50,8 @@ ROLES = {
     ("builtins", "bytearray"): Role(RoleKind.CONSTRUCT),
     ("lib", "Class"): Role(RoleKind.CONSTRUCT),
     ("lib", "Careful"): Role(RoleKind.CONSTRUCT, "newobj,noitems"),
+    ("lib", "Runs"): Role(RoleKind.CONSTRUCT, "source@code"),
+    ("lib", "Opens"): Role(RoleKind.CONSTRUCT, "plain@path,empty@handle"),
     ("lib", "value"): Role(RoleKind.VALUE),
     ("lib", "rebuild"): Role(RoleKind.FUNCTION),
     ("_codecs", "encode"): Role(RoleKind.FUNCTION, "encode"),

@@ -127,6 +127,39 @@ def test_a_class_that_acts_on_items_gets_none(change: bytes) -> None:
     assert "pickle-arguments" in rules(proto(name("lib", "Careful") + b")\x81" + change + b"."))
 
 
+def state(qualname: str, key: str, value: bytes) -> bytes:
+    return proto(
+        name("lib", qualname) + b")\x81}" + text("other") + number(1) + b"s" + text(key) + value + b"sb."
+    )
+
+
+@pytest.mark.parametrize(
+    ("qualname", "key", "value", "allowed"),
+    [
+        ("Runs", "code", text("def f(self, x=1): return (x, 2)"), True),
+        ("Runs", "other", text("import os"), True),
+        ("Runs", "code", text("import os"), False),
+        ("Runs", "code", text("def f(x=open('a')): return x"), False),
+        ("Runs", "code", number(1), False),
+        ("Opens", "path", text("model.bin"), True),
+        ("Opens", "path", b"N", True),
+        ("Opens", "path", text("../model.bin"), False),
+        ("Opens", "path", text(".."), False),
+        ("Opens", "handle", b"N", True),
+        ("Opens", "handle", text("x"), False),
+    ],
+)
+def test_a_class_that_acts_on_its_state_is_held_to_it(
+    qualname: str, key: str, value: bytes, allowed: bool
+) -> None:
+    assert ("pickle-arguments" in rules(state(qualname, key, value))) != allowed
+
+
+def test_a_state_from_before_the_class_was_imported_is_not_followed() -> None:
+    early = b"}" + text("code") + text("import os") + b"s\x940"
+    assert "pickle-arguments" in rules(proto(early + name("lib", "Runs") + b")\x81h\x00b."))
+
+
 def test_a_state_that_was_filled_long_before_is_judged() -> None:
     state = b"}" + text("__class__") + CLASS + b"s\x940"
     other = b"".join(b"}" + text(f"k{n}") + number(n) + b"s0" for n in range(50))

@@ -61,6 +61,20 @@ LONGEST_MADE: Final = 16 << 20
 """Bytes of one such text that are decoded."""
 
 
+def _is_plain(value: Value) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, str) and "/" not in value and "\\" not in value and value != ".."
+
+
+_STATED: dict[str, Callable[[Value], bool]] = {
+    "source": lambda value: isinstance(value, str) and is_inert_source(value),
+    "empty": lambda value: value is None,
+    "plain": _is_plain,
+}
+"""Predicates about what stands under a key of a state."""
+
+
 class Changes:
     """The part of `Effects` that is about objects which exist already."""
 
@@ -166,7 +180,7 @@ class Changes:
             heap.note(target & PLACE, with_state(kind, state, heap))
             return after
         if not self.hold:
-            self._source(maker, state, place)
+            self._stated(maker, state, place)
         if state & (NAME | NOTED | CONTAINER):
             self._state(maker, state, place)
         return self._array(state, place, after) if self.jump and is_wrapper(maker) else after
@@ -195,27 +209,42 @@ class Changes:
             self._attributes(maker, first, place, slots=False)
 
     def hold_all(self, place: int) -> None:
-        """From `place` on remember what is in every container: a class was imported that runs a text of its state."""
+        """From `place` on remember what is in every container: a class was imported that acts on its state."""
         if self.hold:
             self.hold, self.held_from = 0, place
 
-    def _source(self, maker: Name, state: int, place: int) -> None:
-        """The class runs the text under a key of its state: nothing but plain functions may stand there."""
+    def _stated(self, maker: Name, state: int, place: int) -> None:
+        """The class acts on what stands under a key of its state: a text that it runs, a file that it names."""
         for predicate, given in predicates(maker.role) if maker.role.predicate else ():
-            if predicate != "source":
+            judge = _STATED.get(predicate)
+            if judge is None:
                 continue
-            value = self.heap.value(state)
-            since = max(self.held_from, self.heap.forgotten)
-            known = isinstance(value, Items) and value.kind == "dict" and state & PLACE >= since
-            pairs = list(value.items or ()) if isinstance(value, Items) and known else []
-            texts = [
-                self.heap.value(held)
-                for key, held in zip(pairs[::2], pairs[1::2], strict=False)
-                if self.heap.value(key) == given[0]
-            ]
-            if not known or not all(isinstance(text, str) and is_inert_source(text) for text in texts):
-                why = f"sets the state of a {escaped(maker.full)}, which runs a text in it that is more than functions"
+            values = self._under(state, given[0])
+            if values is None or not all(judge(value) for value in values):
+                key = escaped(str(given[0]))
+                why = f"sets the state of a {escaped(maker.full)}, which acts on its {key}, to what it must not be"
                 self.see("pickle-arguments", why, place)
+
+    def _under(self, state: int, key: int | str) -> list[Value] | None:
+        """What the dictionaries of a state hold under `key`; None where that cannot be followed."""
+        value = self.heap.value(state)
+        pair = isinstance(value, Items) and value.kind == "tuple"
+        codes = list(value.items or ()) if pair and isinstance(value, Items) else [state]
+        found: list[Value] = []
+        for code in codes:
+            held = self.heap.value(code)
+            if held is None:
+                continue
+            since = max(self.held_from, self.heap.forgotten)
+            if not isinstance(held, Items) or held.kind != "dict" or code & PLACE < since:
+                return None
+            items = held.items or ()
+            found += [
+                self.heap.value(one)
+                for name, one in zip(items[::2], items[1::2], strict=False)
+                if self.heap.value(name) == key
+            ]
+        return found if codes else None
 
     def _attributes(self, maker: Name, state: Items, place: int, *, slots: bool) -> None:
         """Only what is more than data is remembered of a dictionary: such keys and values are the ones that matter."""

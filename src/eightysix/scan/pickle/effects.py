@@ -136,7 +136,7 @@ class Effects(Changes):
         self.heap.names.append(name)
         code = NAME | index << MAKER_SHIFT | place
         self._names[module, qualname] = code
-        if "source" in name.role.predicate:
+        if "@" in name.role.predicate and name.role.kind == RoleKind.CONSTRUCT:
             self.hold_all(place)
         if name.role.kind == RoleKind.CONSTRUCT and not name.role.predicate and not is_wrapper(name):
             self.plain_makers[code] = index

@@ -286,7 +286,7 @@ def _defer(call: Call, heap: Heap, numbers: tuple[int, ...]) -> str:
     return f"argument {numbers[0]} is called later, and it is nothing that may be"
 
 
-def _source(_call: Call, _heap: Heap, _numbers: tuple[int, ...]) -> str:
+def _stated(_call: Call, _heap: Heap, _numbers: tuple[int, ...]) -> str:
     return ""  # judged where the state is set
 
 
@@ -307,7 +307,9 @@ _JUDGES: dict[str, Callable[[Call, Heap, tuple[int, ...]], str]] = {
     "singleton": _singleton,
     "member": _member,
     "defer": _defer,
-    "source": _source,
+    "source": _stated,
+    "empty": _stated,
+    "plain": _stated,
 }
 
 _VIEWS = frozenset(("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_qtensor"))
