@@ -16,15 +16,19 @@ __all__ = ["Kind", "Reader", "Scan", "SecondEngine", "SecondOpinion"]
 class SecondOpinion(Struct, frozen=True, kw_only=True):
     """What CPython's own unpickler made of a stream with inert stand-ins for everything it imports.
 
-    `names` are the globals it asked for, as (module, qualname) before any renaming of old modules. `end` is the offset
-    after the stream's STOP, None where it did not get there. `not_run` says why it did not run at all, empty where it
-    did. `error` is the kind of error that ended it, empty where none did.
+    `names` are the globals it asked for, as (module, qualname) before any renaming of old modules; what it asked for by
+    a code of the extension registry is `("copyreg extension", "any")`. `end` is the offset after the stream's STOP, None
+    where it did not get there. `not_run` says why it did not run, or not to its end, empty where it did: `names` are then
+    those until there. `error` is the kind of error that ended it, empty where none did. `differs` says how CPython
+    disagrees with itself about the stream, read from a file, from memory or by its unpickler written in Python; empty
+    where it does not, as with all that any pickler wrote.
     """
 
     names: frozenset[tuple[str, str]] = frozenset()
     end: int | None = None
     error: str = ""
     not_run: str = ""
+    differs: str = ""
 
 
 class SecondEngine(Protocol):

@@ -50,7 +50,7 @@ RULES: tuple[ScanRule, ...] = (
         what="A name of a library that the index does not know is called while the pickle is loaded: a public function"
         " with arguments, or anything that is given a command, an address, a path, source or the name of a gadget.",
         why="Any library has functions that run commands or load files; picklers call classes and private helpers.",
-        fix="Read the source of the function; where it is harmless, accept it by name and digest in your policy.",
+        fix="Read the source of the function; where it is harmless, accept this rule for the digest in your policy.",
         blind="Private helpers and classes that are given plain words are `pickle-unknown-name`.",
     ),
     ScanRule(
@@ -59,7 +59,7 @@ RULES: tuple[ScanRule, ...] = (
         title="The pickle does nothing but import unknown code",
         what="The whole stream is the import of a name of a module that the index does not know; no data is in it.",
         why="An import runs the module: whoever places a module on the path of the loader needs nothing more.",
-        fix="Read the source of the module; where it is harmless, accept it by name and digest in your policy.",
+        fix="Read the source of the module; where it is harmless, accept this rule for the digest in your policy.",
     ),
     ScanRule(
         id="pickle-arguments",

@@ -47,6 +47,9 @@ LONGEST_WRITTEN: Final = 64 << 20
 MOST_ASKED: Final = 2_000
 """Calls of unknown names whose arguments are looked at: it takes a parser, and the name is reported in any case."""
 
+_ANY_EXTENSION: Final = ("copyreg extension", "any")
+"""What the second engine calls it, see `SecondOpinion.names`."""
+
 _BAD = (RoleKind.GADGET, RoleKind.DENIED, RoleKind.UNKNOWN)
 
 
@@ -86,12 +89,7 @@ class Effects(Changes):
             if name.index in self._payloads:
                 fed, use, place = self._payloads[name.index]
                 what = f"is given {fed}" if fed else "is a public function, called while data is built"
-                self.see(
-                    "pickle-unknown-call",
-                    f"calls {use}: nobody vouches for it, and it {what}",
-                    place,
-                    (name.full,),
-                )
+                self.see("pickle-unknown-call", f"calls {use}: nobody vouches for it, and it {what}", place)
                 return
             known = f": {name.role.library} has no such name" if name.role.library else ""
             why = f"{said}, for which nobody vouches{known}"
@@ -107,7 +105,7 @@ class Effects(Changes):
         name = self.heap.name_of(code)
         if name is not None and name.role == Role(RoleKind.UNKNOWN) and not self.calls:
             why = f"does nothing but import {escaped(name.full)}, for which nobody vouches"
-            self.see("pickle-import-only", why, place, (name.full,))
+            self.see("pickle-import-only", why, place)
 
     # --- names ---
 
@@ -163,6 +161,7 @@ class Effects(Changes):
 
     def extension(self, place: int, number: int) -> int:
         """EXT1, EXT2, EXT4: a name by its number in a registry of the process that loads."""
+        self.globals.add(_ANY_EXTENSION)
         self.see(
             "pickle-extension",
             f"imports number {number} of copyreg's registry, whatever that is there",

@@ -23,12 +23,14 @@ def compare(
         scan.note_second("not run: there is none here")
         return
     opinion = scan.second.load(artifact.view()[start:])
-    if opinion.not_run:
-        scan.note_second(f"not run: {opinion.not_run}")
-        return
     why = ""
     if opinion.names - names:
         why = f"CPython imports {_shown(opinion.names - names)}, which this reader does not see"
+    elif opinion.not_run:
+        scan.note_second(f"not run: {opinion.not_run}")
+        return
+    elif opinion.differs:
+        why = f"CPython disagrees with itself: {opinion.differs}"
     elif opinion.end is not None and outcome.end is None:
         why = f"CPython reads it to its end, and this reader does not: {outcome.broken}"
     elif opinion.end is not None and outcome.end is not None:
