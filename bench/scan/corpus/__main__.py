@@ -1,19 +1,21 @@
 """Writes the labelled corpus: malicious, benign and manifest.csv.
 
-    python -m bench.scan.corpus FOLDER [--seed 86] [--venvs FOLDER]
+    python -m bench.scan.corpus FOLDER [--seed 86] [--venvs FOLDER] [--wheels FOLDER]
 
 Malicious files are put together here, nothing of them is ever loaded. Benign files are written by real libraries in virtual
-environments of their own (see bench/scan/requirements-*.txt); without --venvs only what needs no library is written.
+environments of their own below --venvs (see bench/scan/requirements-*.txt), or were shipped in wheels, downloaded to
+--wheels. Without the two, only what needs neither is written.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.scan.corpus import agents, containers, evasions, gadgets, graphs, texts, weights
+from bench.scan.corpus import agents, containers, evasions, everyday, gadgets, graphs, shipped, texts, weights, written
 from bench.scan.corpus.sample import Sample, write, write_manifest
 
 
@@ -23,14 +25,32 @@ def malicious(seed: int) -> Iterator[Sample]:
         yield from module.samples(seed)
 
 
+def benign(seed: int, venvs: Path | None, wheels: Path | None, work: Path) -> Iterator[Sample]:
+    """Every benign sample that can be had."""
+    yield from everyday.samples(seed)
+    if venvs:
+        yield from written.written(venvs, work)
+        for place in sorted(venvs.glob("*/lib/python3*/site-packages")):
+            yield from shipped.environment(place)
+    if wheels:
+        shipped.fetch(wheels)
+        yield from shipped.wheels(wheels)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Write it."""
     parser = argparse.ArgumentParser(prog="python -m bench.scan.corpus", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=86)
+    parser.add_argument("--venvs", type=Path)
+    parser.add_argument("--wheels", type=Path)
     options = parser.parse_args(arguments)
     rows = write(options.folder, malicious(options.seed))
     print(f"{len(rows):,} malicious files", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as work:
+        good = write(options.folder, benign(options.seed, options.venvs, options.wheels, Path(work)))
+    print(f"{len(good):,} benign files", file=sys.stderr)
+    rows += good
     write_manifest(options.folder, rows)
     return 0
 
