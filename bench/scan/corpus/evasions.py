@@ -309,21 +309,21 @@ def opcodes(chance: Random) -> Made:
     registered = a.call(a.named("copyreg", "add_extension"), a.short("os"), a.short("system"), a.binint1(86)) + a.POP
     for width, code in (("ext1", a.ext1(86)), ("ext2", a.ext2(86)), ("ext4", a.ext4(86))):
         yield f"{width}-registered-here", a.whole(registered + code + a.tuple_(COMMAND) + a.REDUCE)
-        yield f"{width}-registered-elsewhere", a.whole(code + a.tuple_(COMMAND) + a.REDUCE)
+        yield f"{width}-registered-elsewhere", a.whole(code + a.tuple_(COMMAND) + a.REDUCE), "gray"
     yield "ext-registry-setitem", a.whole(a.named("copyreg", "_inverted_registry") + a.binint1(87) + a.tuple_(a.short("os"), a.short("system")) + a.SETITEM + a.ext1(87) + a.tuple_(COMMAND) + a.REDUCE)
     yield "ext-cache-setitem", a.whole(a.named("copyreg", "_extension_cache") + a.binint1(88) + OS + a.SETITEM + a.ext1(88) + a.tuple_(COMMAND) + a.REDUCE)
     yield "ext4-negative", a.whole(payload(chance) + a.ext4(-1))
     yield "persid-of-path", a.whole(a.persid("../../../../etc/passwd"), 0), "gray"
     yield "binpersid-tuple-callable", a.whole(a.tuple_(a.short("storage"), OS, a.short("0"), a.short("cpu"), a.binint1(1)) + a.BINPERSID)
     yield "binpersid-then-reduce", a.whole(a.tuple_(a.short("storage"), a.global_("torch", "FloatStorage")) + a.BINPERSID + a.tuple_(COMMAND) + a.REDUCE)
-    yield "next-buffer-called", a.whole(a.NEXT_BUFFER + a.tuple_(COMMAND) + a.REDUCE, 5)
+    yield "next-buffer-called", a.whole(a.NEXT_BUFFER + a.tuple_(COMMAND) + a.REDUCE, 5), "gray"
     yield "readonly-buffer-name", a.whole(payload(chance) + a.POP + a.NEXT_BUFFER + a.READONLY_BUFFER, 5)
     for version in range(6):
         body = a.call(a.global_(module, name), a.unicode_(text) if version == 0 else a.binunicode(text))
         if version == 0:
             body = a.global_(module, name) + a.MARK + a.unicode_(text) + a.TUPLE + a.REDUCE
         yield f"global-protocol-{version}", a.whole(body, version)
-    yield "proto-6", b"\x80\x06" + a.call(OS, COMMAND) + a.STOP
+    yield "proto-6", b"\x80\x06" + a.call(OS, COMMAND) + a.STOP, "gray"
     yield "proto-255", payload(chance) + b"\x80\xff" + a.STOP
     yield "proto-late", a.NONE + a.POP + a.proto(4) + payload(chance) + a.STOP
     yield "no-proto-stack-global", payload(chance) + a.STOP
@@ -354,7 +354,7 @@ def texts(chance: Random) -> Made:
     # What CPython stops at comes after the payload, what it takes comes before.
     stops = {
         "int-spaces", "string-bad-escape", "string-quote-inside", "string-triple", "float-hex", "unicode-backslash-u-cut",
-        "long-double-suffix", "long-9000-digits", "persid-empty", "binunicode-bad-utf8", "string-bytes-over-127",
+        "long-double-suffix", "float-overflow", "float-spaces", "float-underscore", "int-arabic-digits", "long-9000-digits", "persid-empty", "binunicode-bad-utf8", "string-bytes-over-127",
     }  # fmt: skip
     for label, noise in before.items():
         whole = body + noise + a.STOP if label in stops else noise + a.POP + body + a.STOP
@@ -389,23 +389,23 @@ def texts(chance: Random) -> Made:
 
 
 def frames(chance: Random) -> Made:
-    """Frames that do not end where opcodes do."""
+    """Frames that do not end where opcodes do. CPython refuses those that are gray before it comes to the payload."""
     module, name, text = runner(chance)
     body = a.call(a.named(module, name), a.short(text)) + a.STOP
     yield "frame-short", a.proto(4) + a.frame(body, len(body) - 5)
-    yield "frame-long", a.proto(4) + a.frame(body, len(body) + 9)
+    yield "frame-long", a.proto(4) + a.frame(body, len(body) + 9), "gray"
     yield "frame-per-opcode", a.proto(4) + b"".join(a.frame(part) for part in (a.short(module), a.short(name), a.STACK_GLOBAL, a.short(text), a.TUPLE1, a.REDUCE, a.STOP))
     yield "frame-empty-many", a.proto(4) + a.frame(b"") * 500 + body
     yield "frame-in-protocol-2", a.proto(2) + a.frame(body)
     yield "frame-nested", a.proto(4) + a.frame(a.frame(body))
-    yield "frame-two-streams", a.proto(4) + a.frame(a.NONE + a.STOP + a.proto(4) + body)
+    yield "frame-two-streams", a.proto(4) + a.frame(a.NONE + a.STOP + a.proto(4) + body), "gray"
     cut = a.short(module)
-    yield "frame-splits-name", a.proto(4) + a.frame(cut[:3]) + cut[3:] + a.short(name) + a.STACK_GLOBAL + a.short(text) + a.TUPLE1 + a.REDUCE + a.STOP
-    yield "frame-splits-argument", a.proto(4) + a.frame(a.short(module) + b"\x8c" + bytes([len(name)])) + a.frame(name.encode() + a.STACK_GLOBAL) + a.short(text) + a.TUPLE1 + a.REDUCE + a.STOP
+    yield "frame-splits-name", a.proto(4) + a.frame(cut[:3]) + cut[3:] + a.short(name) + a.STACK_GLOBAL + a.short(text) + a.TUPLE1 + a.REDUCE + a.STOP, "gray"
+    yield "frame-splits-argument", a.proto(4) + a.frame(a.short(module) + b"\x8c" + bytes([len(name)])) + a.frame(name.encode() + a.STACK_GLOBAL) + a.short(text) + a.TUPLE1 + a.REDUCE + a.STOP, "gray"
     hidden = a.binunicode(a.frame(b"").ljust(12, b"x"))
-    yield "frame-inside-string", a.proto(4) + hidden + a.POP + body
+    yield "frame-inside-string", a.proto(4) + hidden + a.POP + body, "gray"
     for at in (1, 4, 7):
-        yield f"frame-ends-inside-opcode-{at}", a.proto(4) + a.frame(a.short("collections") + a.short("OrderedDict")[:at], None) + a.short("OrderedDict")[at:] + a.STACK_GLOBAL + body
+        yield f"frame-ends-inside-opcode-{at}", a.proto(4) + a.frame(a.short("collections") + a.short("OrderedDict")[:at], None) + a.short("OrderedDict")[at:] + a.STACK_GLOBAL + body, "core" if at == 1 else "gray"
 
 
 def streams(chance: Random) -> Made:

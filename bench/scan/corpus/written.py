@@ -34,10 +34,19 @@ WRITERS = (
 )
 
 
+def found(name: str) -> str:
+    """An interpreter called `name` that runs: on the path, or kept by pyenv. Empty where there is none."""
+    kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"*/bin/{name}"))
+    for candidate in (shutil.which(name), *map(str, kept)):
+        if candidate and not subprocess.run([candidate, "-c", ""], check=False, capture_output=True).returncode:
+            return candidate
+    return ""
+
+
 def written(root: Path, work: Path) -> Iterator[Sample]:
     """Run every writer that can be run, and give what it wrote."""
     for writer in WRITERS:
-        python = shutil.which(writer.python) if writer.python else sys.executable
+        python = found(writer.python) if writer.python else sys.executable
         if not python:
             print(f"{writer.python} is not here: no files of {writer.name}", file=sys.stderr)
             continue
