@@ -10,7 +10,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench lock clean help
+.PHONY: run dev test lint types layers unit docs bench bench-scan lock clean help
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -42,6 +42,12 @@ bench: dev ## Measure what the README says of detect and of generated telemetry 
 	@for name in throughput order generated; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
 
+# Needs a package index, 8 GB of disk and half an hour: five peers and four sets of libraries get environments of their own.
+bench-scan: dev ## Measure scan beside its peers, on a corpus made here (GIVEN=folder: a labelled folder too)
+	@$(IN_DEV) -m bench.scan.corpus .venv-scan/corpus --venvs .venv-scan/libraries --wheels .venv-scan/wheels
+	@$(IN_DEV) -m bench.scan.peers --corpus .venv-scan/corpus $(if $(GIVEN),--given "$(GIVEN)") --venvs .venv-scan/peers --output bench/results/scan.json
+	@$(IN_DEV) -m bench.scan.big --venvs .venv-scan/peers --output bench/results/scan_big.json
+
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'
 	@for part in core "dev --all-extras --group dev"; do set -- $$part; out=requirements/$$1.txt; shift; \
@@ -50,8 +56,8 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
 
 clean: ## Remove what the targets made, environments too
-	rm -rf $(VENV) $(CORE_VENV) .venv-lock dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CORE_VENV) .venv-lock .venv-scan dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12

@@ -58,9 +58,13 @@ class Target(NamedTuple):
 
 
 TARGETS = {
-    "torch zip, 2.1 GB": Target(0.15, True, 200), "safetensors, 2.1 GB": Target(0.15, True, 200), "pickle of one array, 500 MB": Target(0.1, True, 40),
-    "joblib with an inline array, 500 MB": Target(None, True, 200), "pickle of 22 million opcodes": Target(12.0, False, 200), "2,000 small files": Target(2.0, False, 200),
-}  # fmt: skip
+    "torch zip, 2.1 GB": Target(0.15, True, 200),
+    "safetensors, 2.1 GB": Target(0.15, True, 200),
+    "pickle of one array, 500 MB": Target(0.1, True, 40),
+    "joblib with an inline array, 500 MB": Target(None, True, 200),
+    "pickle of 22 million opcodes": Target(12.0, False, 200),
+    "2,000 small files": Target(2.0, False, 200),
+}
 DIGEST_RATIO = 1.15
 
 
@@ -88,16 +92,38 @@ def zeros_crc(length: int) -> int:
 
 def tensor_state(elements: int) -> bytes:
     """data.pkl of a state with one tensor."""
-    storage = a.tuple_(a.binunicode("storage"), a.global_("torch", "FloatStorage"), a.binunicode("0"), a.binunicode("cpu"), a.binint(elements)) + a.BINPERSID
+    storage = (
+        a.tuple_(
+            a.binunicode("storage"),
+            a.global_("torch", "FloatStorage"),
+            a.binunicode("0"),
+            a.binunicode("cpu"),
+            a.binint(elements),
+        )
+        + a.BINPERSID
+    )
     hooks = a.call(a.global_("collections", "OrderedDict"))
-    tensor = a.call(a.global_("torch._utils", "_rebuild_tensor_v2"), storage, a.binint1(0), a.tuple_(a.binint(elements)), a.tuple_(a.binint1(1)), a.NEWFALSE, hooks)
+    tensor = a.call(
+        a.global_("torch._utils", "_rebuild_tensor_v2"),
+        storage,
+        a.binint1(0),
+        a.tuple_(a.binint(elements)),
+        a.tuple_(a.binint1(1)),
+        a.NEWFALSE,
+        hooks,
+    )
     return a.whole(a.dict_((a.binunicode("weight"), tensor)), 2)
 
 
 def big_torch(path: Path) -> None:
     """A torch zip whose one storage is a hole."""
     state = tensor_state(BIG // 4)
-    members = [("m/data.pkl", state, len(state)), ("m/byteorder", b"little", 6), ("m/data/0", None, BIG), ("m/version", b"3\n", 2)]
+    members = [
+        ("m/data.pkl", state, len(state)),
+        ("m/byteorder", b"little", 6),
+        ("m/data/0", None, BIG),
+        ("m/version", b"3\n", 2),
+    ]
     directory = b""
     with path.open("wb") as file:
         for name, data, length in members:
@@ -106,14 +132,28 @@ def big_torch(path: Path) -> None:
             extra = struct.pack("<2sH", b"FB", padding) + b"Z" * padding
             crc = zeros_crc(length) if data is None else zlib.crc32(data)
             sizes = struct.pack("<III", crc, length, length)
-            file.write(struct.pack("<4sHHHHH", b"PK\3\4", 20, 0, 0, 0, 0x5A21) + sizes + struct.pack("<HH", len(name), len(extra)) + name.encode() + extra)
+            file.write(
+                struct.pack("<4sHHHHH", b"PK\3\4", 20, 0, 0, 0, 0x5A21)
+                + sizes
+                + struct.pack("<HH", len(name), len(extra))
+                + name.encode()
+                + extra
+            )
             if data is None:
                 file.seek(length, os.SEEK_CUR)
             else:
                 file.write(data)
-            directory += struct.pack("<4sHHHHHH", b"PK\1\2", 20, 20, 0, 0, 0, 0x5A21) + sizes + struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, 0, at) + name.encode()
+            directory += (
+                struct.pack("<4sHHHHHH", b"PK\1\2", 20, 20, 0, 0, 0, 0x5A21)
+                + sizes
+                + struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, 0, at)
+                + name.encode()
+            )
         at = file.tell()
-        file.write(directory + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, len(members), len(members), len(directory), at, 0))
+        file.write(
+            directory
+            + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, len(members), len(members), len(directory), at, 0)
+        )
 
 
 def sparse(path: Path, before: bytes, hole: int, after: bytes = b"") -> None:
@@ -132,24 +172,52 @@ def big_safetensors(path: Path) -> None:
 
 def dtype() -> bytes:
     """NumPy's float64."""
-    state = a.tuple_(a.binint1(3), a.short("<"), a.NONE, a.NONE, a.NONE, a.binint(-1), a.binint(-1), a.binint1(0))
+    state = a.tuple_(
+        a.binint1(3), a.short("<"), a.NONE, a.NONE, a.NONE, a.binint(-1), a.binint(-1), a.binint1(0)
+    )
     return a.call(a.named("numpy", "dtype"), a.short("f8"), a.NEWFALSE, a.NEWTRUE) + state + a.BUILD
 
 
 def big_array(path: Path) -> None:
     """What pickle writes of one array."""
-    start = a.call(a.named("numpy._core.multiarray", "_reconstruct"), a.named("numpy", "ndarray"), a.tuple_(a.binint1(0)), a.short_binbytes(b"b"))
-    before = a.proto(4) + start + a.MARK + a.binint1(1) + a.tuple_(a.binint(ARRAY // 8)) + dtype() + a.NEWFALSE + b"\x8e" + struct.pack("<Q", ARRAY)
+    start = a.call(
+        a.named("numpy._core.multiarray", "_reconstruct"),
+        a.named("numpy", "ndarray"),
+        a.tuple_(a.binint1(0)),
+        a.short_binbytes(b"b"),
+    )
+    before = (
+        a.proto(4)
+        + start
+        + a.MARK
+        + a.binint1(1)
+        + a.tuple_(a.binint(ARRAY // 8))
+        + dtype()
+        + a.NEWFALSE
+        + b"\x8e"
+        + struct.pack("<Q", ARRAY)
+    )
     sparse(path, before, ARRAY, a.TUPLE + a.BUILD + a.STOP)
 
 
 def big_joblib(path: Path) -> None:
     """What joblib writes of one array: its bytes stand inside the stream."""
     state = a.dict_(
-        (a.short("subclass"), a.named("numpy", "ndarray")), (a.short("shape"), a.tuple_(a.binint(ARRAY // 8))), (a.short("order"), a.short("C")),
-        (a.short("dtype"), dtype()), (a.short("allow_mmap"), a.NEWTRUE), (a.short("numpy_array_alignment_bytes"), a.binint1(16)),
-    )  # fmt: skip
-    before = a.proto(4) + a.named("joblib.numpy_pickle", "NumpyArrayWrapper") + a.EMPTY_TUPLE + a.NEWOBJ + state + a.BUILD
+        (a.short("subclass"), a.named("numpy", "ndarray")),
+        (a.short("shape"), a.tuple_(a.binint(ARRAY // 8))),
+        (a.short("order"), a.short("C")),
+        (a.short("dtype"), dtype()),
+        (a.short("allow_mmap"), a.NEWTRUE),
+        (a.short("numpy_array_alignment_bytes"), a.binint1(16)),
+    )
+    before = (
+        a.proto(4)
+        + a.named("joblib.numpy_pickle", "NumpyArrayWrapper")
+        + a.EMPTY_TUPLE
+        + a.NEWOBJ
+        + state
+        + a.BUILD
+    )
     padding = 16 - (len(before) + 1) % 16
     sparse(path, before + bytes([padding]) + b"\xff" * padding, ARRAY, a.STOP)
 
@@ -157,7 +225,9 @@ def big_joblib(path: Path) -> None:
 def many_opcodes(path: Path) -> None:
     """A list of two million dicts: eleven opcodes each."""
     with path.open("wb") as file:
-        pickle.dump([{"id": number, "x": number / 7, "tags": []} for number in range(2_000_000)], file, protocol=4)
+        pickle.dump(
+            [{"id": number, "x": number / 7, "tags": []} for number in range(2_000_000)], file, protocol=4
+        )
 
 
 def small_files(folder: Path) -> None:
@@ -166,15 +236,31 @@ def small_files(folder: Path) -> None:
     for number in range(500):
         state = tensor_state(16)
         (folder / f"{number}.pt").write_bytes(torch_zip(state))
-        (folder / f"{number}.pkl").write_bytes(a.framed(a.dict_(*((a.short(f"key{n}"), a.binfloat(n + number)) for n in range(40)))))
-        (folder / f"{number}.json").write_text(json.dumps({"model_type": "bert", "hidden_size": number, "labels": [str(n) for n in range(30)]}))
-        (folder / f"{number}.safetensors").write_bytes(tensors({f"w{n}": {"dtype": "F32", "shape": [4], "data_offsets": [16 * n, 16 * n + 16]} for n in range(10)}, bytes(160)))
+        (folder / f"{number}.pkl").write_bytes(
+            a.framed(a.dict_(*((a.short(f"key{n}"), a.binfloat(n + number)) for n in range(40))))
+        )
+        (folder / f"{number}.json").write_text(
+            json.dumps({"model_type": "bert", "hidden_size": number, "labels": [str(n) for n in range(30)]})
+        )
+        (folder / f"{number}.safetensors").write_bytes(
+            tensors(
+                {
+                    f"w{n}": {"dtype": "F32", "shape": [4], "data_offsets": [16 * n, 16 * n + 16]}
+                    for n in range(10)
+                },
+                bytes(160),
+            )
+        )
 
 
 INPUTS: Mapping[str, tuple[str, Callable[[Path], None]]] = {
-    "torch zip, 2.1 GB": ("big.pt", big_torch), "safetensors, 2.1 GB": ("big.safetensors", big_safetensors), "pickle of one array, 500 MB": ("array.pkl", big_array),
-    "joblib with an inline array, 500 MB": ("array.joblib", big_joblib), "pickle of 22 million opcodes": ("many.pkl", many_opcodes), "2,000 small files": ("small", small_files),
-}  # fmt: skip
+    "torch zip, 2.1 GB": ("big.pt", big_torch),
+    "safetensors, 2.1 GB": ("big.safetensors", big_safetensors),
+    "pickle of one array, 500 MB": ("array.pkl", big_array),
+    "joblib with an inline array, 500 MB": ("array.joblib", big_joblib),
+    "pickle of 22 million opcodes": ("many.pkl", many_opcodes),
+    "2,000 small files": ("small", small_files),
+}
 
 
 def warm(path: Path) -> None:
@@ -191,7 +277,14 @@ def warm(path: Path) -> None:
 def run(command: Sequence[str], variables: Mapping[str, str] | None = None) -> Cost:
     """Run one process to its end, or to the limit of time: then `exit` is negative."""
     begun = time.monotonic()
-    process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
     signal.alarm(PEER_SECONDS)
     try:
@@ -199,21 +292,28 @@ def run(command: Sequence[str], variables: Mapping[str, str] | None = None) -> C
     finally:
         signal.alarm(0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - begun, usage.ru_maxrss / 1024, process.returncode)
+    return Cost(
+        usage.ru_utime + usage.ru_stime, time.monotonic() - begun, usage.ru_maxrss / 1024, process.returncode
+    )
 
 
 def ours(path: Path, *options: str) -> Cost:
     """`eightysix scan`."""
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    return run([sys.executable, "-m", "eightysix", "scan", str(path), "--quiet", "--output", os.devnull, *options], variables)
+    return run(
+        [sys.executable, "-m", "eightysix", "scan", str(path), "--quiet", "--output", os.devnull, *options],
+        variables,
+    )
 
 
 def median(costs: Sequence[Cost]) -> dict[str, float]:
     """The middle of each measure."""
     return {
-        "cpu": round(statistics.median(cost.cpu for cost in costs), 3), "wall": round(statistics.median(cost.wall for cost in costs), 3),
-        "peak_mb": round(max(cost.peak_mb for cost in costs), 1), "exit": costs[-1].exit,
-    }  # fmt: skip
+        "cpu": round(statistics.median(cost.cpu for cost in costs), 3),
+        "wall": round(statistics.median(cost.wall for cost in costs), 3),
+        "peak_mb": round(max(cost.peak_mb for cost in costs), 1),
+        "exit": costs[-1].exit,
+    }
 
 
 def measure(name: str, path: Path, rounds: int) -> dict[str, Any]:
@@ -225,7 +325,12 @@ def measure(name: str, path: Path, rounds: int) -> dict[str, Any]:
         if path.is_file():
             floor.append(run([sys.executable, "-c", BLAKE3, str(path)]))
             digest.append(ours(path, "--digest"))
-    row: dict[str, Any] = {"input": name, "bytes": path.stat().st_size if path.is_file() else None, "start": median(start), "scan": median(plain)}
+    row: dict[str, Any] = {
+        "input": name,
+        "bytes": path.stat().st_size if path.is_file() else None,
+        "start": median(start),
+        "scan": median(plain),
+    }
     target = TARGETS[name]
     beyond = round(row["scan"]["cpu"] - row["start"]["cpu"], 3)
     row["beyond_start"] = beyond
@@ -244,9 +349,20 @@ def measure(name: str, path: Path, rounds: int) -> dict[str, Any]:
 
 
 PEERS = {
-    "picklescan": ("picklescan", "-p"), "modelscan": ("modelscan", "-p"), "fickling": ("fickling", "--check-safety"), "hayward": ("hayward", "scan"), "modelaudit": ("modelaudit", "scan"),
-}  # fmt: skip
-DEAR = {("fickling", "pickle of 22 million opcodes"), ("modelaudit", "2,000 small files"), ("modelaudit", "pickle of 22 million opcodes"), ("fickling", "2,000 small files"), ("fickling", "pickle of one array, 500 MB"), ("fickling", "safetensors, 2.1 GB")}  # fmt: skip
+    "picklescan": ("picklescan", "-p"),
+    "modelscan": ("modelscan", "-p"),
+    "fickling": ("fickling", "--check-safety"),
+    "hayward": ("hayward", "scan"),
+    "modelaudit": ("modelaudit", "scan"),
+}
+DEAR = {
+    ("fickling", "pickle of 22 million opcodes"),
+    ("modelaudit", "2,000 small files"),
+    ("modelaudit", "pickle of 22 million opcodes"),
+    ("fickling", "2,000 small files"),
+    ("fickling", "pickle of one array, 500 MB"),
+    ("fickling", "safetensors, 2.1 GB"),
+}
 
 
 def peers(name: str, path: Path, venvs: Path) -> dict[str, Any]:
@@ -257,30 +373,55 @@ def peers(name: str, path: Path, venvs: Path) -> dict[str, Any]:
             found[tool] = "not run: minutes or gigabytes"
             continue
         interpreter = environment(venvs, tool, HERE / "requirements-peers" / f"{tool}.txt")
-        variables = {**os.environ, "MODELAUDIT_NO_TELEMETRY": "1", "PROMPTFOO_DISABLE_TELEMETRY": "1", "NO_ANALYTICS": "1"}
+        variables = {
+            **os.environ,
+            "MODELAUDIT_NO_TELEMETRY": "1",
+            "PROMPTFOO_DISABLE_TELEMETRY": "1",
+            "NO_ANALYTICS": "1",
+        }
         with tempfile.TemporaryDirectory() as work:  # fickling writes a file where it stands
             os.chdir(work)
             cost = run([str(interpreter.parent / words[0]), *words[1:], str(path)], variables)
             os.chdir(ROOT)
-        found[tool] = {"cpu": round(cost.cpu, 2), "wall": round(cost.wall, 2), "peak_mb": round(cost.peak_mb, 1), "exit": cost.exit}
+        found[tool] = {
+            "cpu": round(cost.cpu, 2),
+            "wall": round(cost.wall, 2),
+            "peak_mb": round(cost.peak_mb, 1),
+            "exit": cost.exit,
+        }
     return found
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """What was measured beside what was wanted."""
-    lines = [f"{'input':38}{'CPU s':>8}{'beyond':>8}{'wanted':>8}{'MB':>7}{'wanted':>8}{'wall s':>8}{'digest':>8}{'BLAKE3':>8}{'ratio':>7}  met"]
+    heads = ("CPU s", "beyond", "wanted", "MB", "wanted", "wall s", "digest", "BLAKE3", "ratio")
+    lines = [f"{'input':38}" + "".join(f"{head:>8}" for head in heads) + "  met"]
     for row in rows:
         scan, target = row["scan"], row["target"]
-        wanted = "-" if target["seconds"] is None else f"{target['seconds']:g}"
-        digest = [f"{row['scan_digest']['cpu']:.2f}", f"{row['blake3']['cpu']:.2f}", f"{row['digest_over_blake3']:.2f}"] if "blake3" in row else ["-"] * 3
+        digest = (
+            (row["scan_digest"]["cpu"], row["blake3"]["cpu"], row["digest_over_blake3"])
+            if "blake3" in row
+            else ()
+        )
+        cells = [
+            f"{scan['cpu']:.2f}",
+            f"{row['beyond_start']:.2f}",
+            "-" if target["seconds"] is None else f"{target['seconds']:g}",
+            f"{scan['peak_mb']:.0f}",
+            f"{target['megabytes']:g}",
+            f"{scan['wall']:.2f}",
+            *([f"{value:.2f}" for value in digest] or ["-"] * 3),
+        ]
         met = ", ".join(f"{what} {'yes' if good else 'NO'}" for what, good in row["met"].items())
-        lines.append(f"{row['input']:38}{scan['cpu']:>8.2f}{row['beyond_start']:>8.2f}{wanted:>8}{scan['peak_mb']:>7.0f}{target['megabytes']:>8g}{scan['wall']:>8.2f}{digest[0]:>8}{digest[1]:>8}{digest[2]:>7}  {met}")
+        lines.append(f"{row['input']:38}" + "".join(f"{cell:>8}" for cell in cells) + f"  {met}")
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Make, measure, write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.scan.big", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.scan.big", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--inputs", nargs="+", choices=list(INPUTS), default=list(INPUTS))
@@ -297,7 +438,9 @@ def main(arguments: Sequence[str]) -> int:
         for name in options.inputs:
             path = folder / INPUTS[name][0]
             if not path.exists():
-                subprocess.run([sys.executable, "-m", "bench.scan.big", "--make", name, str(path)], cwd=ROOT, check=True)
+                subprocess.run(
+                    [sys.executable, "-m", "bench.scan.big", "--make", name, str(path)], cwd=ROOT, check=True
+                )
             warm(path)
             row = measure(name, path, options.rounds)
             if options.venvs:

@@ -17,9 +17,12 @@ import logging
 import os
 import resource
 import sys
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
-MEMORY = 6 << 30  # bytes of address space: more than any of these files needs, less than takes the machine down
+MEMORY = (
+    6 << 30
+)  # bytes of address space: more than any of these files needs, less than takes the machine down
 Answer = tuple[str, str, str]  # by default, by the other setting, what it said
 
 
@@ -90,7 +93,9 @@ def fickling() -> Callable[[str], Answer]:
 
 def modelaudit() -> Callable[[str], Answer]:
     """`modelaudit scan`: exit 1 is told; the other counts critical findings only."""
-    os.environ.update(MODELAUDIT_NO_TELEMETRY="1", NO_ANALYTICS="1", PROMPTFOO_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
+    os.environ.update(
+        MODELAUDIT_NO_TELEMETRY="1", NO_ANALYTICS="1", PROMPTFOO_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1"
+    )
     from modelaudit.core import determine_exit_code, scan_model_directory_or_file  # type: ignore[import-not-found,unused-ignore]
 
     def one(path: str) -> Answer:
@@ -131,7 +136,9 @@ def eightysix() -> Callable[[str], Answer]:
     from eightysix.cli import scan
     from eightysix.scan.scanner import scan_file
 
-    plain = argparse.Namespace(no_second_engine=False, digest=False, ledger=None, no_cache=True, environment=None)
+    plain = argparse.Namespace(
+        no_second_engine=False, digest=False, ledger=None, no_cache=True, environment=None
+    )
     options = scan._options(plain)  # noqa: SLF001  the command's own, so that both sides are the same
 
     def one(path: str) -> Answer:
@@ -171,10 +178,14 @@ def main() -> None:
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 default, other, said = tool(line.rstrip("\n"))
             answer = {"default": default, "other": other, "said": said[:200]}
-        except BaseException as problem:  # noqa: BLE001  a scanner's crash is a result of the benchmark
+        except BaseException as problem:
             if isinstance(problem, KeyboardInterrupt):
                 raise
-            answer = {"default": "crash", "other": "crash", "said": f"{type(problem).__name__}: {str(problem)[:150]}"}
+            answer = {
+                "default": "crash",
+                "other": "crash",
+                "said": f"{type(problem).__name__}: {str(problem)[:150]}",
+            }
         answer["cpu"] = seconds() - before
         answer["peak_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(json.dumps(answer), file=out, flush=True)

@@ -32,9 +32,13 @@ TIMEOUT = 30.0  # seconds of wall time a file
 ROOT = HERE.parent.parent
 OURS = "eightysix"
 OTHER = {
-    "eightysix": "malicious or suspicious", "picklescan": "--strict", "modelscan": "(has none)", "fickling": "overtly malicious only",
-    "modelaudit": "critical only", "hayward": "--fail-on medium",
-}  # fmt: skip
+    "eightysix": "malicious or suspicious",
+    "picklescan": "--strict",
+    "modelscan": "(has none)",
+    "fickling": "overtly malicious only",
+    "modelaudit": "critical only",
+    "hayward": "--fail-on medium",
+}
 TOOLS = tuple(OTHER)
 SLOW = frozenset({"modelaudit"})
 PICKLES = frozenset({"pickle", "container"})  # families that every tool here claims to read
@@ -60,7 +64,9 @@ class Worker:
 
     def begin(self) -> subprocess.Popen[bytes]:
         """Start it and wait until it is ready."""
-        process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.variables)
+        process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.variables
+        )
         self.rest = b""
         self.process = process
         ready = self.line(120)
@@ -103,7 +109,13 @@ class Worker:
             return answer
         used = self.end()
         self.process = self.begin()
-        return {"default": failed, "other": failed, "said": f"{time.monotonic() - began:.0f} s", "cpu": used, "peak_kb": 0}
+        return {
+            "default": failed,
+            "other": failed,
+            "said": f"{time.monotonic() - began:.0f} s",
+            "cpu": used,
+            "peak_kb": 0,
+        }
 
     def end(self) -> float:
         """End it; the CPU seconds it had used."""
@@ -196,11 +208,15 @@ def summary(tool: str, answers: Sequence[tuple[Item, dict[str, Any]]]) -> dict[s
                 **{key: sum(one[key] == "told" for one in these) for key in ("default", "other")},
                 "default_pct": share(sum(one["default"] == "told" for one in these), len(these)),
                 "other_pct": share(sum(one["other"] == "told" for one in these), len(these)),
-                "not_clean_pct": share(sum(one["default"] != "clean" or one["other"] != "clean" for one in these), len(these)),
+                "not_clean_pct": share(
+                    sum(one["default"] != "clean" or one["other"] != "clean" for one in these), len(these)
+                ),
                 "outcomes": dict(sorted(Counter(one["default"] for one in these).items())),
             }
             if tool == OURS:
-                part[label]["verdicts"] = dict(sorted(Counter(one["said"].partition(" ")[0] for one in these).items()))
+                part[label]["verdicts"] = dict(
+                    sorted(Counter(one["said"].partition(" ")[0] for one in these).items())
+                )
         row[name] = part
     families: dict[str, list[int]] = {}
     for item, answer in answers:
@@ -208,26 +224,43 @@ def summary(tool: str, answers: Sequence[tuple[Item, dict[str, Any]]]) -> dict[s
         counts[0] += 1
         counts[1] += answer["default"] == "told"
         counts[2] += answer["other"] == "told"
-    row["families"] = {name: dict(zip(("n", "default", "other"), counts, strict=True)) for name, counts in sorted(families.items())}
+    row["families"] = {
+        name: dict(zip(("n", "default", "other"), counts, strict=True))
+        for name, counts in sorted(families.items())
+    }
     row["cpu_seconds"] = round(sum(answer["cpu"] for _, answer in answers), 2)
     row["cpu_ms_a_file"] = round(1000 * row["cpu_seconds"] / max(1, len(answers)), 2)
     outcomes = Counter(answer["default"] for _, answer in answers)
     row.update({name: outcomes.get(name, 0) for name in ("error", "unsupported", "crash", "timeout")})
-    row["slowest"] = [{"path": item.path.name, "cpu": round(answer["cpu"], 2)} for item, answer in sorted(answers, key=lambda pair: -pair[1]["cpu"])[:3]]
+    row["slowest"] = [
+        {"path": item.path.name, "cpu": round(answer["cpu"], 2)}
+        for item, answer in sorted(answers, key=lambda pair: -pair[1]["cpu"])[:3]
+    ]
     return row
 
 
 def missed(answers: Sequence[tuple[Item, dict[str, Any]]], folder: Path) -> dict[str, list[str]]:
-    """Files of ours to look at: clean malicious ones, and benign ones that were told."""
-    name = {id(item): f"{item.path.relative_to(folder)}: {answer['said']}" for item, answer in answers}
-    return {
-        "malicious_clean": [name[id(item)] for item, answer in answers if item.label == "malicious" and answer["other"] == "clean"],
-        "malicious_unread": [name[id(item)] for item, answer in answers if item.label == "malicious" and answer["other"] == "error"],
-        "benign_malicious": [name[id(item)] for item, answer in answers if item.label == "benign" and answer["default"] == "told"],
-        "benign_suspicious": [name[id(item)] for item, answer in answers if item.label == "benign" and answer["default"] != answer["other"]],
-        "benign_unread": [name[id(item)] for item, answer in answers if item.label == "benign" and answer["default"] == "error"],
-        "crashed": [name[id(item)] for item, answer in answers if answer["default"] in ("crash", "timeout")],
-    }  # fmt: skip
+    """Files of ours to look at: malicious ones that were not told, benign ones that were."""
+    lists: dict[str, list[str]] = {
+        name: []
+        for name in (
+            "malicious_clean",
+            "malicious_unread",
+            "benign_malicious",
+            "benign_suspicious",
+            "benign_unread",
+        )
+    }
+    for item, answer in answers:
+        default, other = answer["default"], answer["other"]
+        if item.label == "malicious":
+            kind = {"clean": "clean", "told": ""}.get(other, "unread")
+        else:
+            kind = "malicious" if default == "told" else "suspicious" if other == "told" else ""
+            kind = kind or ("" if default == "clean" else "unread")
+        if kind:
+            lists[f"{item.label}_{kind}"].append(f"{item.path.relative_to(folder)}: {answer['said']}")
+    return lists
 
 
 def per_cent(value: float | None) -> str:
@@ -236,13 +269,41 @@ def per_cent(value: float | None) -> str:
 
 def table(rows: Sequence[dict[str, Any]], part: str = "all") -> str:
     """A plain table of one corpus."""
-    lines = [f"{'tool':24}{'files':>6} {'detected':>9} {'other':>8} {'false':>8} {'other':>8} {'error':>6} {'no fmt':>6} {'crash':>6} {'hang':>5} {'CPU s':>8} {'ms/file':>8} {'MB':>6}"]
+    heads = (
+        "files",
+        "detected",
+        "other",
+        "false",
+        "other",
+        "error",
+        "no fmt",
+        "crash",
+        "hang",
+        "CPU s",
+        "ms/file",
+        "MB",
+    )
+    widths = (6, 9, 8, 8, 8, 6, 6, 6, 5, 8, 8, 6)
+    lines = [
+        "".join(
+            [f"{'tool':24}", *(f"{head:>{width + 1}}" for head, width in zip(heads, widths, strict=True))]
+        )
+    ]
     for row in rows:
         bad, good = row[part]["malicious"], row[part]["benign"]
-        star = "*" if row.get("sample") else ""
+        cells = (
+            bad["n"] + good["n"],
+            *(per_cent(one[key]) for one in (bad, good) for key in ("default_pct", "other_pct")),
+            *(row[name] for name in ("error", "unsupported", "crash", "timeout")),
+            f"{row['cpu_seconds']:.1f}",
+            f"{row['cpu_ms_a_file']:.2f}",
+            f"{row['peak_mb']:.0f}",
+        )
+        name = f"{row['tool']} {row['version']}{'*' if row.get('sample') else ''}"
         lines.append(
-            f"{row['tool'] + ' ' + row['version'] + star:24}{bad['n'] + good['n']:>6} {per_cent(bad['default_pct']):>9} {per_cent(bad['other_pct']):>8} {per_cent(good['default_pct']):>8} {per_cent(good['other_pct']):>8} "
-            f"{row['error']:>6} {row['unsupported']:>6} {row['crash']:>6} {row['timeout']:>5} {row['cpu_seconds']:>8.1f} {row['cpu_ms_a_file']:>8.2f} {row['peak_mb']:>6.0f}"
+            "".join(
+                [f"{name:24}", *(f"{cell:>{width + 1}}" for cell, width in zip(cells, widths, strict=True))]
+            )
         )
     return "\n".join(lines)
 
@@ -251,14 +312,28 @@ def by_command(folder: Path) -> dict[str, Any]:
     """One run of `eightysix scan` over a whole folder, as anybody would run it: CPU with its children, peak, exit code."""
     begun = time.monotonic()
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, "-m", "eightysix", "scan", str(folder), "--format", "json", "--output", os.devnull, "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "eightysix",
+        "scan",
+        str(folder),
+        "--format",
+        "json",
+        "--output",
+        os.devnull,
+        "--quiet",
+    ]
     process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return {
-        "files": sum(path.is_file() for path in folder.rglob("*")), "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2), "wall_seconds": round(time.monotonic() - begun, 2),
-        "peak_mb": round(usage.ru_maxrss / 1024, 1), "exit": process.returncode,
-    }  # fmt: skip
+        "files": sum(path.is_file() for path in folder.rglob("*")),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        "wall_seconds": round(time.monotonic() - begun, 2),
+        "peak_mb": round(usage.ru_maxrss / 1024, 1),
+        "exit": process.returncode,
+    }
 
 
 def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -276,7 +351,12 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             if sys.stderr.isatty():
                 print(f"\r{tool}: {number + 1:,} of {len(chosen):,}", end="", file=sys.stderr)
         worker.end()
-        row = {**summary(tool, answers), "version": version, "peak_mb": round(worker.peak_kb / 1024, 1), "start_cpu_seconds": round(worker.start_cpu, 2)}
+        row = {
+            **summary(tool, answers),
+            "version": version,
+            "peak_mb": round(worker.peak_kb / 1024, 1),
+            "start_cpu_seconds": round(worker.start_cpu, 2),
+        }
         if len(chosen) < len(items):
             row["sample"] = len(chosen)
         rows.append(row)
@@ -286,15 +366,27 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             made["command"] = by_command(folder)
         if options.answers:
             options.answers.mkdir(parents=True, exist_ok=True)
-            lines = [{"path": str(item.path.relative_to(folder)), "label": item.label, "family": item.family, **answer} for item, answer in answers]
-            (options.answers / f"{folder.name}-{tool}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+            lines = [
+                {
+                    "path": str(item.path.relative_to(folder)),
+                    "label": item.label,
+                    "family": item.family,
+                    **answer,
+                }
+                for item, answer in answers
+            ]
+            (options.answers / f"{folder.name}-{tool}.jsonl").write_text(
+                "".join(json.dumps(line) + "\n" for line in lines)
+            )
     made["tools"] = rows
     return made
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure and write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.scan.peers", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.scan.peers", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--given", type=Path)
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venv-scan")
@@ -303,7 +395,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--answers", type=Path, help="write every answer there, one file a tool")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(arguments)
-    result: dict[str, Any] = {"python": platform.python_version(), "timeout_seconds": TIMEOUT, "other_settings": OTHER}
+    result: dict[str, Any] = {
+        "python": platform.python_version(),
+        "timeout_seconds": TIMEOUT,
+        "other_settings": OTHER,
+    }
     if options.output and options.output.is_file():  # what another run measured of the other corpus stays
         result = {**json.loads(options.output.read_text()), **result}
     for name, folder in (("generated", options.corpus), ("given", options.given)):

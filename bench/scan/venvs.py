@@ -19,7 +19,16 @@ def environment(root: Path, name: str, requirements: Path, python: str = sys.exe
     if interpreter.is_file() and stamp.is_file() and stamp.read_text() == wanted:
         return interpreter
     subprocess.run([python, "-m", "venv", "--clear", str(place)], check=True)
-    command = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements)]
+    command = [
+        str(interpreter),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        str(requirements),
+    ]
     subprocess.run(command, check=True)
     stamp.write_text(wanted)
     return interpreter

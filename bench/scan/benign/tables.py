@@ -7,7 +7,7 @@ Every estimator that scikit-learn knows is fitted on a small data set and saved;
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import inspect
@@ -27,7 +27,13 @@ WAYS = ("pickle0", "pickle2", "pickle3", "pickle4", "pickle5", "joblib", "joblib
 
 def save(folder: Folder, thing: Any, name: str, way: str, technique: str, tier: str = "core") -> None:
     """`thing` saved in one of the ways."""
-    extension = {"pickle0": "pkl", "pickle2": "sav", "pickle3": "pickle", "pickle4": "pkl", "pickle5": "p"}.get(way, "joblib")
+    extension = {
+        "pickle0": "pkl",
+        "pickle2": "sav",
+        "pickle3": "pickle",
+        "pickle4": "pkl",
+        "pickle5": "p",
+    }.get(way, "joblib")
     target = folder.file(f"{name}.{way}.{extension}", f"{technique} by {way}", "pickle", tier)
     if way.startswith("pickle"):
         target.write_bytes(pickle.dumps(thing, protocol=min(int(way[-1]), pickle.HIGHEST_PROTOCOL)))
@@ -41,11 +47,30 @@ def standard(folder: Folder) -> None:
     things = {
         "dict": {"a": 1, "b": [1.5, None, True], "c": (b"bytes", {"x"}, frozenset("y"))},
         "collections": [OrderedDict(a=1), defaultdict(list, a=[1]), Counter("aabb"), deque([1, 2], 5)],
-        "times": [datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.timezone.utc), datetime.timedelta(1), datetime.date(2026, 1, 2)],  # noqa: UP017  runs on Python 3.8
-        "numbers": [decimal.Decimal("1.5"), fractions.Fraction(1, 3), complex(1, 2), 2**200, float("inf"), -(2**31)],
+        "times": [
+            dt.datetime(2026, 1, 2, 3, tzinfo=dt.timezone.utc),
+            dt.timedelta(1),
+            dt.date(2026, 1, 2),
+        ],
+        "numbers": [
+            decimal.Decimal("1.5"),
+            fractions.Fraction(1, 3),
+            complex(1, 2),
+            2**200,
+            float("inf"),
+            -(2**31),
+        ],
         "paths": [pathlib.PurePosixPath("/a/b"), pathlib.PurePosixPath("c")],
         "uuid": uuid.UUID(int=86),
-        "text": ["os.system('rm -rf /')", "eval", "subprocess.Popen", "__import__('os')", "c__builtin__\neval\n", "\u202e", "\ud800"],
+        "text": [
+            "os.system('rm -rf /')",
+            "eval",
+            "subprocess.Popen",
+            "__import__('os')",
+            "c__builtin__\neval\n",
+            "\u202e",
+            "\ud800",
+        ],
         "deep": None,
         "wide": {f"layer.{n}.weight": n / 7 for n in range(20_000)},
         "bytes": [bytes(range(256)) * 64, bytearray(b"x" * 1000)],
@@ -61,7 +86,12 @@ def standard(folder: Folder) -> None:
     things["deep"], things["shared"] = deep, cyclic
     for number, (label, thing) in enumerate(things.items()):
         for way in (WAYS[number % 5], WAYS[(number + 3) % 5]):
-            folder.attempt(lambda label=label, thing=thing, way=way: save(folder, thing, f"standard/{label}", way, f"standard library: {label}"), label)  # type: ignore[misc]
+            folder.attempt(
+                lambda label=label, thing=thing, way=way: save(
+                    folder, thing, f"standard/{label}", way, f"standard library: {label}"
+                ),
+                label,
+            )
 
 
 def arrays(folder: Folder) -> None:
@@ -80,16 +110,35 @@ def arrays(folder: Folder) -> None:
     for number, (label, thing) in enumerate(things.items()):
         for step in (0, 4, 7):
             way = WAYS[(number + step) % len(WAYS)]
-            folder.attempt(lambda label=label, thing=thing, way=way: save(folder, thing, f"numpy/{label}", way, f"numpy {numpy.__version__}: {label}"), label)  # type: ignore[misc]
+            folder.attempt(
+                lambda label=label, thing=thing, way=way: save(
+                    folder, thing, f"numpy/{label}", way, f"numpy {numpy.__version__}: {label}"
+                ),
+                label,
+            )
     for label, thing in things.items():
         if isinstance(thing, numpy.ndarray):
-            numpy.save(str(folder.file(f"numpy/{label}.npy", f"numpy npy: {label}", "container")), thing, allow_pickle=True)
-    numpy.savez(str(folder.file("numpy/many.npz", "numpy npz", "container")), a=things["float"], b=things["int"])
-    numpy.savez_compressed(str(folder.file("numpy/packed.npz", "numpy compressed npz", "container")), a=things["float"], o=things["object"])
+            numpy.save(
+                str(folder.file(f"numpy/{label}.npy", f"numpy npy: {label}", "container")),
+                thing,
+                allow_pickle=True,
+            )
+    numpy.savez(
+        str(folder.file("numpy/many.npz", "numpy npz", "container")), a=things["float"], b=things["int"]
+    )
+    numpy.savez_compressed(
+        str(folder.file("numpy/packed.npz", "numpy compressed npz", "container")),
+        a=things["float"],
+        o=things["object"],
+    )
     sparse = library("scipy.sparse")
     matrix = sparse.random(30, 30, 0.1, random_state=1)
     sparse.save_npz(str(folder.file("scipy/sparse.npz", "scipy sparse npz", "container")), matrix.tocsr())
-    spatial, interpolate, stats = library("scipy.spatial"), library("scipy.interpolate"), library("scipy.stats")
+    spatial, interpolate, stats = (
+        library("scipy.spatial"),
+        library("scipy.interpolate"),
+        library("scipy.stats"),
+    )
     objects: dict[str, Any] = {
         "csr": matrix.tocsr(), "csc": matrix.tocsc(), "coo": matrix, "lil": matrix.tolil(), "dok": matrix.todok(), "bsr": matrix.tobsr(), "dia": sparse.eye(5), "kdtree": spatial.cKDTree(rng.rand(30, 3)),
         "spline": interpolate.UnivariateSpline(numpy.arange(9), numpy.arange(9)), "bspline": interpolate.make_interp_spline(numpy.arange(9), rng.rand(9)), "pchip": interpolate.PchipInterpolator(numpy.arange(5), numpy.arange(5)), "rotation": library("scipy.spatial.transform").Rotation.from_quat([0, 0, 0, 1]),
@@ -97,7 +146,12 @@ def arrays(folder: Folder) -> None:
     }  # fmt: skip
     for number, (label, thing) in enumerate(objects.items()):
         way = WAYS[(2 * number) % len(WAYS)]
-        folder.attempt(lambda label=label, thing=thing, way=way: save(folder, thing, f"scipy/{label}", way, f"scipy: {label}"), label)  # type: ignore[misc]
+        folder.attempt(
+            lambda label=label, thing=thing, way=way: save(
+                folder, thing, f"scipy/{label}", way, f"scipy: {label}"
+            ),
+            label,
+        )
 
 
 def estimators(folder: Folder) -> None:
@@ -108,19 +162,39 @@ def estimators(folder: Folder) -> None:
     rng = numpy.random.RandomState(86)
     table, target = numpy.abs(rng.rand(60, 5)), rng.randint(0, 2, 60)
     linear, tree = library("sklearn.linear_model"), library("sklearn.tree")
-    inner = {"estimator": tree.DecisionTreeClassifier(max_depth=2), "base_estimator": linear.LogisticRegression(), "estimators": [("a", linear.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=2))]}
+    inner = {
+        "estimator": tree.DecisionTreeClassifier(max_depth=2),
+        "base_estimator": linear.LogisticRegression(),
+        "estimators": [("a", linear.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=2))],
+    }
 
     def one(name: str, kind: Any, number: int) -> None:
         signature = inspect.signature(kind).parameters
-        model = kind(**{key: inner[key] for key, told in signature.items() if key in inner and told.default is told.empty})
+        model = kind(
+            **{
+                key: inner[key]
+                for key, told in signature.items()
+                if key in inner and told.default is told.empty
+            }
+        )
         if "n_estimators" in model.get_params():
             model.set_params(n_estimators=4)
         model.fit(table, target)
-        save(folder, model, f"sklearn/{name}", WAYS[number % len(WAYS)], f"scikit-learn {sklearn.__version__}: {name}")
+        save(
+            folder,
+            model,
+            f"sklearn/{name}",
+            WAYS[number % len(WAYS)],
+            f"scikit-learn {sklearn.__version__}: {name}",
+        )
 
     for number, (name, kind) in enumerate(names()):
-        folder.attempt(lambda name=name, kind=kind, number=number: one(name, kind, number), name)  # type: ignore[misc]
-    pipeline, processing, text = library("sklearn.pipeline"), library("sklearn.preprocessing"), library("sklearn.feature_extraction.text")
+        folder.attempt(lambda name=name, kind=kind, number=number: one(name, kind, number), name)
+    pipeline, processing, text = (
+        library("sklearn.pipeline"),
+        library("sklearn.preprocessing"),
+        library("sklearn.feature_extraction.text"),
+    )
     compose, search = library("sklearn.compose"), library("sklearn.model_selection")
     words = ["good model", "bad weights", "os system eval", "import exec"] * 5
     made: dict[str, Any] = {
@@ -139,14 +213,27 @@ def estimators(folder: Folder) -> None:
     for number, (name, model) in enumerate(made.items()):
         for step in (1, 6):
             way = WAYS[(number + step) % len(WAYS)]
-            folder.attempt(lambda name=name, model=model, way=way: save(folder, model, f"sklearn/made-{name}", way, f"scikit-learn: {name}"), name)  # type: ignore[misc]
+            folder.attempt(
+                lambda name=name, model=model, way=way: save(
+                    folder, model, f"sklearn/made-{name}", way, f"scikit-learn: {name}"
+                ),
+                name,
+            )
 
 
 def frames(folder: Folder) -> None:
     """pandas."""
     pandas, numpy = library("pandas"), library("numpy")
     rng = numpy.random.RandomState(1)
-    frame = pandas.DataFrame({"a": [1, 2, 3], "b": list("xyz"), "c": pandas.Categorical(list("aab")), "d": pandas.date_range("2026-01-01", periods=3), "e": pandas.array([1, None, 3], dtype="Int64")})
+    frame = pandas.DataFrame(
+        {
+            "a": [1, 2, 3],
+            "b": list("xyz"),
+            "c": pandas.Categorical(list("aab")),
+            "d": pandas.date_range("2026-01-01", periods=3),
+            "e": pandas.array([1, None, 3], dtype="Int64"),
+        }
+    )
     things: dict[str, Any] = {
         "frame": frame, "series": frame.a, "index": frame.set_index("b").index, "multi": frame.set_index(["a", "b"]), "periods": pandas.period_range("2026-01", periods=4, freq="M"), "intervals": pandas.interval_range(0, 4), "timestamp": pandas.Timestamp("2026-01-01", tz="UTC"),
         "timedelta": pandas.Timedelta("1 day"), "zoned": pandas.date_range("2026-01-01", periods=3, tz="Europe/Berlin"), "sparse": pandas.arrays.SparseArray([0, 0, 1]), "strings": pandas.array(["a", None], dtype="string"), "booleans": pandas.array([True, None], dtype="boolean"), "wide": pandas.DataFrame(rng.rand(100, 20)), "empty": pandas.DataFrame(), "offset": pandas.offsets.BusinessDay(2), "range": pandas.RangeIndex(5), "objects": pandas.Series([1, "a", None, [1]]),
@@ -154,12 +241,23 @@ def frames(folder: Folder) -> None:
     for number, (label, thing) in enumerate(things.items()):
         for step in (0, 5):
             way = WAYS[(number + step) % len(WAYS)]
-            folder.attempt(lambda label=label, thing=thing, way=way: save(folder, thing, f"pandas/{label}", way, f"pandas {pandas.__version__}: {label}"), label)  # type: ignore[misc]
+            folder.attempt(
+                lambda label=label, thing=thing, way=way: save(
+                    folder, thing, f"pandas/{label}", way, f"pandas {pandas.__version__}: {label}"
+                ),
+                label,
+            )
     for ending in ("pkl.gz", "pkl.bz2", "pkl.xz", "pkl.zip"):
         frame.to_pickle(str(folder.file(f"pandas/frame.{ending}", f"pandas pickle {ending}", "container")))
     frame.drop(columns="e").to_csv(str(folder.file("pandas/frame.csv", "pandas csv", "everyday")))
-    folder.attempt(lambda: frame.to_parquet(str(folder.file("pandas/frame.parquet", "pandas parquet", "misc"))), "parquet")
-    folder.attempt(lambda: frame.to_feather(str(folder.file("pandas/frame.feather", "pandas feather", "misc"))), "feather")
+    folder.attempt(
+        lambda: frame.to_parquet(str(folder.file("pandas/frame.parquet", "pandas parquet", "misc"))),
+        "parquet",
+    )
+    folder.attempt(
+        lambda: frame.to_feather(str(folder.file("pandas/frame.feather", "pandas feather", "misc"))),
+        "feather",
+    )
 
 
 def boosting(folder: Folder) -> None:
@@ -172,16 +270,29 @@ def boosting(folder: Folder) -> None:
         xgb = library("xgboost")
         for number, name in enumerate(("XGBClassifier", "XGBRegressor", "XGBRFClassifier")):
             model = getattr(xgb, name)(n_estimators=3).fit(table, target)
-            save(folder, model, f"xgboost/{name}", WAYS[(number * 3 + 4) % len(WAYS)], f"xgboost {xgb.__version__}: {name}")
+            save(
+                folder,
+                model,
+                f"xgboost/{name}",
+                WAYS[(number * 3 + 4) % len(WAYS)],
+                f"xgboost {xgb.__version__}: {name}",
+            )
             save(folder, model.get_booster(), f"xgboost/{name}-booster", WAYS[number + 1], "xgboost: Booster")
             for ending in ("json", "ubj", "model"):
-                folder.attempt(lambda model=model, name=name, ending=ending: model.save_model(str(folder.file(f"xgboost/{name}.{ending}", f"xgboost {ending}", "misc"))), ending)  # type: ignore[misc]
+                folder.attempt(
+                    lambda model=model, name=name, ending=ending: model.save_model(
+                        str(folder.file(f"xgboost/{name}.{ending}", f"xgboost {ending}", "misc"))
+                    ),
+                    ending,
+                )
 
     def lightgbm() -> None:
         lgb = library("lightgbm")
         for number, name in enumerate(("LGBMClassifier", "LGBMRegressor")):
             model = getattr(lgb, name)(n_estimators=3, verbose=-1).fit(table, target)
-            save(folder, model, f"lightgbm/{name}", WAYS[number * 5 + 3], f"lightgbm {lgb.__version__}: {name}")
+            save(
+                folder, model, f"lightgbm/{name}", WAYS[number * 5 + 3], f"lightgbm {lgb.__version__}: {name}"
+            )
             save(folder, model.booster_, f"lightgbm/{name}-booster", WAYS[number + 4], "lightgbm: Booster")
             model.booster_.save_model(str(folder.file(f"lightgbm/{name}.txt", "lightgbm text", "misc")))
 
@@ -195,8 +306,14 @@ def boosting(folder: Folder) -> None:
 
     def statsmodels() -> None:
         api = library("statsmodels.api")
-        for label, model in {"ols": api.OLS(target, table), "glm": api.GLM(target, table), "rlm": api.RLM(target * 1.0, table)}.items():
-            model.fit().save(str(folder.file(f"statsmodels/{label}.pickle", f"statsmodels {label}", "pickle")))
+        for label, model in {
+            "ols": api.OLS(target, table),
+            "glm": api.GLM(target, table),
+            "rlm": api.RLM(target * 1.0, table),
+        }.items():
+            model.fit().save(
+                str(folder.file(f"statsmodels/{label}.pickle", f"statsmodels {label}", "pickle"))
+            )
         arima = library("statsmodels.tsa.arima.model").ARIMA(rng.rand(50), order=(1, 0, 0)).fit()
         arima.save(str(folder.file("statsmodels/arima.pickle", "statsmodels arima", "pickle")))
         save(folder, api.OLS(target, table).fit(), "statsmodels/ols-joblib", "joblib", "statsmodels ols")
@@ -214,19 +331,42 @@ def serializers(folder: Folder) -> None:
         return 0.1 / (1 + step)
 
     for name in ("dill", "cloudpickle"):
+
         def one(name: str = name) -> None:
             made = library(name)
             for version in (2, 4, 5):
-                folder.file(f"{name}/data-{version}.pkl", f"{name} of data", "pickle").write_bytes(made.dumps(data, protocol=min(version, pickle.HIGHEST_PROTOCOL)))
-            folder.file(f"{name}/function.pkl", f"{name} of a function by value", "pickle", "gray").write_bytes(made.dumps(rate))
+                folder.file(f"{name}/data-{version}.pkl", f"{name} of data", "pickle").write_bytes(
+                    made.dumps(data, protocol=min(version, pickle.HIGHEST_PROTOCOL))
+                )
+            folder.file(
+                f"{name}/function.pkl", f"{name} of a function by value", "pickle", "gray"
+            ).write_bytes(made.dumps(rate))
+
         folder.attempt(one, name)
 
     def skops() -> None:
-        io, linear, table = library("skops.io"), library("sklearn.linear_model"), numpy.random.RandomState(1).rand(20, 3)
+        io, linear, table = (
+            library("skops.io"),
+            library("sklearn.linear_model"),
+            numpy.random.RandomState(1).rand(20, 3),
+        )
         target = [0, 1] * 10
-        pipeline, processing, ensemble = library("sklearn.pipeline"), library("sklearn.preprocessing"), library("sklearn.ensemble")
-        for label, model in {"logistic": linear.LogisticRegression(), "forest": ensemble.RandomForestClassifier(3), "boosting": ensemble.GradientBoostingClassifier(n_estimators=3), "pipeline": pipeline.make_pipeline(processing.StandardScaler(), linear.RidgeClassifier()), "ridge": linear.Ridge()}.items():
-            io.dump(model.fit(table, target), str(folder.file(f"skops/{label}.skops", f"skops: {label}", "package")))
+        pipeline, processing, ensemble = (
+            library("sklearn.pipeline"),
+            library("sklearn.preprocessing"),
+            library("sklearn.ensemble"),
+        )
+        for label, model in {
+            "logistic": linear.LogisticRegression(),
+            "forest": ensemble.RandomForestClassifier(3),
+            "boosting": ensemble.GradientBoostingClassifier(n_estimators=3),
+            "pipeline": pipeline.make_pipeline(processing.StandardScaler(), linear.RidgeClassifier()),
+            "ridge": linear.Ridge(),
+        }.items():
+            io.dump(
+                model.fit(table, target),
+                str(folder.file(f"skops/{label}.skops", f"skops: {label}", "package")),
+            )
 
     folder.attempt(skops, "skops")
 
@@ -236,7 +376,7 @@ def write(folder: Folder) -> None:
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(5000)
     for part in (standard, arrays, estimators, frames, boosting, serializers):
-        folder.attempt(lambda part=part: part(folder), part.__name__)  # type: ignore[misc]
+        folder.attempt(lambda part=part: part(folder), part.__name__)
 
 
 if __name__ == "__main__":

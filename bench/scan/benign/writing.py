@@ -29,7 +29,7 @@ class Folder:
         self.rows.append((path, technique, family, tier))
         return target
 
-    def attempt(self, what: Callable[[], None], label: str) -> None:
+    def attempt(self, what: Callable[..., object], label: str) -> None:
         """Do `what`; a library that cannot is told about and costs only its own files."""
         try:
             what()

@@ -15,7 +15,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.scan.corpus import agents, containers, evasions, everyday, gadgets, graphs, shipped, texts, weights, written
+from bench.scan.corpus import (
+    agents,
+    containers,
+    evasions,
+    everyday,
+    gadgets,
+    graphs,
+    shipped,
+    texts,
+    weights,
+    written,
+)
 from bench.scan.corpus.sample import Sample, write, write_manifest
 
 
@@ -39,7 +50,9 @@ def benign(seed: int, venvs: Path | None, wheels: Path | None, work: Path) -> It
 
 def main(arguments: Sequence[str]) -> int:
     """Write it."""
-    parser = argparse.ArgumentParser(prog="python -m bench.scan.corpus", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.scan.corpus", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=86)
     parser.add_argument("--venvs", type=Path)

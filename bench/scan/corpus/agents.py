@@ -7,7 +7,7 @@ import json
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,7 +41,11 @@ def msgpack(value: Any) -> bytes:
     if isinstance(value, Extension):
         return b"\xc9" + struct.pack(">Ib", len(value.data), value.code) + value.data
     if isinstance(value, dict):
-        return b"\xdf" + struct.pack(">I", len(value)) + b"".join(msgpack(k) + msgpack(v) for k, v in value.items())
+        return (
+            b"\xdf"
+            + struct.pack(">I", len(value))
+            + b"".join(msgpack(k) + msgpack(v) for k, v in value.items())
+        )
     return b"\xdd" + struct.pack(">I", len(value)) + b"".join(msgpack(item) for item in value)
 
 
@@ -55,12 +59,20 @@ def lc(kind: str, path: Sequence[str], arguments: Any = None) -> dict[str, Any]:
 
 def message(**more: Any) -> dict[str, Any]:
     """A message as LangChain writes it."""
-    return lc("constructor", ("langchain", "schema", "messages", "AIMessage"), {"content": "hello", "type": "ai", **more})
+    return lc(
+        "constructor",
+        ("langchain", "schema", "messages", "AIMessage"),
+        {"content": "hello", "type": "ai", **more},
+    )
 
 
 def objects() -> dict[str, dict[str, Any]]:
     """Serialized objects that read secrets, construct what was never meant to be, or run templates."""
-    template = {"template": "{{ cycler.__init__.__globals__.os.popen('echo pwned').read() }}", "template_format": "jinja2", "input_variables": []}
+    template = {
+        "template": "{{ cycler.__init__.__globals__.os.popen('echo pwned').read() }}",
+        "template_format": "jinja2",
+        "input_variables": [],
+    }
     return {
         "secret": lc("secret", ("AWS_SECRET_ACCESS_KEY",)),
         "secret-token": lc("secret", ("OPENAI_API_KEY",)),
@@ -85,7 +97,7 @@ def objects() -> dict[str, dict[str, Any]]:
 def langchain(chance: Random) -> Made:
     """Objects in every field that a model or a user writes, at every depth, in JSON and beside it."""
     made = objects()
-    places = {
+    places: dict[str, Callable[[Any], Any]] = {
         "additional-kwargs": lambda o: message(additional_kwargs={"x": o}), "response-metadata": lambda o: message(response_metadata={"model": {"deep": [o]}}),
         "content-block": lambda o: message(content=[{"type": "text", "text": "a"}, o]), "tool-call-args": lambda o: message(tool_calls=[{"name": "t", "args": {"q": o}, "id": "1"}]),
         "metadata": lambda o: lc("constructor", ("langchain", "schema", "document", "Document"), {"page_content": "x", "metadata": {"source": o}}), "list": lambda o: [message(), [message(), o]],
@@ -97,24 +109,93 @@ def langchain(chance: Random) -> Made:
             yield f"{label}-{name}.json", json.dumps(place(made[name])).encode()
     for name, one in made.items():
         # At the top of a file of its own it may be what somebody saved: a secret's placeholder or a known model is then normal.
-        known = name in ("secret", "secret-token", "openai-proxy", "bedrock-proxy", "path-loader", "sql-database", "lambda", "requests", "chat-prompt-jinja2", "unknown-namespace", "id-dunder")
+        known = name in (
+            "secret",
+            "secret-token",
+            "openai-proxy",
+            "bedrock-proxy",
+            "path-loader",
+            "sql-database",
+            "lambda",
+            "requests",
+            "chat-prompt-jinja2",
+            "unknown-namespace",
+            "id-dunder",
+        )
         yield f"top-{name}.json", json.dumps(one).encode(), "gray" if known else "core"
     one = made["secret"]
-    yield "lines.jsonl", b"\n".join(json.dumps(message()).encode() for _ in range(200)) + b"\n" + json.dumps(message(additional_kwargs={"x": one})).encode()
-    yield "escaped-key.json", json.dumps(message(additional_kwargs={"x": made["popen"]})).replace('"lc"', '"\\u006cc"').encode()
-    yield "key-twice.json", json.dumps(message()).encode()[:-1] + b', "kwargs": ' + json.dumps({"content": made["popen"]}).encode() + b"}"
-    yield "with-bom.json", b"\xef\xbb\xbf" + json.dumps(message(additional_kwargs={"x": made["popen"]})).encode()
+    yield (
+        "lines.jsonl",
+        b"\n".join(json.dumps(message()).encode() for _ in range(200))
+        + b"\n"
+        + json.dumps(message(additional_kwargs={"x": one})).encode(),
+    )
+    yield (
+        "escaped-key.json",
+        json.dumps(message(additional_kwargs={"x": made["popen"]})).replace('"lc"', '"\\u006cc"').encode(),
+    )
+    yield (
+        "key-twice.json",
+        json.dumps(message()).encode()[:-1]
+        + b', "kwargs": '
+        + json.dumps({"content": made["popen"]}).encode()
+        + b"}",
+    )
+    yield (
+        "with-bom.json",
+        b"\xef\xbb\xbf" + json.dumps(message(additional_kwargs={"x": made["popen"]})).encode(),
+    )
     yield "utf16.json", json.dumps(message(additional_kwargs={"x": made["popen"]})).encode("utf-16")
     yield "lc-2.json", json.dumps(message(additional_kwargs={"x": {**made["popen"], "lc": 2}})).encode()
-    yield "lc-text.json", json.dumps(message(additional_kwargs={"x": {**made["popen"], "lc": "1"}})).encode(), "gray"
-    yield "json-in-text.json", json.dumps({"checkpoint": json.dumps(message(additional_kwargs={"x": made["popen"]}))}).encode()
+    yield (
+        "lc-text.json",
+        json.dumps(message(additional_kwargs={"x": {**made["popen"], "lc": "1"}})).encode(),
+        "gray",
+    )
+    yield (
+        "json-in-text.json",
+        json.dumps({"checkpoint": json.dumps(message(additional_kwargs={"x": made["popen"]}))}).encode(),
+    )
     yield "depth-900.json", b'{"a":' * 900 + json.dumps(made["secret"]).encode() + b"}" * 900
-    yield "template-path.json", json.dumps({"_type": "prompt", "template_path": "../../etc/passwd", "input_variables": []}).encode()
-    yield "template-jinja.json", json.dumps({"_type": "prompt", "template": "{{ ''.__class__.__mro__ }}", "template_format": "jinja2", "input_variables": []}).encode()
-    yield "few-shot-examples.yaml", b"_type: few_shot\nexamples: ../../../etc/passwd\nexample_prompt_path: /etc/x.json\n"
-    yield "chain-python.json", json.dumps({"_type": "pal_chain", "python_globals": {"os": 1}, "llm_chain": {"_type": "llm_chain"}}).encode()
-    yield "chain-bash.yaml", b"_type: llm_bash_chain\nllm:\n  _type: openai\nprompt:\n  _type: prompt\n  template: x\n"
-    yield "agent-tools.json", json.dumps({"_type": "zero-shot-react-description", "allowed_tools": ["terminal", "python_repl"], "llm_chain": {"_type": "llm_chain", "prompt_path": "lc://../../x"}}).encode()
+    yield (
+        "template-path.json",
+        json.dumps({"_type": "prompt", "template_path": "../../etc/passwd", "input_variables": []}).encode(),
+    )
+    yield (
+        "template-jinja.json",
+        json.dumps(
+            {
+                "_type": "prompt",
+                "template": "{{ ''.__class__.__mro__ }}",
+                "template_format": "jinja2",
+                "input_variables": [],
+            }
+        ).encode(),
+    )
+    yield (
+        "few-shot-examples.yaml",
+        b"_type: few_shot\nexamples: ../../../etc/passwd\nexample_prompt_path: /etc/x.json\n",
+    )
+    yield (
+        "chain-python.json",
+        json.dumps(
+            {"_type": "pal_chain", "python_globals": {"os": 1}, "llm_chain": {"_type": "llm_chain"}}
+        ).encode(),
+    )
+    yield (
+        "chain-bash.yaml",
+        b"_type: llm_bash_chain\nllm:\n  _type: openai\nprompt:\n  _type: prompt\n  template: x\n",
+    )
+    yield (
+        "agent-tools.json",
+        json.dumps(
+            {
+                "_type": "zero-shot-react-description",
+                "allowed_tools": ["terminal", "python_repl"],
+                "llm_chain": {"_type": "llm_chain", "prompt_path": "lc://../../x"},
+            }
+        ).encode(),
+    )
 
 
 def langgraph(chance: Random) -> Made:
@@ -140,22 +221,51 @@ def langgraph(chance: Random) -> Made:
         "nested": extension(0, "builtins", "list", [extension(0, "os", "system", "echo pwned")]), "unknown-code": Extension(77, stream(chance)), "numpy": extension(6, stream(chance)), "loads": extension(1, "langchain_core.load", "loads", ['{"lc": 1}']),
     }  # fmt: skip
     gray = {"unknown-code", "numpy", "method-single", "loads"}
-    for label, one in extensions.items():
-        yield f"msgpack-{label}.bin", msgpack({"v": 4, "id": "1ef", "ts": "2026-01-01", "channel_values": {"messages": [one], "x": 1}, "channel_versions": {}}), "gray" if label in gray else "core"
+    for label, value in extensions.items():
+        yield (
+            f"msgpack-{label}.bin",
+            msgpack(
+                {
+                    "v": 4,
+                    "id": "1ef",
+                    "ts": "2026-01-01",
+                    "channel_values": {"messages": [value], "x": 1},
+                    "channel_versions": {},
+                }
+            ),
+            "gray" if label in gray else "core",
+        )
     good = msgpack({"v": 4, "id": "1ef", "channel_values": {"x": 1}})
     for label, (kind, blob) in {
         "msgpack": ("msgpack", msgpack({"v": 4, "channel_values": {"m": extensions["single-arg"]}})), "pickle": ("pickle", stream(chance)), "json": ("json", json.dumps({"channel_values": {"m": lc2["subprocess"]}}).encode()),
         "json-lc1": ("json", json.dumps({"channel_values": {"messages": [message(additional_kwargs={"x": objects()["secret"]})]}}).encode()), "hundredth": ("msgpack", msgpack({"m": [extensions["keyword"]]})),
     }.items():  # fmt: skip
-        yield f"sqlite-{label}.{chance.choice(('sqlite', 'db', 'sqlite3'))}", checkpoints([("msgpack", good)] * (99 if label == "hundredth" else 2) + [(kind, blob)])
+        yield (
+            f"sqlite-{label}.{chance.choice(('sqlite', 'db', 'sqlite3'))}",
+            checkpoints([("msgpack", good)] * (99 if label == "hundredth" else 2) + [(kind, blob)]),
+        )
         yield f"sqlite-writes-{label}.db", checkpoints([("msgpack", good)], [(kind, blob)])
-    yield "sqlite-metadata.db", checkpoints([("msgpack", good)], metadata=json.dumps({"writes": {"agent": lc2["import-call"]}}).encode())
+    yield (
+        "sqlite-metadata.db",
+        checkpoints(
+            [("msgpack", good)], metadata=json.dumps({"writes": {"agent": lc2["import-call"]}}).encode()
+        ),
+    )
     yield "sqlite-no-extension", checkpoints([("pickle", stream(chance))])
     yield "sqlite-other-table.db", table("cache", "value", stream(chance))
-    yield "sqlite-text-column.db", table("memory", "message", json.dumps(message(additional_kwargs={"x": objects()["popen"]})))
+    yield (
+        "sqlite-text-column.db",
+        table("memory", "message", json.dumps(message(additional_kwargs={"x": objects()["popen"]}))),
+    )
     yield "sqlite-base64.db", table("jobs", "job_state", base64.b64encode(stream(chance)).decode()), "gray"
     yield "sqlite-deleted-rows.db", table("cache", "value", stream(chance), deleted=True), "gray"
-    yield "sqlite-trigger.db", table("a", "b", "x", "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT load_extension('./pwned'); END"), "gray"
+    yield (
+        "sqlite-trigger.db",
+        table(
+            "a", "b", "x", "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT load_extension('./pwned'); END"
+        ),
+        "gray",
+    )
 
 
 def database(statements: Sequence[tuple[str, Sequence[Any]]]) -> bytes:
@@ -170,21 +280,32 @@ def database(statements: Sequence[tuple[str, Sequence[Any]]]) -> bytes:
         return path.read_bytes()
 
 
-def checkpoints(rows: Sequence[tuple[str, bytes]], writes: Sequence[tuple[str, bytes]] = (), metadata: bytes = b"{}") -> bytes:
+def checkpoints(
+    rows: Sequence[tuple[str, bytes]], writes: Sequence[tuple[str, bytes]] = (), metadata: bytes = b"{}"
+) -> bytes:
     """A LangGraph SQLite checkpointer's file."""
     first = "CREATE TABLE checkpoints (thread_id TEXT NOT NULL, checkpoint_ns TEXT NOT NULL DEFAULT '', checkpoint_id TEXT NOT NULL, parent_checkpoint_id TEXT, type TEXT, checkpoint BLOB, metadata BLOB, PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id))"
     second = "CREATE TABLE writes (thread_id TEXT NOT NULL, checkpoint_ns TEXT NOT NULL DEFAULT '', checkpoint_id TEXT NOT NULL, task_id TEXT NOT NULL, idx INTEGER NOT NULL, channel TEXT NOT NULL, type TEXT, value BLOB, PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id, task_id, idx))"
     done: list[tuple[str, Sequence[Any]]] = [(first, ()), (second, ())]
-    done += [("INSERT INTO checkpoints VALUES ('1', '', ?, NULL, ?, ?, ?)", (f"c{n}", kind, blob, metadata)) for n, (kind, blob) in enumerate(rows)]
-    done += [("INSERT INTO writes VALUES ('1', '', 'c0', 't', ?, 'messages', ?, ?)", (n, kind, blob)) for n, (kind, blob) in enumerate(writes)]
+    done += [
+        ("INSERT INTO checkpoints VALUES ('1', '', ?, NULL, ?, ?, ?)", (f"c{n}", kind, blob, metadata))
+        for n, (kind, blob) in enumerate(rows)
+    ]
+    done += [
+        ("INSERT INTO writes VALUES ('1', '', 'c0', 't', ?, 'messages', ?, ?)", (n, kind, blob))
+        for n, (kind, blob) in enumerate(writes)
+    ]
     return database(done)
 
 
 def table(name: str, column: str, value: Any, more: str = "", deleted: bool = False) -> bytes:
     """A file with one table, one column and one row; or its row deleted."""
-    done: list[tuple[str, Sequence[Any]]] = [(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, {column} BLOB)", ()), (f"INSERT INTO {name} ({column}) VALUES (?)", (value,))]  # noqa: S608  names of our own
+    done: list[tuple[str, Sequence[Any]]] = [
+        (f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, {column} BLOB)", ()),
+        (f"INSERT INTO {name} ({column}) VALUES (?)", (value,)),
+    ]
     if deleted:
-        done.append((f"DELETE FROM {name}", ()))  # noqa: S608
+        done.append((f"DELETE FROM {name}", ()))
     if more:
         done.append((more, ()))
     return database(done)

@@ -128,7 +128,9 @@ def torch_zip(pickle: bytes, name: str = "archive", more: Sequence[Member] = (),
     return zip_(members, **options)  # type: ignore[arg-type]  # the options that callers pass are bytes
 
 
-def tar(members: Sequence[tuple[str, bytes]], mode: str = "w", links: Sequence[tuple[str, str]] = ()) -> bytes:
+def tar(
+    members: Sequence[tuple[str, bytes]], mode: str = "w", links: Sequence[tuple[str, str]] = ()
+) -> bytes:
     """A tar; `mode` names a compression as tarfile does; `links` are symbolic."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode=mode) as out:  # type: ignore[call-overload]  # a mode known at run time
@@ -156,7 +158,9 @@ def seven_zip(name: str, data: bytes) -> bytes:
         return bytes([value]) if value < 0x80 else b"\xf0" + struct.pack("<I", value)
 
     header = b"\x01\x04"  # header, main streams
-    header += b"\x06" + number(0) + number(1) + b"\x09" + number(len(data)) + b"\0"  # pack info: at 0, one stream
+    header += (
+        b"\x06" + number(0) + number(1) + b"\x09" + number(len(data)) + b"\0"
+    )  # pack info: at 0, one stream
     header += b"\x07\x0b" + number(1) + b"\0" + b"\x01\x01\x00"  # folders: one, one coder of id 00: copy
     header += b"\x0c" + number(len(data)) + b"\x0a\x01" + struct.pack("<I", zlib.crc32(data)) + b"\0"
     header += b"\x08\0\0"  # no substreams to tell; end of streams
@@ -190,4 +194,9 @@ def lz4(data: bytes) -> bytes:
 
 def zstd(data: bytes) -> bytes:
     """A zstd frame of one raw block (at most 128 KB)."""
-    return b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", len(data)) + struct.pack("<I", 1 | len(data) << 3)[:3] + data
+    return (
+        b"\x28\xb5\x2f\xfd\xa0"
+        + struct.pack("<I", len(data))
+        + struct.pack("<I", 1 | len(data) << 3)[:3]
+        + data
+    )

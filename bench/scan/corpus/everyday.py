@@ -27,7 +27,12 @@ def png(chance: Random, side: int = 16) -> bytes:
 
     rows = b"".join(b"\0" + chance.randbytes(3 * side) for _ in range(side))
     head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def sound() -> bytes:
@@ -69,7 +74,9 @@ TEXTS = {
 def samples(seed: int) -> Iterator[Sample]:
     """Every everyday file."""
     chance = chance_of(seed, "everyday")
-    files: dict[str, bytes] = {name: text.encode("latin-1" if name == "latin.txt" else "utf-8") for name, text in TEXTS.items()}
+    files: dict[str, bytes] = {
+        name: text.encode("latin-1" if name == "latin.txt" else "utf-8") for name, text in TEXTS.items()
+    }
     files.update({
         "empty": b"", "empty.pkl": b"", "empty.pt": b"", "empty.json": b"", "zeros.bin": bytes(5000), "noise.bin": chance.randbytes(4096), "noise": chance.randbytes(333), "noise-80.bin": b"\x80" + chance.randbytes(500), "noise-8004.bin": b"\x80\x04" + b"\xfe" * 64, "floats.bin": struct.pack("<64f", *(chance.random() for _ in range(64))),
         "integers.dat": struct.pack("<99i", *range(99)), "picture.png": png(chance), "large.png": png(chance, 200), "picture.gif": b"GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;", "picture.bmp": b"BM" + struct.pack("<IHHIIiiHHIIiiII", 58, 0, 0, 54, 40, 1, 1, 1, 24, 0, 4, 0, 0, 0, 0) + b"\0\0\xff\0", "sound.wav": sound(), "photo.jpg": b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0" + chance.randbytes(300) + b"\xff\xd9",
@@ -82,4 +89,12 @@ def samples(seed: int) -> Iterator[Sample]:
     # Cut files are no models either, and yet nobody can say what they were: how they are told is not part of the rates.
     gray = {"cut.zip", "cut.gz", "mkdocs.yml", "github.yml", "empty.pkl", "empty.pt"}
     for name, data in files.items():
-        yield Sample(f"everyday/{name}", data, f"everyday: {name}", "everyday", "gray" if name in gray else "core", "benign", "own generator")
+        yield Sample(
+            f"everyday/{name}",
+            data,
+            f"everyday: {name}",
+            "everyday",
+            "gray" if name in gray else "core",
+            "benign",
+            "own generator",
+        )

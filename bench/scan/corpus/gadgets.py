@@ -33,9 +33,7 @@ def samples(seed: int, mined: Path = MINED) -> Iterator[Sample]:
             name = f"{row['module']}.{row['name']}"
             chance = chance_of(seed, f"gadget:{name}")
             position, required = int(row["position"]), int(row["required"])
-            data = gadget(
-                row["module"], row["name"], ARGUMENTS[row["effect"]], (position, required), chance
-            )
+            data = gadget(row["module"], row["name"], ARGUMENTS[row["effect"]], (position, required), chance)
             extension = chance.choice(("pkl", "pkl", "pickle", "bin", "dat", "model", "joblib"))
             yield Sample(
                 f"gadget/{number:03d}_{name}.{extension}",

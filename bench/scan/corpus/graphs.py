@@ -48,15 +48,29 @@ def onnx_tensor(location: str, offset: str = "0", length: str = "16", name: str 
 
 def onnx_node(op: str = "Relu", domain: str = "", attributes: bytes = b"") -> bytes:
     """A NodeProto."""
-    return field(1, "x") + field(2, "y") + field(3, "n") + field(4, op) + attributes + (field(7, domain) if domain else b"")
+    return (
+        field(1, "x")
+        + field(2, "y")
+        + field(3, "n")
+        + field(4, op)
+        + attributes
+        + (field(7, domain) if domain else b"")
+    )
 
 
 def onnx_model(
-    nodes: tuple[bytes, ...] = (onnx_node(),), initializers: tuple[bytes, ...] = (), more: bytes = b"", opsets: tuple[str, ...] = ("",)
+    nodes: tuple[bytes, ...] = (onnx_node(),),
+    initializers: tuple[bytes, ...] = (),
+    more: bytes = b"",
+    opsets: tuple[str, ...] = ("",),
 ) -> bytes:
     """A ModelProto."""
     info = field(1, "x") + field(2, field(1, field(1, 1) + field(2, field(1, field(1, 2)))))
-    graph = b"".join(field(1, node) for node in nodes) + field(2, "g") + b"".join(field(5, one) for one in initializers)
+    graph = (
+        b"".join(field(1, node) for node in nodes)
+        + field(2, "g")
+        + b"".join(field(5, one) for one in initializers)
+    )
     graph += field(11, info) + field(12, info)
     versions = b"".join(field(8, (field(1, domain) if domain else b"") + field(2, 17)) for domain in opsets)
     return field(1, 8) + field(2, "writer") + versions + field(7, graph) + more
@@ -72,21 +86,62 @@ def onnx(chance: Random) -> Made:
     }  # fmt: skip
     gray = {"percent", "environment", "unicode-dots", "home", "space-parent"}
     for label, place in places.items():
-        yield f"external-{label}", onnx_model(initializers=(onnx_tensor(place),)), "gray" if label in gray else "core"
-    yield "external-in-attribute", onnx_model((onnx_node("Constant", attributes=field(5, field(1, "value") + field(5, onnx_tensor("../../x")) + field(20, 4))),))
+        yield (
+            f"external-{label}",
+            onnx_model(initializers=(onnx_tensor(place),)),
+            "gray" if label in gray else "core",
+        )
+    yield (
+        "external-in-attribute",
+        onnx_model(
+            (
+                onnx_node(
+                    "Constant",
+                    attributes=field(5, field(1, "value") + field(5, onnx_tensor("../../x")) + field(20, 4)),
+                ),
+            )
+        ),
+    )
     inner = field(1, onnx_node()) + field(2, "then") + field(5, onnx_tensor("/etc/passwd"))
-    yield "external-in-subgraph", onnx_model((onnx_node("If", attributes=field(5, field(1, "then_branch") + field(6, inner) + field(20, 5))),))
-    sparse = field(1, onnx_tensor("../x", name="values")) + field(2, onnx_tensor("w.bin", name="indices")) + field(3, 4)
-    yield "external-in-sparse", onnx_model(more=b"", nodes=(onnx_node("Constant", attributes=field(5, field(1, "sparse_value") + field(22, sparse) + field(20, 11))),))
+    yield (
+        "external-in-subgraph",
+        onnx_model(
+            (onnx_node("If", attributes=field(5, field(1, "then_branch") + field(6, inner) + field(20, 5))),)
+        ),
+    )
+    sparse = (
+        field(1, onnx_tensor("../x", name="values"))
+        + field(2, onnx_tensor("w.bin", name="indices"))
+        + field(3, 4)
+    )
+    yield (
+        "external-in-sparse",
+        onnx_model(
+            more=b"",
+            nodes=(
+                onnx_node(
+                    "Constant",
+                    attributes=field(5, field(1, "sparse_value") + field(22, sparse) + field(20, 11)),
+                ),
+            ),
+        ),
+    )
     yield "external-offset-negative", onnx_model(initializers=(onnx_tensor("w.bin", "-1"),))
     yield "external-length-huge", onnx_model(initializers=(onnx_tensor("w.bin", "0", str(2**70)),)), "gray"
     functions = field(25, field(1, "f") + field(7, onnx_node("PyOp", "ai.onnx.contrib")) + field(10, "pwned"))
-    yield "custom-in-function", onnx_model((onnx_node("f", "pwned"),), more=functions, opsets=("", "pwned", "ai.onnx.contrib"))
+    yield (
+        "custom-in-function",
+        onnx_model((onnx_node("f", "pwned"),), more=functions, opsets=("", "pwned", "ai.onnx.contrib")),
+    )
     for label, (op, domain) in {
         "pyop": ("PyOp", "ai.onnx.contrib"), "pyfunc": ("PyCustomOp", "ai.onnx.contrib"), "unknown-domain": ("Load", "com.pwned"), "aten": ("ATen", "org.pytorch.aten"),
         "torchscript": ("PythonOp", "prim"), "com-microsoft-pythonop": ("PythonOp", "com.microsoft"), "trt-plugin": ("TRT_PluginV2", "trt.plugins"), "lookalike-domain": ("Relu", "ai.onnх"),
     }.items():  # fmt: skip
-        yield f"operator-{label}", onnx_model((onnx_node(op, domain),), opsets=("", domain)), "gray" if label in ("aten", "trt-plugin") else "core"
+        yield (
+            f"operator-{label}",
+            onnx_model((onnx_node(op, domain),), opsets=("", domain)),
+            "gray" if label in ("aten", "trt-plugin") else "core",
+        )
     yield "truncated", onnx_model(initializers=(onnx_tensor("w"),))[:-30]
     yield "length-beyond-file", onnx_model() + varint(7 << 3 | 2) + varint(2**40) + b"x"
     deep = onnx_node()
@@ -94,8 +149,14 @@ def onnx(chance: Random) -> Made:
         deep = onnx_node("If", attributes=field(5, field(1, "t") + field(6, field(1, deep)) + field(20, 5)))
     yield "subgraphs-300-deep", onnx_model((deep,))
     yield "trailing-pickle", onnx_model() + stream(chance)
-    yield "raw-data-short", onnx_model(initializers=(field(1, 10**6) + field(2, 1) + field(8, "W") + field(9, b"\0" * 8),))
-    yield "dimension-negative", onnx_model(initializers=(field(1, -4) + field(2, 1) + field(8, "W") + field(9, b"\0" * 8),))
+    yield (
+        "raw-data-short",
+        onnx_model(initializers=(field(1, 10**6) + field(2, 1) + field(8, "W") + field(9, b"\0" * 8),)),
+    )
+    yield (
+        "dimension-negative",
+        onnx_model(initializers=(field(1, -4) + field(2, 1) + field(8, "W") + field(9, b"\0" * 8),)),
+    )
 
 
 # --- TensorFlow -------------------------------------------------------------------------------------------------------
@@ -107,7 +168,9 @@ def tf_node(op: str, name: str = "n", value: str = "./pwned") -> bytes:
     return field(1, name) + field(2, op) + field(5, attribute)
 
 
-def saved_model(nodes: tuple[bytes, ...], functions: tuple[tuple[str, tuple[bytes, ...]], ...] = (), more: bytes = b"") -> bytes:
+def saved_model(
+    nodes: tuple[bytes, ...], functions: tuple[tuple[str, tuple[bytes, ...]], ...] = (), more: bytes = b""
+) -> bytes:
     """saved_model.pb."""
     library = b""
     for name, body in functions:
@@ -131,23 +194,55 @@ def tensorflow(chance: Random) -> Made:
     for op in operations:
         node = tf_node(op)
         inside = chance.random() < 0.4
-        data = saved_model((tf_node("PartitionedCall"),), (("f", (tf_node("Identity"), node)),)) if inside else saved_model((tf_node("Const"), node))
+        data = (
+            saved_model((tf_node("PartitionedCall"),), (("f", (tf_node("Identity"), node)),))
+            if inside
+            else saved_model((tf_node("Const"), node))
+        )
         yield f"{op}/saved_model.pb", data, "gray" if op in gray else "core"
-    yield "function-of-function/saved_model.pb", saved_model((), (("a", (tf_node("PartitionedCall"),)), ("b", (tf_node("WriteFile"),))))
+    yield (
+        "function-of-function/saved_model.pb",
+        saved_model((), (("a", (tf_node("PartitionedCall"),)), ("b", (tf_node("WriteFile"),)))),
+    )
     yield "frozen-graph.pb", field(1, tf_node("Const")) + field(1, tf_node("WriteFile"))
-    yield "second-metagraph/saved_model.pb", saved_model((tf_node("Const"),), more=field(2, field(2, field(1, tf_node("ReadFile")))))
-    yield "asset-traversal/saved_model.pb", saved_model((tf_node("Const"),), more=field(2, field(6, field(2, "../../../../etc/passwd"))))
+    yield (
+        "second-metagraph/saved_model.pb",
+        saved_model((tf_node("Const"),), more=field(2, field(2, field(1, tf_node("ReadFile"))))),
+    )
+    yield (
+        "asset-traversal/saved_model.pb",
+        saved_model((tf_node("Const"),), more=field(2, field(6, field(2, "../../../../etc/passwd")))),
+    )
     yield "truncated/saved_model.pb", saved_model((tf_node("WriteFile"),))[:-9]
-    yield "length-lie/saved_model.pb", saved_model((tf_node("WriteFile"),)) + varint(2 << 3 | 2) + varint(2**50)
-    metadata = json.dumps({"class_name": "Lambda", "config": {"name": "l", "function": {"class_name": "__tuple__", "items": [base64.b64encode(b"\xe3" + b"pwned").decode() + "\n", None, None]}}})
-    yield "lambda-metadata/keras_metadata.pb", field(1, field(2, 1) + field(3, "root") + field(4, "_tf_keras_layer") + field(5, metadata))
+    yield (
+        "length-lie/saved_model.pb",
+        saved_model((tf_node("WriteFile"),)) + varint(2 << 3 | 2) + varint(2**50),
+    )
+    metadata = json.dumps(
+        {
+            "class_name": "Lambda",
+            "config": {
+                "name": "l",
+                "function": {
+                    "class_name": "__tuple__",
+                    "items": [base64.b64encode(b"\xe3" + b"pwned").decode() + "\n", None, None],
+                },
+            },
+        }
+    )
+    yield (
+        "lambda-metadata/keras_metadata.pb",
+        field(1, field(2, 1) + field(3, "root") + field(4, "_tf_keras_layer") + field(5, metadata)),
+    )
     yield "lambda-metadata/saved_model.pb", saved_model((tf_node("Const"),)), "gray"
 
 
 # --- Keras --------------------------------------------------------------------------------------------------------------
 
 
-def keras_file(config: Any, weights: bytes = b"\x89HDF\r\n\x1a\n" + b"\0" * 88, more: tuple[Member, ...] = ()) -> bytes:
+def keras_file(
+    config: Any, weights: bytes = b"\x89HDF\r\n\x1a\n" + b"\0" * 88, more: tuple[Member, ...] = ()
+) -> bytes:
     """A .keras file."""
     return zip_([
         Member("metadata.json", json.dumps({"keras_version": "3.9.0", "date_saved": "2026-01-01@00:00:00"}).encode()),
@@ -159,8 +254,18 @@ def keras_file(config: Any, weights: bytes = b"\x89HDF\r\n\x1a\n" + b"\0" * 88, 
 
 def sequential(*layers: Any) -> dict[str, Any]:
     """A Sequential model's config."""
-    first = {"module": "keras.layers", "class_name": "InputLayer", "config": {"batch_shape": [None, 4], "name": "i"}, "registered_name": None}
-    return {"module": "keras", "class_name": "Sequential", "config": {"name": "s", "layers": [first, *layers]}, "registered_name": None}
+    first = {
+        "module": "keras.layers",
+        "class_name": "InputLayer",
+        "config": {"batch_shape": [None, 4], "name": "i"},
+        "registered_name": None,
+    }
+    return {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": {"name": "s", "layers": [first, *layers]},
+        "registered_name": None,
+    }
 
 
 def layer(module: str, name: str, config: Any) -> dict[str, Any]:
@@ -170,7 +275,10 @@ def layer(module: str, name: str, config: Any) -> dict[str, Any]:
 
 def keras_configs() -> dict[str, Any]:
     """Configs that make Keras import, call or read what they name."""
-    code = {"class_name": "__lambda__", "config": {"code": base64.b64encode(b"\xe3pwned").decode(), "defaults": None, "closure": None}}
+    code = {
+        "class_name": "__lambda__",
+        "config": {"code": base64.b64encode(b"\xe3pwned").decode(), "defaults": None, "closure": None},
+    }
     function = layer("os", "function", "system")
     return {
         "lambda": layer("keras.layers", "Lambda", {"name": "l", "function": code}),
@@ -220,11 +328,35 @@ def keras(chance: Random) -> Made:
         yield f"{label}.keras", keras_file(sequential(config)), "gray" if label in gray else "core"
     code = keras_configs()["lambda"]
     yield "top-level.keras", keras_file(keras_configs()["cve-2025-1550-class"])
-    yield "in-compile-config.keras", keras_file({**sequential(), "compile_config": {"loss": code, "optimizer": "adam"}})
+    yield (
+        "in-compile-config.keras",
+        keras_file({**sequential(), "compile_config": {"loss": code, "optimizer": "adam"}}),
+    )
     yield "in-build-config.keras", keras_file({**sequential(), "build_config": {"shape_dict": code}})
-    yield "config-twice.keras", zip_([Member("config.json", json.dumps(sequential()).encode()), Member("config.json", json.dumps(sequential(code)).encode()), Member("metadata.json", b"{}"), Member("model.weights.h5", b"")])
-    yield "config-key-twice.keras", keras_file(json.dumps(sequential()).encode()[:-1] + b', "config": ' + json.dumps(sequential(code)["config"]).encode() + b"}")
-    yield "config-escaped.keras", keras_file(json.dumps(sequential(code)).replace("Lambda", "L\\u0061mbda").encode())
+    yield (
+        "config-twice.keras",
+        zip_(
+            [
+                Member("config.json", json.dumps(sequential()).encode()),
+                Member("config.json", json.dumps(sequential(code)).encode()),
+                Member("metadata.json", b"{}"),
+                Member("model.weights.h5", b""),
+            ]
+        ),
+    )
+    yield (
+        "config-key-twice.keras",
+        keras_file(
+            json.dumps(sequential()).encode()[:-1]
+            + b', "config": '
+            + json.dumps(sequential(code)["config"]).encode()
+            + b"}"
+        ),
+    )
+    yield (
+        "config-escaped.keras",
+        keras_file(json.dumps(sequential(code)).replace("Lambda", "L\\u0061mbda").encode()),
+    )
     yield "config-utf16.keras", keras_file(json.dumps(sequential(code)).encode("utf-16"))
     yield "config-broken.keras", keras_file(b'{"module": "keras", "class_name": "Sequential", ')
     yield "config-depth.keras", keras_file(b'{"a":' * 50_000 + b"1" + b"}" * 50_000)
@@ -245,4 +377,6 @@ def samples(seed: int) -> Iterator[Sample]:
     for group, family, extension in ((onnx, "onnx", ".onnx"), (tensorflow, "tf", ""), (keras, "keras", "")):
         for made in group(chance_of(seed, f"graphs:{family}")):
             tier = made[2] if len(made) == 3 else "core"
-            yield Sample(f"graphs/{family}/{made[0]}{extension}", made[1], f"{family}:{made[0]}", family, tier)
+            yield Sample(
+                f"graphs/{family}/{made[0]}{extension}", made[1], f"{family}:{made[0]}", family, tier
+            )

@@ -119,7 +119,11 @@ def dotted(node: ast.expr) -> str:
 
 def mode_of(call: ast.Call) -> str:
     """The mode that a call of open() names, "r" where it names none; unknown is reading too."""
-    given = call.args[1] if len(call.args) > 1 else next((k.value for k in call.keywords if k.arg == "mode"), None)
+    given = (
+        call.args[1]
+        if len(call.args) > 1
+        else next((k.value for k in call.keywords if k.arg == "mode"), None)
+    )
     return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else "r"
 
 
@@ -138,7 +142,9 @@ class Module:
                     )
             elif isinstance(node, ast.ImportFrom):
                 base = self.base_of(node)
-                self.names.update({alias.asname or alias.name: f"{base}.{alias.name}" for alias in node.names})
+                self.names.update(
+                    {alias.asname or alias.name: f"{base}.{alias.name}" for alias in node.names}
+                )
         self.own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
 
     def base_of(self, node: ast.ImportFrom) -> str:
@@ -171,7 +177,11 @@ class Module:
             taint[spec.vararg.arg] = len(parameters)
         found: list[Call] = []
         for inner in ast.walk(node):
-            if isinstance(inner, ast.Assign) and len(inner.targets) == 1 and isinstance(inner.targets[0], ast.Name):
+            if (
+                isinstance(inner, ast.Assign)
+                and len(inner.targets) == 1
+                and isinstance(inner.targets[0], ast.Name)
+            ):
                 position = tainted(inner.value, taint)
                 if position is not None:
                     taint.setdefault(inner.targets[0].id, position)

@@ -45,7 +45,20 @@ def family(name: str, data: bytes) -> str:
 def fetch(folder: Path, names: Iterable[str] = WHEELS) -> None:
     """Download the wheels that are missing, without their dependencies; what cannot be had is told."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--python-version", "3.11", "--dest", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--python-version",
+        "3.11",
+        "--dest",
+        str(folder),
+    ]
     for name in names:
         plain = name.partition("==")[0].replace("-", "_").lower()
         if any(path.name.lower().startswith(plain + "-") for path in folder.glob("*.whl")):
@@ -64,13 +77,31 @@ def wheels(folder: Path) -> Iterator[Sample]:
                 name = entry.filename
                 base = name.rsplit("/", 1)[-1]
                 ending = base.rsplit(".", 1)[-1].lower() if "." in base else ""
-                if entry.is_dir() or entry.file_size > LARGEST or taken.get(ending, 0) >= (PER_ENDING if ending in MODELS else 2):
+                if (
+                    entry.is_dir()
+                    or entry.file_size > LARGEST
+                    or taken.get(ending, 0) >= (PER_ENDING if ending in MODELS else 2)
+                ):
                     continue
                 taken[ending] = taken.get(ending, 0) + 1
                 data = archive.read(entry)
-                yield Sample(f"wheels/{package}/{name}", data, f"shipped in a wheel: .{ending}", family(name, data), label="benign", source=f"PyPI {path.name}")
+                yield Sample(
+                    f"wheels/{package}/{name}",
+                    data,
+                    f"shipped in a wheel: .{ending}",
+                    family(name, data),
+                    label="benign",
+                    source=f"PyPI {path.name}",
+                )
         if path.stat().st_size < 3_000_000:
-            yield Sample(f"everyday/wheels/{path.name}", path.read_bytes(), "a wheel", "everyday", label="benign", source=f"PyPI {path.name}")
+            yield Sample(
+                f"everyday/wheels/{path.name}",
+                path.read_bytes(),
+                "a wheel",
+                "everyday",
+                label="benign",
+                source=f"PyPI {path.name}",
+            )
 
 
 def environment(folder: Path, most: int = 6) -> Iterator[Sample]:
@@ -78,10 +109,20 @@ def environment(folder: Path, most: int = 6) -> Iterator[Sample]:
     taken: dict[str, int] = {}
     for path in sorted(folder.rglob("*"), key=lambda one: (len(one.parts), str(one))):
         ending = path.suffix.lstrip(".").lower()
-        if ending not in EVERYDAY | {"", "json", "yaml", "pyc", "whl", "zip", "npz", "npy"} or taken.get(ending, 0) >= most:
+        if (
+            ending not in EVERYDAY | {"", "json", "yaml", "pyc", "whl", "zip", "npz", "npy"}
+            or taken.get(ending, 0) >= most
+        ):
             continue
         if not path.is_file() or path.is_symlink() or path.stat().st_size > 4_000_000:
             continue
         taken[ending] = taken.get(ending, 0) + 1
         relative = path.relative_to(folder)
-        yield Sample(f"everyday/environment/{folder.parent.parent.parent.name}/{relative}", path.read_bytes(), f"an installed file: .{ending}", "everyday", label="benign", source="an environment's site-packages")
+        yield Sample(
+            f"everyday/environment/{folder.parent.parent.parent.name}/{relative}",
+            path.read_bytes(),
+            f"an installed file: .{ending}",
+            "everyday",
+            label="benign",
+            source="an environment's site-packages",
+        )

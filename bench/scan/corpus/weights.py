@@ -66,7 +66,9 @@ TEMPLATES = {
     "generator-frame": "{{ (messages|map('upper')).gi_frame.f_globals }}",
     "code-object": "{{ lipsum.func_globals.os }}",
 }
-GRAY_TEMPLATES = frozenset({"after-endless-loop", "multiply", "comment-split", "attr-from-message", "format-map"})
+GRAY_TEMPLATES = frozenset(
+    {"after-endless-loop", "multiply", "comment-split", "attr-from-message", "format-map"}
+)
 
 
 def tensors(header: Any, data: bytes = b"", length: int | None = None) -> bytes:
@@ -86,7 +88,13 @@ def safetensors(chance: Random) -> Made:
     yield "length-short", tensors({"a": good}, data, 9)
     yield "not-json", tensors(b"{'a': 1}", data)
     yield "json-list", tensors([good], data)
-    yield "json-duplicate-key", tensors(b'{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', data)
+    yield (
+        "json-duplicate-key",
+        tensors(
+            b'{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}',
+            data,
+        ),
+    )
     yield "offsets-over-file", tensors({"a": {**good, "shape": [400], "data_offsets": [0, 1600]}}, data)
     yield "offsets-reversed", tensors({"a": {**good, "data_offsets": [16, 0]}}, data)
     yield "offsets-negative", tensors({"a": {**good, "data_offsets": [-16, 0]}}, data)
@@ -94,7 +102,12 @@ def safetensors(chance: Random) -> Made:
     yield "offsets-three", tensors({"a": {**good, "data_offsets": [0, 8, 16]}}, data)
     yield "offsets-text", tensors({"a": {**good, "data_offsets": ["0", "16"]}}, data)
     yield "overlap", tensors({"a": good, "b": {**good, "data_offsets": [8, 24]}}, data + b"\0" * 8)
-    yield "hole-with-pickle", tensors({"a": good, "b": {**good, "data_offsets": [16 + len(bad), 32 + len(bad)]}}, data + bad + data)
+    yield (
+        "hole-with-pickle",
+        tensors(
+            {"a": good, "b": {**good, "data_offsets": [16 + len(bad), 32 + len(bad)]}}, data + bad + data
+        ),
+    )
     yield "trailing-pickle", tensors({"a": good}, data + bad)
     yield "trailing-elf", tensors({"a": good}, data + b"\x7fELF\x02\x01\x01" + b"\0" * 60)
     yield "shape-mismatch", tensors({"a": {**good, "shape": [3, 3]}}, data)
@@ -126,14 +139,19 @@ def pair(key: str, value: Any) -> bytes:
 
 def tensor(name: str = "w", dimensions: tuple[int, ...] = (4, 4), kind: int = 0, offset: int = 0) -> bytes:
     """A GGUF tensor's entry."""
-    return text(name) + struct.pack("<I", len(dimensions)) + b"".join(struct.pack("<Q", d) for d in dimensions) + struct.pack("<IQ", kind, offset)
+    return (
+        text(name)
+        + struct.pack("<I", len(dimensions))
+        + b"".join(struct.pack("<Q", d) for d in dimensions)
+        + struct.pack("<IQ", kind, offset)
+    )
 
 
 def gguf_file(
     values: Mapping[str, Any], infos: tuple[bytes, ...] = (tensor(),), data: bytes = b"\0" * 64, **told: Any
 ) -> bytes:
     """A GGUF file; `told` changes version and counts, `raw` adds bytes after the pairs."""
-    body = b"".join(pair(key, value) for key, value in values.items()) + told.get("raw", b"")
+    body: bytes = b"".join(pair(key, value) for key, value in values.items()) + told.get("raw", b"")
     head = struct.pack(
         "<4sIQQ",
         told.get("magic", b"GGUF"),
@@ -149,8 +167,19 @@ def gguf(chance: Random) -> Made:
     """Counts, lengths, offsets and templates."""
     base = {"general.architecture": "llama", "general.name": "small"}
     for label, template in TEMPLATES.items():
-        key = chance.choice(("tokenizer.chat_template", "tokenizer.chat_template", "tokenizer.chat_template.tool_use", "tokenizer.chat_template.default"))
-        yield f"template-{label}", gguf_file({**base, key: template}), "gray" if label in GRAY_TEMPLATES else "core"
+        key = chance.choice(
+            (
+                "tokenizer.chat_template",
+                "tokenizer.chat_template",
+                "tokenizer.chat_template.tool_use",
+                "tokenizer.chat_template.default",
+            )
+        )
+        yield (
+            f"template-{label}",
+            gguf_file({**base, key: template}),
+            "gray" if label in GRAY_TEMPLATES else "core",
+        )
     yield "tensors-2-60", gguf_file(base, tensors=2**60)
     yield "tensors-two-told-one", gguf_file(base, tensors=2)
     yield "pairs-2-62", gguf_file(base, pairs=2**62)
@@ -161,7 +190,10 @@ def gguf(chance: Random) -> Made:
     yield "key-2-40", gguf_file(base, pairs=3, raw=struct.pack("<Q", 2**40) + b"k")
     yield "array-2-61", gguf_file(base, pairs=3, raw=text("k") + struct.pack("<IIQ", 9, 6, 2**61))
     yield "array-of-strings-2-60", gguf_file(base, pairs=3, raw=text("k") + struct.pack("<IIQ", 9, 8, 2**60))
-    yield "array-nested-1000", gguf_file(base, pairs=3, raw=text("k") + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 1000)
+    yield (
+        "array-nested-1000",
+        gguf_file(base, pairs=3, raw=text("k") + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 1000),
+    )
     yield "value-kind-99", gguf_file(base, pairs=3, raw=text("k") + struct.pack("<I", 99))
     yield "alignment-zero", gguf_file({**base, "general.alignment": 0})
     yield "alignment-3", gguf_file({**base, "general.alignment": 3})
@@ -180,7 +212,11 @@ def gguf(chance: Random) -> Made:
     yield "trailing-pickle", gguf_file(base) + stream(chance)
     yield "trailing-shell", gguf_file(base) + b"\n#!/bin/sh\necho pwned\n"
     yield "magic-big-endian-lie", gguf_file(base, magic=b"FUGG"), "gray"
-    yield "duplicate-key", gguf_file(base, pairs=4, raw=pair("general.name", "a") + pair("general.architecture", "x")), "gray"
+    yield (
+        "duplicate-key",
+        gguf_file(base, pairs=4, raw=pair("general.name", "a") + pair("general.architecture", "x")),
+        "gray",
+    )
 
 
 def samples(seed: int) -> Iterator[Sample]:
@@ -188,4 +224,10 @@ def samples(seed: int) -> Iterator[Sample]:
     for group, extension in ((safetensors, "safetensors"), (gguf, "gguf")):
         for made in group(chance_of(seed, f"weights:{extension}")):
             tier = made[2] if len(made) == 3 else "core"
-            yield Sample(f"weights/{extension}/{made[0]}.{extension}", made[1], f"{extension}:{made[0]}", extension, tier)
+            yield Sample(
+                f"weights/{extension}/{made[0]}.{extension}",
+                made[1],
+                f"{extension}:{made[0]}",
+                extension,
+                tier,
+            )

@@ -38,7 +38,10 @@ def found(name: str) -> str:
     """An interpreter called `name` that runs: on the path, or kept by pyenv. Empty where there is none."""
     kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"*/bin/{name}"))
     for candidate in (shutil.which(name), *map(str, kept)):
-        if candidate and not subprocess.run([candidate, "-c", ""], check=False, capture_output=True).returncode:
+        if (
+            candidate
+            and not subprocess.run([candidate, "-c", ""], check=False, capture_output=True).returncode
+        ):
             return candidate
     return ""
 
@@ -59,9 +62,22 @@ def written(root: Path, work: Path) -> Iterator[Sample]:
         folder = work / f"{writer.name}-{writer.module}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+        variables = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+        }
         command = [str(interpreter), "-m", f"bench.scan.benign.{writer.module}", str(folder)]
         subprocess.run(command, cwd=work, env=variables, check=True, stdout=subprocess.DEVNULL)
         with (folder / "index.csv").open(encoding="utf-8", newline="") as file:
             for path, technique, family, tier in csv.reader(file):
-                yield Sample(f"{writer.name}/{path}", (folder / path).read_bytes(), technique, family, tier, "benign", f"written in environment {writer.name}")
+                yield Sample(
+                    f"{writer.name}/{path}",
+                    (folder / path).read_bytes(),
+                    technique,
+                    family,
+                    tier,
+                    "benign",
+                    f"written in environment {writer.name}",
+                )
