@@ -22,6 +22,8 @@ from bench.scan.corpus import (
     everyday,
     gadgets,
     graphs,
+    mixed,
+    others,
     shipped,
     texts,
     weights,
@@ -32,7 +34,7 @@ from bench.scan.corpus.sample import Sample, write, write_manifest
 
 def malicious(seed: int) -> Iterator[Sample]:
     """Every malicious sample."""
-    for module in (gadgets, evasions, containers, weights, graphs, texts, agents):
+    for module in (gadgets, evasions, mixed, containers, weights, graphs, texts, agents, others):
         yield from module.samples(seed)
 
 
