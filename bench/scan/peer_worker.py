@@ -5,7 +5,7 @@
 Each tool is asked through its Python API by the rule of its own command line: what that would exit with for this one file.
 Answers are by its default and by the setting of its own that differs most (the docstring of each says which). A finding
 that was told counts as told, even where the command would have exited with an error as well. Outcomes are told, clean,
-error (it said so itself), unsupported and crash.
+error (it said so itself), unsupported and crash. An exception that the command would catch is an error.
 """
 
 from __future__ import annotations
@@ -151,6 +151,9 @@ def eightysix() -> Callable[[str], Answer]:
     return one
 
 
+CAUGHT = frozenset(
+    {"picklescan", "modelscan", "modelaudit", "hayward"}
+)  # their commands catch every exception and exit 2
 TOOLS = {tool.__name__: tool for tool in (picklescan, modelscan, fickling, modelaudit, hayward, eightysix)}
 
 
@@ -181,9 +184,10 @@ def main() -> None:
         except BaseException as problem:
             if isinstance(problem, KeyboardInterrupt):
                 raise
+            kind = "error" if sys.argv[1] in CAUGHT and isinstance(problem, Exception) else "crash"
             answer = {
-                "default": "crash",
-                "other": "crash",
+                "default": kind,
+                "other": kind,
                 "said": f"{type(problem).__name__}: {str(problem)[:150]}",
             }
         answer["cpu"] = seconds() - before

@@ -1,7 +1,7 @@
 """Detection, false alarms, errors, CPU and memory of eightysix beside other scanners, over the same files in one run.
 
     python -m bench.scan.peers --corpus FOLDER [--given FOLDER] [--venvs FOLDER] [--tools NAME...] [--sample N]
-        [--big bench/results/scan_big.json] [--output bench/results/scan.json]
+        [--answers FOLDER] [--output bench/results/scan.json]
 
 FOLDER holds manifest.csv (path, label, source, technique, family, tier). Each tool has an environment of its own, with the
 pinned versions of requirements-peers/, and answers from one process that is fed path after path (peer_worker.py): 30
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,28 +166,20 @@ def versions(interpreter: Path, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def command_of(tool: str, venvs: Path) -> tuple[list[str], dict[str, str], str]:
+def command_of(tool: str, venvs: Path, source: Path) -> tuple[list[str], dict[str, str], str]:
     """How to start a tool's worker, its environment variables and its version."""
     variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     script = str(HERE / "peer_worker.py")
     if tool == OURS:
-        from eightysix import __version__
-
-        return [sys.executable, script, tool], {**variables, "PYTHONPATH": str(ROOT / "src")}, __version__
+        variables["PYTHONPATH"] = str(source)
+        code = "import eightysix; print(eightysix.__version__)"
+        told = subprocess.run(
+            [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
+        )
+        return [sys.executable, script, tool], variables, told.stdout.strip()
     interpreter = environment(venvs, tool, HERE / "requirements-peers" / f"{tool}.txt")
     variables.pop("PYTHONPATH", None)
     return [str(interpreter), script, tool], variables, versions(interpreter, [tool])[tool]
-
-
-def measure(tool: str, items: Sequence[Item], venvs: Path) -> Iterator[tuple[Item, dict[str, Any]]]:
-    """Every item with the tool's answer; the last pair carries the worker's peak memory."""
-    command, variables, _ = command_of(tool, venvs)
-    worker = Worker(command, variables)
-    try:
-        for item in items:
-            yield item, worker.ask(item.path)
-    finally:
-        worker.end()
 
 
 def share(part: int, whole: int) -> float | None:
@@ -308,10 +300,10 @@ def table(rows: Sequence[dict[str, Any]], part: str = "all") -> str:
     return "\n".join(lines)
 
 
-def by_command(folder: Path) -> dict[str, Any]:
+def by_command(folder: Path, source: Path) -> dict[str, Any]:
     """One run of `eightysix scan` over a whole folder, as anybody would run it: CPU with its children, peak, exit code."""
     begun = time.monotonic()
-    variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    variables = {**os.environ, "PYTHONPATH": str(source)}
     command = [
         sys.executable,
         "-m",
@@ -343,7 +335,7 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     made: dict[str, Any] = {"files": len(items), "labels": dict(Counter(item.label for item in items))}
     for tool in options.tools:
         chosen = sampled(items, options.sample) if tool in SLOW else items
-        command, variables, version = command_of(tool, options.venvs)
+        command, variables, version = command_of(tool, options.venvs, options.source)
         worker = Worker(command, variables)
         answers = []
         for number, item in enumerate(chosen):
@@ -363,7 +355,7 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         print(f"\r{tool}: {len(chosen):,} files, {row['cpu_seconds']:.1f} CPU seconds", file=sys.stderr)
         if tool == OURS:
             made["to_look_at"] = missed(answers, folder)
-            made["command"] = by_command(folder)
+            made["command"] = by_command(folder, options.source)
         if options.answers:
             options.answers.mkdir(parents=True, exist_ok=True)
             lines = [
@@ -390,6 +382,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--given", type=Path)
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venv-scan")
+    parser.add_argument("--source", type=Path, default=ROOT / "src", help="where eightysix itself lies")
     parser.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS))
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--answers", type=Path, help="write every answer there, one file a tool")

