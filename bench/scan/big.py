@@ -297,9 +297,9 @@ def run(command: Sequence[str], variables: Mapping[str, str] | None = None) -> C
     )
 
 
-def ours(path: Path, *options: str) -> Cost:
+def ours(path: Path, source: Path, *options: str) -> Cost:
     """`eightysix scan`."""
-    variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    variables = {**os.environ, "PYTHONPATH": str(source)}
     return run(
         [sys.executable, "-m", "eightysix", "scan", str(path), "--quiet", "--output", os.devnull, *options],
         variables,
@@ -316,15 +316,15 @@ def median(costs: Sequence[Cost]) -> dict[str, float]:
     }
 
 
-def measure(name: str, path: Path, rounds: int) -> dict[str, Any]:
+def measure(name: str, path: Path, rounds: int, source: Path) -> dict[str, Any]:
     """All sides of one input, taking turns."""
     start, plain, digest, floor = [], [], [], []
     for _ in range(rounds):
         start.append(run([sys.executable, "-c", "pass"]))
-        plain.append(ours(path))
+        plain.append(ours(path, source))
         if path.is_file():
             floor.append(run([sys.executable, "-c", BLAKE3, str(path)]))
-            digest.append(ours(path, "--digest"))
+            digest.append(ours(path, source, "--digest"))
     row: dict[str, Any] = {
         "input": name,
         "bytes": path.stat().st_size if path.is_file() else None,
@@ -423,6 +423,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m bench.scan.big", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--source", type=Path, default=ROOT / "src", help="where eightysix itself lies")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--inputs", nargs="+", choices=list(INPUTS), default=list(INPUTS))
     parser.add_argument("--venvs", type=Path, help="measure peers too, in environments there")
@@ -442,7 +443,7 @@ def main(arguments: Sequence[str]) -> int:
                     [sys.executable, "-m", "bench.scan.big", "--make", name, str(path)], cwd=ROOT, check=True
                 )
             warm(path)
-            row = measure(name, path, options.rounds)
+            row = measure(name, path, options.rounds, options.source)
             if options.venvs:
                 row["peers"] = peers(name, path, options.venvs)
             rows.append(row)
