@@ -144,18 +144,11 @@ def read(folder: Path) -> list[Item]:
 
 
 def sampled(items: Sequence[Item], most: int) -> list[Item]:
-    """At most `most` items, spread over labels and families; the same ones in every run."""
-    if len(items) <= most:
-        return list(items)
-    groups: dict[tuple[str, str], list[Item]] = {}
-    for item in sorted(items, key=lambda one: hashlib.sha256(one.path.name.encode()).digest()):
-        groups.setdefault((item.label, item.family), []).append(item)
-    chosen: list[Item] = []
-    while len(chosen) < most:
-        for group in groups.values():
-            if group and len(chosen) < most:
-                chosen.append(group.pop())
-    return chosen
+    """At most `most` items drawn by the hash of their names: a fair share of everything, the same ones in every run."""
+    drawn = sorted(
+        items, key=lambda one: hashlib.sha256(f"{one.technique} {one.path.name}".encode()).digest()
+    )
+    return drawn[:most]
 
 
 def versions(interpreter: Path, names: Sequence[str]) -> dict[str, str]:
@@ -384,7 +377,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venv-scan")
     parser.add_argument("--source", type=Path, default=ROOT / "src", help="where eightysix itself lies")
     parser.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS))
-    parser.add_argument("--sample", type=int, default=300)
+    parser.add_argument("--sample", type=int, default=500)
     parser.add_argument("--answers", type=Path, help="write every answer there, one file a tool")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(arguments)

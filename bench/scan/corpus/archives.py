@@ -132,6 +132,8 @@ def tar(
     members: Sequence[tuple[str, bytes]], mode: str = "w", links: Sequence[tuple[str, str]] = ()
 ) -> bytes:
     """A tar; `mode` names a compression as tarfile does; `links` are symbolic."""
+    if mode == "w:gz":  # tarfile would write the time of day into it
+        return gzip_(tar(members, "w", links))
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode=mode) as out:  # type: ignore[call-overload]  # a mode known at run time
         for name, target in links:

@@ -251,7 +251,7 @@ def yaml_(chance: Random) -> Made:
     )
     yield "omegaconf-env.yaml", b"a: ${oc.env:AWS_SECRET_ACCESS_KEY}\nb: ${oc.decode:x}\n", "gray"
     yield (
-        "nemo-pickle.nemo",
+        "nemo-weights-pickle.nemo",
         tar([("./model_config.yaml", b"cfg: {}\n"), ("./model_weights.ckpt", stream(chance))], "w:gz"),
     )
     yield (
