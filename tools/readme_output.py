@@ -128,7 +128,7 @@ def _scanners(measured: Mapping[str, Any], title: str) -> str:
     lines = [
         f"`eightysix scan` and its peers over {title}, {counts}. In brackets: the other setting of the same tool.",
         "",
-        "| scanner | found | false alarms | errors, crashes, hangs | CPU a file | memory |",
+        "| scanner | found | false alarms | not read, crashes, hangs | CPU a file | memory |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for row in rows:

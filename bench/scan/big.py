@@ -5,7 +5,8 @@
 Files are sparse or streamed, made by a process of its own (a child starts with the peak memory of its parent) and read once
 before anything is measured, so that all sides find them in the page cache. Floors: an interpreter that does nothing, and a bare
 BLAKE3 of the same bytes in a process of its own, read as the digest of a scan reads them. Medians of the rounds; sides take
-turns. Memory is the peak of the process or of a child of it, whichever is higher. With --venvs, peers too: each once, and
+turns. Memory is the peak of the process or of a child of it, whichever is higher; Linux counts what the
+parent had when it began, so nothing below the 36 MB of this program can be told. With --venvs, peers too: each once, and
 those only that end within ten minutes of wall time.
 """
 

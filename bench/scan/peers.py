@@ -34,7 +34,7 @@ OURS = "eightysix"
 OTHER = {
     "eightysix": "malicious or suspicious",
     "picklescan": "--strict",
-    "modelscan": "(has none)",
+    "modelscan": "no other setting",
     "fickling": "overtly malicious only",
     "modelaudit": "critical only",
     "hayward": "--fail-on medium",
@@ -394,6 +394,7 @@ def main(arguments: Sequence[str]) -> int:
             for part in ("all", "pickle_and_containers"):
                 print(f"\n{name}, {part.replace('_', ' ')}:\n{table(result[name]['tools'], part)}")
     if options.output:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
