@@ -437,7 +437,7 @@ def hugging_face(folder: Folder) -> None:
         )
 
     def training() -> None:
-        arguments = transformers.TrainingArguments(output_dir="/tmp/out", report_to=[], use_cpu=True)  # noqa: S108  only a name in a file
+        arguments = transformers.TrainingArguments(output_dir="out", report_to=[], use_cpu=True)
         library("torch").save(
             arguments,
             str(folder.file("hf/trainer/training_args.bin", "transformers TrainingArguments", "container")),
