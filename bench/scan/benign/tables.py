@@ -117,7 +117,7 @@ def arrays(folder: Folder) -> None:
                 label,
             )
     for label, thing in things.items():
-        if isinstance(thing, numpy.ndarray):
+        if isinstance(thing, numpy.ndarray) and label != "masked":  # NumPy cannot write those
             numpy.save(
                 str(folder.file(f"numpy/{label}.npy", f"numpy npy: {label}", "container")),
                 thing,
