@@ -13,6 +13,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 
 .DEFAULT_GOAL := help
 .PHONY: run dev test lint types layers unit docs bench index index-accept lock clean help
+.PHONY: run dev test lint types layers unit docs bench bench-scan lock clean help
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -56,6 +57,11 @@ index: dev ## Mine the pinned releases (CACHE=folder) into build/index and show 
 index-accept: ## Ship what `make index` mined, after reading what it showed
 	rm -f src/eightysix/scan/index/data/*.idx
 	cp build/index/* src/eightysix/scan/index/data/
+# Needs a package index, 8 GB of disk and half an hour: five peers and four sets of libraries get environments of their own.
+bench-scan: dev ## Measure scan beside its peers, on a corpus made here (GIVEN=folder: a labelled folder too)
+	@$(IN_DEV) -m bench.scan.corpus .venv-scan/corpus --venvs .venv-scan/libraries --wheels .venv-scan/wheels
+	@$(IN_DEV) -m bench.scan.peers --corpus .venv-scan/corpus $(if $(GIVEN),--given "$(GIVEN)") --venvs .venv-scan/peers --output bench/results/scan.json
+	@$(IN_DEV) -m bench.scan.big --venvs .venv-scan/peers --output bench/results/scan_big.json
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'
@@ -66,7 +72,8 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 
 clean: ## Remove what the targets made, environments too
 	rm -rf $(VENV) $(CORE_VENV) .venv-lock dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .fuzz
+	rm -rf $(VENV) $(CORE_VENV) .venv-lock .venv-scan dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12

@@ -105,6 +105,63 @@ def live_table(folder: Path) -> str:
     return "\n".join([*lines, *(f"| {what} | {result} |" for what, result in rows), ""])
 
 
+def scan_table(folder: Path) -> str:
+    """What `bench/scan/peers.py` and `bench/scan/big.py` measured, as tables; nothing where they did not."""
+    parts = []
+    if (folder / "scan.json").is_file():
+        measured = json.loads((folder / "scan.json").read_text())
+        for name, title in (
+            ("generated", "a corpus made here"),
+            ("given", "a labelled folder of others' files"),
+        ):
+            if name in measured:
+                parts.append(_scanners(measured[name], title))
+    if (folder / "scan_big.json").is_file():
+        parts.append(_big_inputs(json.loads((folder / "scan_big.json").read_text())["rows"]))
+    return "\n".join(parts)
+
+
+def _scanners(measured: Mapping[str, Any], title: str) -> str:
+    rows = measured["tools"]
+    labels = measured["labels"]
+    counts = f"{labels.get('malicious', 0):,} malicious and {labels.get('benign', 0):,} benign files"
+    lines = [
+        f"`eightysix scan` and its peers over {title}, {counts}. In brackets: the other setting of the same tool.",
+        "",
+        "| scanner | found | false alarms | not read, crashes, hangs | CPU a file | memory |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        bad, good = row["all"]["malicious"], row["all"]["benign"]
+        name = f"{row['tool']} {row['version']}" + (f", {row['sample']} files" if row.get("sample") else "")
+        lines.append(
+            f"| {name} ({row['other_setting']}) | {bad['default_pct']:.1f} % ({bad['other_pct']:.1f} %) "
+            f"| {good['default_pct']:.1f} % ({good['other_pct']:.1f} %) "
+            f"| {row['error'] + row['unsupported']}, {row['crash']}, {row['timeout']} "
+            f"| {row['cpu_ms_a_file']:.1f} ms | {row['peak_mb']:.0f} MB |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _big_inputs(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        "Big inputs, CPU seconds of the whole command, and what a bare BLAKE3 of the same bytes takes:",
+        "",
+        "| input | scan | with `--digest` | BLAKE3 | memory |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        hashed = (
+            f"{row['scan_digest']['cpu']:.2f} s | {row['blake3']['cpu']:.2f} s"
+            if "blake3" in row
+            else "- | -"
+        )
+        lines.append(
+            f"| {row['input']} | {row['scan']['cpu']:.2f} s | {hashed} | {row['scan']['peak_mb']:.0f} MB |"
+        )
+    return "\n".join([*lines, ""])
+
+
 def with_table(page: str, results: Path) -> str:
     """`page` with the tables of `results` and its folder between the marks, or with nothing there where they are absent."""
     before, begin, rest = page.partition(BEGIN)
@@ -114,6 +171,8 @@ def with_table(page: str, results: Path) -> str:
     inside = f"\n{table(json.loads(results.read_text()))}\n" if results.is_file() else "\n"
     live = live_table(results.parent)
     inside += f"\n{live}" if live else ""
+    scans = scan_table(results.parent)
+    inside += f"\n{scans}" if scans else ""
     return f"{before}{BEGIN}{inside}{END}{after}"
 
 
