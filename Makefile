@@ -12,8 +12,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench index index-accept lock clean help
-.PHONY: run dev test lint types layers unit docs bench bench-scan lock clean help
+.PHONY: run dev test lint types layers unit docs bench index index-accept lock clean help bench-scan fuzz
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -41,7 +40,6 @@ unit: dev ## The tests alone
 docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py
 
-.PHONY: fuzz
 fuzz: dev ## Try to refute what the scanner promises (MINUTES=30; findings land in .fuzz/)
 	@$(IN_DEV) -m bench.fuzz --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --output bench/results/fuzz.json
 
@@ -71,8 +69,8 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
 
 clean: ## Remove what the targets made, environments too
-	rm -rf $(VENV) $(CORE_VENV) .venv-lock dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .fuzz
-	rm -rf $(VENV) $(CORE_VENV) .venv-lock .venv-scan dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CORE_VENV) .venv-lock .venv-scan .fuzz dist build
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## This list

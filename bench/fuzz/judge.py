@@ -11,10 +11,10 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-from eightysix.scan.index import RoleKind, role
 from msgspec import Struct
 
 from eightysix.model.finding import FileVerdict
+from eightysix.scan.index import RoleKind, role
 from eightysix.scan.interface import SecondOpinion
 from eightysix.scan.scanner import Options, Result, scan_bytes
 from eightysix.scan.second.engine import Engine

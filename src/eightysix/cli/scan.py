@@ -64,6 +64,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="do not ask CPython's own unpickler for its opinion (EIGHTYSIX_NO_SECOND_ENGINE)",
     )
     reading.add_argument(
+        "--environment",
+        action="append",
+        default=[part for part in environment("ENVIRONMENT").split(os.pathsep) if part],
+        metavar="PATH",
+        help="judge what is installed in an environment or root file system by known advisories, repeatable"
+        " (EIGHTYSIX_ENVIRONMENT, colon separated)",
+    )
+    reading.add_argument(
         "--digest",
         action="store_true",
         default=bool(environment("DIGEST")),
@@ -109,7 +117,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run the command; returns the exit code of DESIGN's table."""
     if args.list_rules:
         return _list_rules(out)
-    if not args.paths:
+    if not args.paths and not args.environment:
         raise UsageError("scan needs something to read", "name files or folders: eightysix scan models/")
     from eightysix.model.finding import ScanReport, Severity
     from eightysix.scan.settle import read_known, settle
@@ -121,7 +129,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         from eightysix.cli.files import read_operator_file
 
         known = frozenset(read_known(read_operator_file(args.baseline, "baseline"), args.baseline))
-    results = [settle(result, policy, known, today) for result in _results(args, err)]
+    found = [*_environments(args.environment, today), *_results(args, err)]
+    results = [settle(result, policy, known, today) for result in found]
     report = ScanReport(
         findings=tuple(
             finding
@@ -140,6 +149,21 @@ def exit_code(report: ScanReport) -> int:
     worst = max((_EXIT.get(file.verdict, 0) for file in report.files), default=0)
     low = any(finding.severity == "low" for finding in report.findings)
     return max(worst, 11 if low else 0)
+
+
+def _environments(paths: Sequence[str], today: date) -> Iterator[Result]:
+    """What the advisories say of each environment, a result for each thing in it that was judged."""
+    if not paths:
+        return
+    from eightysix.report.findings.interface import by_path
+    from eightysix.scan.environment import scan_environment
+    from eightysix.scan.scanner import Result
+
+    for path in paths:
+        report = scan_environment(path, today=today)
+        findings = by_path(report.findings)
+        for file in report.files:
+            yield Result(file=file, findings=tuple(findings.get(file.path, ())))
 
 
 def _results(args: argparse.Namespace, err: TextIO) -> list[Result]:
@@ -188,14 +212,20 @@ def _options(args: argparse.Namespace) -> Options:
         from eightysix.store.ledger import Ledger
 
         recall = remembering(Ledger(Path(args.ledger)), _version(args), int(time.time()))
-    return Options(digest=args.digest, recall=recall)
+    second = None
+    if not args.no_second_engine:
+        from eightysix.scan.second.engine import shared_engine
+
+        second = shared_engine()
+    return Options(digest=args.digest, recall=recall, second=second)
 
 
 def _version(args: argparse.Namespace) -> str:
     """What a result depends on beside the bytes."""
     from eightysix.scan.catalog import rules_version
+    from eightysix.scan.index import index_version
 
-    return f"{rules_version()}{'-one' if args.no_second_engine else ''}"
+    return f"{rules_version()}-{index_version()}{'-one' if args.no_second_engine else ''}"
 
 
 def _remember(args: argparse.Namespace, results: Sequence[Result]) -> None:
