@@ -37,7 +37,9 @@ _NAME_BYTES: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 HEADER: Final = 1 << 16
 """Bytes of other data that may lie before a pickle: what a loader skips to reach it is a header, not a body."""
 
-_STARTS = bytes(sorted(b"(]}c)iIJKMLFGNSUTVX.PQC\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x95\x96BpqrgdlotjhS"))
+_STARTS = bytes(
+    sorted(b"(]}c)iIJKMLFGNSUTVX.PQC\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x95\x96\x82\x83\x84\x97BpqrgdlotjhS")
+)
 _VALID = frozenset(
     value for name, value in vars(op).items() if name.isupper() and isinstance(value, int) and value > 5
 )
@@ -62,12 +64,14 @@ class Probe:
         self.calls = effects.calls
         names = [name for name in effects.heap.names if name is not None]
         self.named = bool(names)
-        self.sane = all(_sane(name.module) and _sane(name.qualname) for name in names)
+        sane = [name for name in names if _sane(name.module) and _sane(name.qualname)]
+        self.sane = len(sane) == len(names)
+        # A loader imports and calls up to the first name that it cannot: such a name hides nothing that came before.
         known = any(
             name.role.kind == RoleKind.GADGET or (name.role.kind == RoleKind.DENIED and name.role.effect)
-            for name in names
+            for name in sane
         )
-        self.acts = self.sane and (known or (self.named and bool(effects.calls)))
+        self.acts = known or bool(sane and effects.calls)
 
 
 def _role(module: str, name: str) -> Role:
@@ -114,7 +118,8 @@ def begins_pickle(artifact: Artifact, offset: int = 0) -> bool:
         return True
     if found.end is not None:
         rest = padding_end(artifact, found.end)
-        return found.sane and (rest >= len(artifact) or is_magic(artifact.at(rest, 3)))
+        sure = found.sane or (found.named and found.opcodes >= SURE_AFTER // 2)
+        return sure and (rest >= len(artifact) or is_magic(artifact.at(rest, 3)))
     return found.sane and not found.broken and found.opcodes >= SURE_AFTER
 
 
