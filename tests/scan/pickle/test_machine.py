@@ -207,6 +207,11 @@ def test_a_name_that_the_stream_cuts_off_is_imported_without_its_last_byte() -> 
     assert read(proto(b"cos\nsystem."))[1].globals == {("os", "system")}
 
 
+def test_a_mark_and_a_tuple_are_an_empty_tuple() -> None:
+    outcome, effects = read(proto(b"(t."))
+    assert effects.heap.items(outcome.result) == ()
+
+
 def test_a_zero_byte_ends_the_number_of_a_slot() -> None:
     stream = b"(lp0\0zz\nc__builtin__\neval\n."
     assert read(stream)[1].globals == asked(stream) == {("__builtin__", "eval")}

@@ -45,6 +45,14 @@ def _old_pickle(artifact: Artifact, head: bytes) -> bool:
     return begins_pickle(artifact)
 
 
+def _all_old_pickle(artifact: Artifact, head: bytes) -> bool:
+    if not _old_pickle(artifact, head):
+        return False
+    from eightysix.scan.pickle.probe import is_all_pickle
+
+    return is_all_pickle(artifact)
+
+
 def _hidden_pickle(artifact: Artifact, head: bytes) -> bool:
     if _old_pickle(artifact, head):
         return False
@@ -57,6 +65,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("numpy", _numpy, "eightysix.scan.pickle.npy:read"),
     Kind("torch-legacy", _legacy_torch, "eightysix.scan.pickle.reader:read"),
     Kind("pickle", _pickle, "eightysix.scan.pickle.reader:read"),
+    Kind("pickle", _all_old_pickle, "eightysix.scan.pickle.reader:read"),
     # NOTE: these have no magic. A text may begin like one, so the search goes on, and each reader reads.
     Kind("pickle", _old_pickle, "eightysix.scan.pickle.reader:read", alone=False),
     Kind("pickle-hidden", _hidden_pickle, "eightysix.scan.pickle.reader:read_hidden", alone=False),

@@ -16,7 +16,7 @@ from eightysix.scan.pickle import opcodes as op
 from eightysix.scan.pickle.effects import Effects
 from eightysix.scan.pickle.machine import run
 
-__all__ = ["Probe", "begins_pickle", "hidden_pickles", "is_magic", "padding_end", "probe"]
+__all__ = ["Probe", "begins_pickle", "hidden_pickles", "is_all_pickle", "is_magic", "padding_end", "probe"]
 
 WINDOW: Final = 8 << 20
 """Bytes in which a pickle must show what it is; a payload before the first import may be long."""
@@ -120,6 +120,14 @@ def begins_pickle(artifact: Artifact, offset: int = 0) -> bool:
         rest = padding_end(artifact, found.end)
         sure = found.sane or (found.named and found.opcodes >= SURE_AFTER // 2)
         return sure and (rest >= len(artifact) or is_magic(artifact.at(rest, 3)))
+    return found.sane and not found.broken and found.opcodes >= SURE_AFTER
+
+
+def is_all_pickle(artifact: Artifact) -> bool:
+    """Whether an artifact without magic is a pickle from its first byte to its last, as far as it was looked at."""
+    found = Probe(artifact, 0)
+    if found.end is not None:
+        return found.sane and padding_end(artifact, found.end) >= len(artifact)
     return found.sane and not found.broken and found.opcodes >= SURE_AFTER
 
 

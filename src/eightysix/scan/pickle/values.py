@@ -234,7 +234,8 @@ class Heap:
         if code & CONTAINER and not code & NAME:
             found = self.tuples.get(place)
             return found if found is None or len(found) <= LONGEST_TUPLE else None
-        return () if code == place and self.view[place] == op.EMPTY_TUPLE else None
+        # NOTE: a mark and TUPLE with nothing between them is how protocol 0 writes an empty tuple.
+        return () if code == place and self.view[place] in (op.EMPTY_TUPLE, op.TUPLE) else None
 
     def is_forgotten(self, code: int) -> bool:
         """Whether `code` is a tuple or dictionary that was filled so long ago that nobody knows with what."""
@@ -331,7 +332,7 @@ class Heap:
             return int(_U16(self.view, place + 1)[0])
         if kind == op.BININT:
             return int(_I32(self.view, place + 1)[0])
-        if kind == op.EMPTY_TUPLE:
+        if kind in (op.EMPTY_TUPLE, op.TUPLE):
             return Items("tuple", ())
         if kind in (op.NEWTRUE, op.NEWFALSE):
             return kind == op.NEWTRUE
