@@ -13,7 +13,7 @@ __all__ = ["HEAD", "kinds", "reader_of", "recognise"]
 HEAD = 512
 """Bytes that `sniff` gets: tar has its magic at 257, everything else earlier."""
 
-FAMILIES = ("containers", "weights", "graphs", "agent", "pickles", "texts", "others")
+FAMILIES = ("containers", "weights", "graphs", "agent", "pickles", "others", "texts", "anything")
 """Modules of `eightysix.scan.kinds` in the order in which they are asked: strict magic first, weak signs last."""
 
 

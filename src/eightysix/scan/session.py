@@ -78,7 +78,8 @@ class Session:
         self._read_as(artifact, kinds)
         if not kinds:
             self.report("unknown-format", artifact, "the content matches no format that is known here")
-        return kinds[0].name if kinds else "unknown"
+        sure = next((kind.name for kind in kinds if kind.alone), "")
+        return sure or (kinds[0].name if kinds else "unknown")
 
     def descend(self, artifact: Artifact) -> None:
         """See `interface.Scan`. A part that nothing recognises is data of its container, and no finding."""

@@ -136,8 +136,8 @@ def test_escaped_names_and_other_encodings_are_read() -> None:
 
 
 def test_broken_and_deep_ones_are_told() -> None:
-    assert member_rules(b'{"class_name": ') == {"keras-broken"}
-    assert member_rules(b'{"class_name": {"a": 1, "a": 2}, ') == {"keras-broken"}
+    assert member_rules(b'{"class_name": ') == {"keras-broken", "json-broken"}
+    assert member_rules(b'{"class_name": {"a": 1, "a": 2}, ') == {"keras-broken", "json-broken"}
     twice = json.dumps(keras()).replace('"class_name"', '"class_name": "__lambda__", "class_name"', 1)
     assert "keras-broken" in member_rules(twice.encode())
     assert member_rules(b'{"a":' * 100_000) == {"bomb"}

@@ -168,7 +168,7 @@ def test_unknown_binary_is_no_text(data: bytes) -> None:
 
 
 def test_text_with_binary_behind_it_is_no_text() -> None:
-    assert found(b"hello\n" * 100_000 + b"\0\1\2")[1] == {"unknown-format"}
+    assert found(b"hello\n" * 100_000 + b"\0\1\2")[1] == {"text-broken"}
 
 
 @given(st.sampled_from([record(b"ab"), ubj({"a": [1, b"xy", "z"]}), ELF, PE]), st.data())

@@ -53,6 +53,7 @@ ROLES = {
     ("lib", "Runs"): Role(RoleKind.CONSTRUCT, "source@code"),
     ("lib", "Opens"): Role(RoleKind.CONSTRUCT, "plain@path,empty@handle"),
     ("lib", "value"): Role(RoleKind.VALUE),
+    ("lib", "acting"): Role(RoleKind.VALUE, effect="calls what it is given"),
     ("lib", "rebuild"): Role(RoleKind.FUNCTION),
     ("_codecs", "encode"): Role(RoleKind.FUNCTION, "encode"),
     ("os", "system"): Role(RoleKind.GADGET, effect="starts a process"),

@@ -34,8 +34,8 @@ def notebook(*cells: str, output: dict[str, object] | None = None) -> str:
         "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return torch.relu(x)\n",
     ],
 )
-def test_everyday_programs_are_noted(text: str) -> None:
-    assert rules(text) == {"program"}
+def test_everyday_programs_are_clean(text: str) -> None:
+    assert rules(text) == set()
     assert verdict(text) == "clean"
 
 
@@ -50,7 +50,7 @@ def test_everyday_programs_are_noted(text: str) -> None:
     ],
 )
 def test_scripts_that_fetch_what_they_run_are_suspicious(line: str) -> None:
-    assert rules(f"#!/bin/sh\n{line}\n") == {"script-fetches", "program"}
+    assert rules(f"#!/bin/sh\n{line}\n") == {"script-fetches"}
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,15 @@ RULES: tuple[ScanRule, ...] = (
         fix=_DO_NOT_LOAD,
     ),
     ScanRule(
+        id="pickle-unseen-call",
+        verdict=_SUSPICIOUS,
+        title="A function is called that no data was seen to call",
+        what="It calls a function of an indexed library that reaches nothing dangerous, and that no pickler is known to use.",
+        why="What reaches nothing by the miner's reading may still be a step of something that does.",
+        fix="If a release of that library writes such files, accept the name by a policy; otherwise do not load it.",
+        blind="The miner follows calls through nine levels of source, and not into compiled code.",
+    ),
+    ScanRule(
         id="pickle-computed-name",
         verdict=_MALICIOUS,
         title="The name of an import is computed",

@@ -153,14 +153,6 @@ RULES = (
         fix="Clear the output before sharing.",
     ),
     ScanRule(
-        id="program",
-        verdict=FileVerdict.CLEAN,
-        title="Source code",
-        what="The file is a program. Nothing here judges what a program does.",
-        why="It acts when somebody runs or imports it.",
-        fix="Review it as code.",
-    ),
-    ScanRule(
         id="script-fetches",
         verdict=FileVerdict.SUSPICIOUS,
         title="A script that runs what it fetches, or asks for cloud credentials",

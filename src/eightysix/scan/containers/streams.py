@@ -111,7 +111,8 @@ def begins_lzma(head: bytes) -> bool:
         made = lzma.LZMADecompressor(lzma.FORMAT_ALONE).decompress(small, 64)
     except (lzma.LZMAError, EOFError):
         return False
-    return bool(made) or size == 0
+    # An empty stream says nothing but its length: only as every writer begins one, for zero bytes are no stream.
+    return bool(made) or (size == 0 and head[0] == 0x5D)
 
 
 def hand_on(artifact: Artifact, data: bytes | mmap, scan: Scan) -> None:

@@ -25,7 +25,16 @@ def _msgpack(artifact: Artifact, head: bytes) -> bool:
     return plausible(head, len(artifact))
 
 
+def _parquet(artifact: Artifact, head: bytes) -> bool:
+    """The mark at either end: readers look at the one behind, with the footer's length before it."""
+    tail = artifact.tail(8)
+    if head.startswith(b"PAR1"):
+        return True
+    return tail[4:] in (b"PAR1", b"PARE") and int.from_bytes(tail[:4], "little") <= len(artifact) - 8
+
+
 KINDS: tuple[Kind, ...] = (
+    Kind("parquet", _parquet, "eightysix.scan.texts.parquet:read"),
     Kind("sqlite", _sqlite, "eightysix.scan.agent.sqlite:read"),
     Kind("sqlite-wal", _wal, "eightysix.scan.agent.sqlite:read_wal"),
     Kind("msgpack", _msgpack, "eightysix.scan.agent.msgpack:read", alone=False),

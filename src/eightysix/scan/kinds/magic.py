@@ -33,7 +33,6 @@ HARMLESS: tuple[tuple[str, int, bytes], ...] = (
     ("font-collection", 0, b"ttcf\0"),
     ("woff", 0, b"wOFF"),
     ("woff2", 0, b"wOF2"),
-    ("type1-font", 0, b"\x80\x01\x98\x0c\0\0%!PS"),
     ("gettext", 0, b"\xde\x12\x04\x95"),
     ("timezone", 0, b"TZif"),
     ("git-index", 0, b"DIRC\0\0\0"),
@@ -57,7 +56,6 @@ PROGRAMS: tuple[tuple[str, int, bytes], ...] = (
     ("mach-o-or-java", 0, b"\xca\xfe\xba\xbe"),
     ("webassembly", 0, b"\0asm\x01\0\0\0"),
     ("llvm-bitcode", 0, b"BC\xc0\xde"),
-    ("object-archive", 0, b"!<arch>\n"),
     ("android-dex", 0, b"dex\n03"),
 )
 """Native code and its like: clean under a name of its own, since a loader of models does nothing with it."""
@@ -90,9 +88,6 @@ UNREAD: tuple[tuple[str, int, bytes], ...] = (
     ("fasttext", 0, b"\xba\x16\x4f\x2f"),
     ("kaldi", 0, b"\0B<"),
     ("crfsuite", 0, b"lCRF"),
-    ("lz4", 0, b"\x04\x22\x4d\x18"),
-    ("rar", 0, b"Rar!\x1a\x07"),
-    ("cabinet", 0, b"MSCF\0\0\0\0"),
     ("java-serialized", 0, b"\xac\xed\0\x05"),
     ("windows-shortcut", 0, b"L\0\0\0\x01\x14\x02\0"),
     ("ole-document", 0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),

@@ -11,7 +11,7 @@ from eightysix.scan.graphs.xml import prologue
 from eightysix.scan.interface import Kind
 from eightysix.scan.kinds.magic import HARMLESS, PROGRAMS, UNREAD
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "printable"]
 
 _NOTHING = "eightysix.scan.kinds.nothing:read"
 _UNREAD = "eightysix.scan.graphs.unread:read"
@@ -55,7 +55,7 @@ def _bytecode(_: Artifact, head: bytes) -> bool:
 
 
 def _script(artifact: Artifact, head: bytes) -> bool:
-    return head[:2] == b"#!" and b"/" in head[:64] and _text(artifact, head)
+    return head[:2] == b"#!" and b"/" in head[:64] and printable(artifact, head)
 
 
 def _bitmap(artifact: Artifact, head: bytes) -> bool:
@@ -175,7 +175,7 @@ def _followed(artifact: Artifact, word: bytes, marks: bytes) -> bool:
     return False
 
 
-def _text(artifact: Artifact, _: bytes) -> bool:
+def printable(artifact: Artifact, _: bytes) -> bool:
     """Printable text: UTF-8, UTF-16 with its mark, or one byte a letter."""
     looked = artifact.head(_TEXT_LOOKED)
     if looked[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -220,21 +220,20 @@ KINDS: tuple[Kind, ...] = (
     *(Kind(name, _magic(offset, magic), _PROGRAM, alone=False) for name, offset, magic in PROGRAMS),
     Kind("pe", _portable, _PROGRAM, alone=False),
     Kind("python-bytecode", _bytecode, _PROGRAM, alone=False),
-    Kind("script", _script, _PROGRAM),
+    Kind("script", _script, _PROGRAM, alone=False),
     *(Kind(name, _magic(offset, magic), _NOTHING) for name, offset, magic in HARMLESS),
     Kind("bitmap", _bitmap, _NOTHING),
     Kind("mp3", _mp3, _NOTHING),
     *(Kind(name, _magic(offset, magic), _UNREAD) for name, offset, magic in UNREAD),
     Kind("tflite", _flat, "eightysix.scan.graphs.tflite:read"),
     Kind("torch7", _torch7, "eightysix.scan.graphs.unread:torch7"),
-    Kind("mxnet-symbol", _symbols, "eightysix.scan.graphs.unread:mxnet_symbol"),
+    Kind("mxnet-symbol", _symbols, "eightysix.scan.graphs.unread:mxnet_symbol", alone=False),
     Kind("ubjson", _ubjson, "eightysix.scan.graphs.ubjson:read"),
     Kind("tensorflow-records", _records, _NOTHING),
     Kind("sorted-table", _sorted_table, _NOTHING),
     Kind("tensorflow-fingerprint", _fingerprint, _NOTHING),
-    Kind("tensorflow-text-graph", _text_graph, "eightysix.scan.graphs.text_graph:read"),
-    Kind("pmml", _markup("PMML"), _XML),
-    Kind("openvino-ir", _markup("net"), _XML),
-    Kind("xml", _markup(""), _XML),
-    Kind("text", _text, _NOTHING),
+    Kind("tensorflow-text-graph", _text_graph, "eightysix.scan.graphs.text_graph:read", alone=False),
+    Kind("pmml", _markup("PMML"), _XML, alone=False),
+    Kind("openvino-ir", _markup("net"), _XML, alone=False),
+    Kind("xml", _markup(""), _XML, alone=False),
 )

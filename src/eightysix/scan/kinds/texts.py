@@ -49,16 +49,7 @@ def _text(_artifact: Artifact, head: bytes) -> bool:
     return _sort(head) == "text"
 
 
-def _parquet(artifact: Artifact, head: bytes) -> bool:
-    """The mark at either end: readers look at the one behind, with the footer's length before it."""
-    tail = artifact.tail(8)
-    if head.startswith(b"PAR1"):
-        return True
-    return tail[4:] in (b"PAR1", b"PARE") and int.from_bytes(tail[:4], "little") <= len(artifact) - 8
-
-
 KINDS: tuple[Kind, ...] = (
-    Kind("parquet", _parquet, "eightysix.scan.texts.parquet:read"),
     # NOTE: none of these ends the search: graphs are written as text as well, and a script may call itself a model.
     Kind("json", _json, "eightysix.scan.texts.documents:read", alone=False),
     Kind("script", _script, "eightysix.scan.texts.plain:read", alone=False),

@@ -302,6 +302,8 @@ class Changes:
             if len(self.storages) < MOST_STORAGES:
                 self.storages.append(storage)
             return place | NOTED
+        if len(values) >= 2 and values[0] == "module" and isinstance(values[1], Name):
+            return parts[1]  # torch before 1.6 gives the class back, with its source for comparing
         if len(values) == 1 and isinstance(values[0], str) and not values[0].isdecimal():
             self._persistent_words(values[0], place)
         return place

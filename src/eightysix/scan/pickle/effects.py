@@ -190,8 +190,7 @@ class Effects(Changes):
         if kind in _BAD:
             self._use(call, place)
         elif kind == RoleKind.VALUE:
-            shown = call_text(self.heap, name, arguments)
-            self.see("pickle-value-called", f"calls {shown}, which may be referred to only", place)
+            self._called_value(call, place)
         else:
             self._judge(call, place)
         return self._result(call, place)
@@ -211,6 +210,22 @@ class Effects(Changes):
                     call_text(self.heap, call.name, call.arguments),
                     place,
                 )
+
+    def _called_value(self, call: Call, place: int) -> None:
+        """A call of what data only refers to. Where the miner saw no effect of it and nothing speaks of a payload, a
+        reader may decide: libraries have more helpers that rebuild objects than anybody has seen in use."""
+        shown = call_text(self.heap, call.name, call.arguments)
+        self._asked += 1
+        fed = ""
+        if not call.name.role.effect and self._asked <= MOST_ASKED:
+            fed = evidence(call, self.heap, self.role)
+            if not fed and not is_public_function(call, self.heap):
+                why = f"calls {shown}, which no data was seen to call"
+                self.see("pickle-unseen-call", why, place, (call.name.full,))
+                return
+        reason = call.name.role.effect or (f"is given {fed}" if fed else "")
+        why = f"calls {shown}, which may be referred to only" + (f": it {reason}" if reason else "")
+        self.see("pickle-value-called", why, place)
 
     def _judge(self, call: Call, place: int) -> None:
         wrong = allowed(call, self.heap)
@@ -296,6 +311,8 @@ class Effects(Changes):
         if call.arguments is None or len(call.arguments) != 2:
             return None
         owner, attribute = (self.heap.value(code) for code in call.arguments)
+        if isinstance(owner, Made):
+            return self._method(call, owner, attribute, place)
         if not isinstance(owner, Name) or not isinstance(attribute, str) or not attribute.isidentifier():
             return None
         if is_dunder(attribute):
@@ -311,3 +328,15 @@ class Effects(Changes):
         if found.kind in (RoleKind.DENIED, RoleKind.UNKNOWN) and owner.role.kind == RoleKind.CONSTRUCT:
             return self._computed(place)  # a method as data; a call of it is a call of a computed object
         return self._named((owner.module, inside), owner.module, inside, place)
+
+    def _method(self, call: Call, owner: Made, attribute: object, place: int) -> int | None:
+        """`getattr(object, text)`: a method of an object that the stream made, kept as data (hooks of torch's modules). A
+        call of it is a call of a computed object."""
+        if not isinstance(attribute, str) or not attribute.isidentifier() or is_dunder(attribute):
+            return None
+        if owner.by.role.kind != RoleKind.CONSTRUCT:
+            return None
+        if self.role(owner.by.module, f"{owner.by.qualname}.{attribute}").kind == RoleKind.GADGET:
+            return None
+        self._excused.add(call.name.index)
+        return self._computed(place)

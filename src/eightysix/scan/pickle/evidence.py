@@ -27,6 +27,9 @@ _PROGRAMS = frozenset(
 """First words of a command line: shells, interpreters, and what proofs of concept run."""
 
 _SHELL = ("$(", "> /", ">/", "2>&1")
+_BINARY = frozenset(map(chr, (*range(9), *range(14, 32), *range(127, 160))))
+"""Characters of no command, path or source: packed numbers have them, and look like anything."""
+
 _JOINTS = str.maketrans(";|&`\n", "\0" * 5)
 _DUNDERS = ("__import__", "__builtins__", "__globals__", "__subclasses__", "__class__")
 _STARTS = ("/", "./", "../", "~/", "\\\\", "C:\\", "c:\\")
@@ -63,7 +66,7 @@ def _texts(heap: Heap, codes: Sequence[int], depth: int = 0) -> Iterator[str]:
         value = heap.value(code)
         if isinstance(value, bytes):
             value = value[:LONGEST].decode("latin-1")
-        if isinstance(value, str):
+        if isinstance(value, str) and not _BINARY.intersection(value[:LONGEST]):
             yield value[:LONGEST]
         elif isinstance(value, Items) and value.items and depth < DEEPEST:
             yield from _texts(heap, value.items, depth + 1)

@@ -19,7 +19,7 @@ from eightysix.scan.texts.tree import shown
 __all__ = ["judge_cell", "judge_python", "judge_script", "looks_python"]
 
 PARSED = 512 << 10
-"""Bytes of Python source that are parsed; larger files are noted without."""
+"""Bytes of Python source that are parsed: what is larger was written by a program, and is not looked into."""
 
 CREDENTIALS = ("/var/run/secrets/", ".aws/credentials", ".kube/config", ".ssh/id_")
 """Where Kubernetes, the AWS tools, kubectl and OpenSSH keep them by their own documentation."""
@@ -59,7 +59,6 @@ def judge_script(text: str, artifact: Artifact, scan: Scan) -> None:
                 artifact,
                 f"line {number}: asks the cloud's metadata service: {shown(line.strip())}",
             )
-    scan.report("program", artifact, f"a script: {shown(first)}")
 
 
 def judge_cell(source: str, way: str, artifact: Artifact, scan: Scan) -> None:
@@ -115,7 +114,6 @@ def looks_python(text: str) -> bool:
 def judge_python(text: str, artifact: Artifact, scan: Scan) -> bool:
     """Judge Python source; False where it is none."""
     if len(text) > PARSED:
-        scan.report("program", artifact, "Python source, too long to look into")
         return True
     try:
         with warnings.catch_warnings():
@@ -135,7 +133,6 @@ def judge_python(text: str, artifact: Artifact, scan: Scan) -> bool:
         if effect:
             why = f"line {call.lineno}: calls {shown(name)} as soon as it is imported: it {effect}"
             scan.report("module-acts", artifact, why)
-    scan.report("program", artifact, "Python source")
     return True
 
 
