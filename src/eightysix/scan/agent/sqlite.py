@@ -54,7 +54,7 @@ def read(artifact: Artifact, scan: Scan) -> None:
     """Hand every value that could be loaded to its reader."""
     try:
         database = _open(artifact, scan)
-    except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+    except (sqlite3.Error, sqlite3.Warning, UnicodeError, OverflowError) as error:
         scan.report("database-broken", artifact, f"{type(error).__name__} when it was opened")
         return
     if database is None:
