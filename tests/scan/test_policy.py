@@ -92,13 +92,13 @@ def test_what_is_accepted_is_told() -> None:
     )
 )
 def test_the_line_that_is_printed_accepts_what_it_was_printed_for(names: list[str]) -> None:
-    line = acceptance_line([found("odd-name", *names), found("bomb")], DIGEST, TODAY)
+    line = acceptance_line([found("odd-name", *names), found("expansion")], DIGEST, TODAY)
     if not all(name.isascii() for name in names):
         assert line == ""
         return
     made = parse_policy(f"accept:\n{line}\n".encode(), "p.yml")
     assert made.acceptances[0].names == frozenset(names)
-    assert verdict(made, found("odd-name", *names), found("bomb")) is FileVerdict.CLEAN
+    assert verdict(made, found("odd-name", *names), found("expansion")) is FileVerdict.CLEAN
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_a_policy_in_what_is_scanned_is_refused() -> None:
 
 
 def test_a_baseline_knows_bytes_wherever_they_lie() -> None:
-    text = b'{"schema":"eightysix/findings/v1","findings":[{"rule":"bomb","path":"old","why":"it is there"}],'
+    text = b'{"schema":"eightysix/findings/v1","findings":[{"rule":"expansion","path":"old","why":"it is there"}],'
     known = read_known(text + b'"files":[{"path":"old","digest":"' + DIGEST.encode() + b'"}]}', "b.json")
-    assert settle(result(found("bomb")), Policy(), known, TODAY).file.accepted == ("known: bomb",)
-    assert settle(result(found("bomb"), digest=OTHER), Policy(), known, TODAY).findings
-    assert settle(result(found("bomb", why="another")), Policy(), known, TODAY).findings
-    assert settle(result(found("bomb"), digest=""), Policy(), known, TODAY).findings
+    assert settle(result(found("expansion")), Policy(), known, TODAY).file.accepted == ("known: expansion",)
+    assert settle(result(found("expansion"), digest=OTHER), Policy(), known, TODAY).findings
+    assert settle(result(found("expansion", why="another")), Policy(), known, TODAY).findings
+    assert settle(result(found("expansion"), digest=""), Policy(), known, TODAY).findings
 
 
 @pytest.mark.parametrize(

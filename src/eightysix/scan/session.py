@@ -110,7 +110,7 @@ class Session:
                 self._failed(artifact, error)
 
     def _over(self, artifact: Artifact, over: OverBudgetError) -> None:
-        self.report("bomb" if over.limit == "depth" else "too-much", artifact, str(over))
+        self.report("expansion" if over.limit == "depth" else "too-much", artifact, str(over))
 
     def _failed(self, artifact: Artifact, error: Exception) -> None:
         # The text of an error may hold bytes of the file: its kind alone is told.

@@ -76,4 +76,4 @@ class Deep(Recorder):
             if not known:
                 self.parts.append(artifact)
         except OverBudgetError as over:
-            self.report("bomb" if over.limit == "depth" else "too-much", artifact, str(over))
+            self.report("expansion" if over.limit == "depth" else "too-much", artifact, str(over))

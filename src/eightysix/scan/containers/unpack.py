@@ -240,7 +240,7 @@ def _guarded(run: _Run, sink: Sink, scan: Scan, about: Artifact) -> Unpacked:
     except OverBudgetError as over:
         scan.report("too-much", about, str(over))
     except _RatioError as ratio:
-        scan.report("bomb", about, str(ratio))
+        scan.report("expansion", about, str(ratio))
     except MemoryError:
         scan.report("too-much", about, _HUNGRY)
     except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError) as error:

@@ -91,7 +91,9 @@ class Effects(Changes):
                 what = f"is given {fed}" if fed else "is a public function, called while data is built"
                 self.see("pickle-unknown-call", f"calls {use}: nobody vouches for it, and it {what}", place)
                 return
-            known = f": {name.role.library} has no such name" if name.role.library else ""
+            known = (
+                f": {name.role.library} has nothing of that name that data needs" if name.role.library else ""
+            )
             why = f"{said}, for which nobody vouches{known}"
             self.see("pickle-unknown-name", why, place, (name.full,))
             return

@@ -17,7 +17,11 @@ _SPACE = " \t\r\n\f"
 
 
 class LiteralError(ValueError):
-    """The text is no literal of this kind."""
+    """The text is no literal of this kind; `bomb`: it was made to cost whoever evaluates it."""
+
+    def __init__(self, why: str, *, bomb: bool = False) -> None:
+        super().__init__(why)
+        self.bomb = bomb
 
 
 def read_literal(text: str) -> Literal:

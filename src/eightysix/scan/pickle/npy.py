@@ -27,6 +27,9 @@ LONGEST_HEADER: Final = 10_000
 
 MOST_ARRAYS: Final = 100_000
 
+BOMB_HEADER: Final = 100_000
+"""A header beyond this is no record with many fields: older releases of numpy evaluate it whole."""
+
 BOMB: Final = 1 << 40
 """Bytes that an array may ask for and not bring before that is meant to exhaust memory: numpy allocates first."""
 
@@ -56,7 +59,7 @@ def _array(artifact: Artifact, scan: Scan, offset: int) -> int | None:
     try:
         header = _header(artifact, offset)
     except LiteralError as wrong:
-        scan.report("npy-header", artifact, str(wrong), offset=offset)
+        scan.report("bomb" if wrong.bomb else "npy-header", artifact, str(wrong), offset=offset)
         return None
     if header.kind.objects is not False:
         return _objects(artifact, scan, header)
@@ -80,7 +83,10 @@ def _objects(artifact: Artifact, scan: Scan, header: _Header) -> int | None:
         scan.report("npy-header", artifact, why, offset=header.data)
         scan.descend(artifact.window("array", header.data, len(artifact)))
         return None
-    return Streams(artifact, scan, role_for(artifact)).read_one(header.data)
+    end = Streams(artifact, scan, role_for(artifact)).read_one(header.data)
+    if end is None:  # it broke: what lies behind the break may be there for a reader that begins later
+        scan.descend(artifact.window("", header.data, len(artifact)))
+    return end
 
 
 def _header(artifact: Artifact, offset: int) -> _Header:
@@ -92,7 +98,8 @@ def _header(artifact: Artifact, offset: int) -> _Header:
     length = int.from_bytes(head[8 : 8 + width], "little")
     begin = offset + 8 + width
     if length > LONGEST_HEADER:
-        raise LiteralError(f"the header takes {length:,} bytes; numpy refuses more than {LONGEST_HEADER:,}")
+        why = f"the header takes {length:,} bytes; numpy refuses more than {LONGEST_HEADER:,}"
+        raise LiteralError(why, bomb=length > BOMB_HEADER)
     text = artifact.at(begin, length)
     if len(text) < length:
         raise LiteralError("the file ends inside the header")

@@ -116,7 +116,7 @@ def _again(body: bytes, artifact: Artifact, scan: Scan) -> None:
 def _judge(documents: Iterator[compose.Document], artifact: Artifact, scan: Scan) -> None:
     for document in documents:
         if document.cyclic:
-            scan.report("bomb", artifact, "a node that contains itself")
+            scan.report("expansion", artifact, "a node that contains itself")
         elif document.size > compose.EXPANDED:
             scan.report("bomb", artifact, f"{document.size:,} nodes once every alias is written out")
         judge_tags(document, artifact, scan)
