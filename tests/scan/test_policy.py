@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from eightysix.model.errors import RuleError, UsageError
 from eightysix.model.finding import FileVerdict, Finding, ScannedFile, Severity
 from eightysix.scan.catalog import ScanRule, rules, table
-from eightysix.scan.policy import Policy, acceptance_line, check_outside, parse_policy
+from eightysix.scan.policy import Policy, acceptance_line, check_outside
+from eightysix.scan.policy_file import parse_policy
 from eightysix.scan.scanner import Result
 from eightysix.scan.settle import read_known, settle
 from eightysix.scan.verdict import verdict_of
@@ -28,7 +29,7 @@ def two_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, verdict in (("odd-name", FileVerdict.SUSPICIOUS), ("bad-name", FileVerdict.MALICIOUS)):
         made[name] = ScanRule(id=name, verdict=verdict, title="t", what="w", why="y", fix="f")
     monkeypatch.setattr(table, "rules", lambda: made)
-    monkeypatch.setattr("eightysix.scan.policy.rules", lambda: made)
+    monkeypatch.setattr("eightysix.scan.policy_file.rules", lambda: made)
 
 
 def found(rule: str = "odd-name", *names: str, why: str = "it is there") -> Finding:

@@ -259,7 +259,8 @@ def _standard_input(args: argparse.Namespace) -> Result:
 
 def _policy(args: argparse.Namespace) -> Policy:
     from eightysix.cli.files import read_operator_file
-    from eightysix.scan.policy import Policy, check_outside, parse_policy
+    from eightysix.scan.policy import Policy, check_outside
+    from eightysix.scan.policy_file import parse_policy
 
     path = args.policy or _own_policy()
     if not path:
