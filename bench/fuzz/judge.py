@@ -175,8 +175,9 @@ def _outside(opinions: list[SecondOpinion]) -> str:
 
 
 def _importable(module: str, name: str) -> bool:
-    """Whether an import of it could do anything but fail before any file is looked for."""
-    return all(part and part.isprintable() for part in (*module.split("."), name))
+    """Whether an import of it could do anything but fail: its module is one that a package can have (identifiers, none
+    longer than a file's name may be), and its name a text. Another module would first have to be planted."""
+    return name.isprintable() and all(part.isidentifier() and len(part) < 250 for part in module.split("."))
 
 
 def _renamed(module: str, name: str) -> tuple[str, str]:

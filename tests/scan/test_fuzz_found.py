@@ -53,3 +53,13 @@ def test_no_reader_fails(data: str) -> None:
     result = scan_bytes(bytes.fromhex(data))
     assert result.file.verdict is not FileVerdict.CLEAN
     assert not any(one.rule == "reader-failed" for one in result.findings)
+
+
+@pytest.mark.parametrize("data", [b"Vo\nV%\n\x93V\n\x85.", b"ci e\nZ\n(V\nt.", b"cantigravity\n%\n."])
+def test_what_reads_as_a_pickle_to_its_end_is_one_whatever_it_imports(data: bytes) -> None:
+    assert scan_bytes(data).file.verdict is FileVerdict.MALICIOUS
+
+
+@pytest.mark.parametrize("data", [b"\x81\xa1xte", b"\x01\x02\x03", b"\xa1x\xa1y\x01"])
+def test_values_behind_each_other_are_no_failure(data: bytes) -> None:
+    assert not any(one.rule == "reader-failed" for one in scan_bytes(data).findings)

@@ -118,8 +118,12 @@ def begins_pickle(artifact: Artifact, offset: int = 0) -> bool:
         return True
     if found.end is not None:
         rest = padding_end(artifact, found.end)
+        if rest >= len(
+            artifact
+        ):  # it reads to its last byte: with an import in it, by whatever name, that is no text
+            return found.sane or found.named
         sure = found.sane or (found.named and found.opcodes >= SURE_AFTER // 2)
-        return sure and (rest >= len(artifact) or is_magic(artifact.at(rest, 3)))
+        return sure and is_magic(artifact.at(rest, 3))
     return found.sane and not found.broken and found.opcodes >= SURE_AFTER
 
 

@@ -78,7 +78,7 @@ def walk(root: Any, budget: Budget) -> Iterator[Place]:
 
     Lists and objects that hold plain values alone are not searched, whatever their length: vocabularies are such.
     """
-    stack = [Place(root)]
+    stack = [Place(root)] if type(root) in _CONTAINERS else []
     seen: set[int] = set()
     count = 0
     while stack:
