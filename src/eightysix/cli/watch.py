@@ -178,6 +178,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         instruments.note(problem)
         voice.problem(problem)
 
+    watch.on_problem = problem
     spool = instruments.folders
     inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)

@@ -14,8 +14,8 @@ from eightysix.detect.facts import grade_of
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import place_of
 from eightysix.detect.rule import By
+from eightysix.detect.scanned import scan_gaps, scan_of
 from eightysix.detect.view import PodView
-from eightysix.model.event import Event
 from eightysix.model.incident import Evidence, Identity, Incident, PodRef, Reason, StageEntry
 from eightysix.model.words import Basis, Domain, Grade, IdentityState, Kind, Outcome, Source, Stage, Verdict
 
@@ -133,7 +133,7 @@ def _entry(chain: Chain, observation: Observation, stage: Stage, title: str, sig
         title=title,
         grade=Grade(grade_of(observation)),
         origin=event.origin,
-        evidence=_evidence(observation.evidence),
+        evidence=_evidence(chain.view, observation),
         signal=signal,
         process=_process(chain, observation),
         destination=_destination(chain, observation),
@@ -141,11 +141,13 @@ def _entry(chain: Chain, observation: Observation, stage: Stage, title: str, sig
     )
 
 
-def _evidence(events: tuple[Event, ...]) -> tuple[Evidence, ...]:
-    places = sorted(
-        {Evidence(str(e.source), e.file, e.line) for e in events}, key=lambda e: (e.source, e.file, e.line)
-    )
-    return tuple(places[:MAX_EVIDENCE])
+def _evidence(view: PodView, observation: Observation) -> tuple[Evidence, ...]:
+    """Where it is written; of a file that was loaded, also where the scan's verdict is."""
+    places = {Evidence(str(e.source), e.file, e.line) for e in observation.evidence}
+    known = scan_of(view, observation)
+    if known is not None and known.file:
+        places.add(Evidence(str(Source.LEDGER), known.file, known.line))
+    return tuple(sorted(places, key=lambda e: (e.source, e.file, e.line))[:MAX_EVIDENCE])
 
 
 def _process(chain: Chain, observation: Observation) -> str:
@@ -178,7 +180,7 @@ def _destination(chain: Chain, observation: Observation) -> str:
             else place
         )
     if event.kind is Kind.FILE:
-        return event.file_path
+        return event.file_path + _scanned(chain.view, observation)
     if event.kind is Kind.API:
         target = "/".join(
             p for p in (event.object_namespace, event.resource, event.object_name, event.subresource) if p
@@ -187,7 +189,15 @@ def _destination(chain: Chain, observation: Observation) -> str:
         return f"{event.verb} {target}{asked}{_from(chain, observation)}"
     if event.kind is Kind.CLOUD:
         return f"{event.verb} {event.object_name}".strip() + _from(chain, observation)
-    return event.module
+    return event.module + _scanned(chain.view, observation)
+
+
+def _scanned(view: PodView, observation: Observation) -> str:
+    """What the scan says of the file that was loaded, with the digest to look for elsewhere."""
+    known = scan_of(view, observation)
+    if known is None:
+        return ""
+    return f" (scan: {known.verdict}, BLAKE3 {known.digest})" if known.digest else f" (scan: {known.verdict})"
 
 
 def _from(chain: Chain, observation: Observation) -> str:
@@ -354,6 +364,7 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
         gaps.append(_cloud_gap(chain))
     gaps += _place_gaps(chain)
     gaps += _nameless(chain)
+    gaps += scan_gaps(view)
     gaps += [f"flooded: {what}; a taint summary was kept" for what in sorted(view.flooded)]
     if chain.verdict is not Verdict.CONTAIN and chain.gate is not None:
         gaps += [f"not contained: {what}" for what in chain.gate.missing if chain.verdict is Verdict.SUSPECT]
