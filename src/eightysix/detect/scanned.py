@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eightysix.detect.observe import Observation
     from eightysix.detect.view import PodView
 
-__all__ = ["is_load", "loaded_before", "scan_gaps", "scan_of"]
+__all__ = ["file_of", "is_load", "loaded_before", "scan_gaps", "scan_of"]
 
 
 def is_load(observation: Observation) -> bool:
@@ -31,6 +31,12 @@ def scan_of(view: PodView, observation: Observation) -> Scanned | None:
         return None
     told = _told(observation)
     return view.knowledge.scans.find(_host(view, told), told.file_id, observation.time_ns) if told else None
+
+
+def file_of(observation: Observation) -> str:
+    """Which file is loaded, as the sensor tells it; empty where it does not."""
+    told = _told(observation) if is_load(observation) else None
+    return told.file_id if told is not None else ""
 
 
 def loaded_before(view: PodView, observation: Observation) -> tuple[str, ...] | None:

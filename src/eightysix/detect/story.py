@@ -14,7 +14,7 @@ from eightysix.detect.facts import grade_of
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import place_of
 from eightysix.detect.rule import By
-from eightysix.detect.scanned import scan_gaps, scan_of
+from eightysix.detect.scanned import file_of, scan_gaps, scan_of
 from eightysix.detect.view import PodView
 from eightysix.model.incident import Evidence, Identity, Incident, PodRef, Reason, StageEntry
 from eightysix.model.words import Basis, Domain, Grade, IdentityState, Kind, Outcome, Source, Stage, Verdict
@@ -88,9 +88,10 @@ def _stages(chain: Chain) -> tuple[StageEntry, ...]:
     order: list[tuple[int, str, StageEntry]] = []
     for name in _signal_order(chain):
         signal = chain.rule.signals[name]
+        by_file = "artifact.scan" in signal.detection.source  # of what its globals are, other signals tell
         things: set[str] = set()
         for observation in chain.matches[name]:
-            thing = _thing(chain.view, observation)
+            thing = (by_file and file_of(observation)) or _thing(chain.view, observation)
             if id(observation) in told or thing in things or len(things) >= MAX_ENTRIES:
                 continue
             things.add(thing)
@@ -193,11 +194,9 @@ def _destination(chain: Chain, observation: Observation) -> str:
 
 
 def _scanned(view: PodView, observation: Observation) -> str:
-    """What the scan says of the file that was loaded, with the digest to look for elsewhere."""
+    """What the scan says of the file that was loaded."""
     known = scan_of(view, observation)
-    if known is None:
-        return ""
-    return f" (scan: {known.verdict}, BLAKE3 {known.digest})" if known.digest else f" (scan: {known.verdict})"
+    return f" (scan: {known.verdict})" if known is not None else ""
 
 
 def _from(chain: Chain, observation: Observation) -> str:
@@ -428,6 +427,10 @@ def _next_steps(chain: Chain, identities: tuple[Identity, ...]) -> tuple[str, ..
         steps.append(f"take back: {_some(lost)}")
     if landed:
         steps.append(f"look for it elsewhere: {_some(landed)}")
+    scanned = [scan_of(chain.view, o) for found in chain.matches.values() for o in found]
+    digests = sorted({known.digest for known in scanned if known is not None and known.digest})
+    if digests:
+        steps.append(f"look for these bytes elsewhere, by their BLAKE3: {_some(digests)}")
     return (*chain.rule.respond, *steps)
 
 
