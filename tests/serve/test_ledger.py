@@ -23,7 +23,7 @@ from eightysix.store.live import LiveStore
 from tests.detect.test_scanned import LEDGER, MODEL
 from tests.serve.test_watch import NOW, Clock, Lines, outline
 from tests.streams import KERNEL_AND_SENSOR
-from tests.streams.ledgers import LEDGERED
+from tests.streams.ledgers import LEDGERED, unknown_load
 
 RULES = load_all("").rules
 STREAMS, _ = LEDGERED["scan-calls-malicious"](KERNEL_AND_SENSOR)
@@ -81,6 +81,26 @@ def test_a_ledger_is_read_whatever_format_is_forced(tmp_path: Path) -> None:
     assert [incident.rule for incident in report.incidents] == ["model-load"]
 
 
+@pytest.mark.parametrize(
+    ("scanned", "runs", "verdict"),
+    [
+        (False, True, Verdict.SUSPECT),
+        (False, False, Verdict.WATCH),
+        (True, True, None),
+        (True, False, None),
+    ],
+)
+def test_an_unknown_file_and_a_new_destination(
+    scanned: bool, runs: bool, verdict: Verdict | None, tmp_path: Path
+) -> None:
+    streams, before = unknown_load(KERNEL_AND_SENSOR, scanned=scanned, runs=runs)
+    past = Replay((), ReplayOptions(first_programs=True))
+    past.take([files_of(tmp_path / "before", before)], None)
+    options = ReplayOptions(baseline=past.build_baseline()[0])
+    report = Replay(RULES, options).read([files_of(tmp_path / "now", streams)], None)
+    assert [(i.rule, i.verdict) for i in report.incidents] == ([("model-load", verdict)] if verdict else [])
+
+
 class Live:
     """A watch that is turned by hand, and what it told."""
 
@@ -132,6 +152,18 @@ def test_live_a_scan_that_ends_later_is_noticed(tmp_path: Path) -> None:
         live.clock.seconds += 60.0
         live.watch.turn(inputs, last=True)
         assert live.standing() == []
+
+
+def test_live_a_ledger_that_was_sent_by_somebody_is_not_believed(tmp_path: Path) -> None:
+    streams = {"/state/spool/1.jsonl": STREAMS["ledger.jsonl"]} | TELEMETRY
+    with LiveStore(tmp_path / "s") as store:
+        live = Live(store)
+        live.watch.received = ("/state/spool",)
+        live.read(Lines(streams, random.Random(1)))
+        assert live.standing() == []
+        assert {(problem.file, problem.kind) for problem in live.problems} == {
+            ("/state/spool/1.jsonl", "unrecognised")
+        }
 
 
 def test_live_what_a_followed_ledger_told_survives_a_restart(tmp_path: Path) -> None:

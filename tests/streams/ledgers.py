@@ -16,7 +16,7 @@ from eightysix.lab.generate.scene import Process, Scene, Streams
 from eightysix.lab.generate.sensor import Stack, file_identity
 from eightysix.lab.generate.settings import Setting
 
-__all__ = ["LEDGERED", "scanned_load"]
+__all__ = ["LEDGERED", "scanned_load", "unknown_load"]
 
 MODEL = "/models/resnet/pytorch_model.bin"
 OTHER = "/models/resnet/config.pkl"
@@ -103,7 +103,7 @@ def _scorer(scene: Scene, started: float) -> Process:
     return server
 
 
-def unknown_load(setting: Setting, *, scanned: bool) -> tuple[Streams, Streams]:
+def unknown_load(setting: Setting, *, scanned: bool, runs: bool = True) -> tuple[Streams, Streams]:
     """A server loads a model, and some seconds later, when no loader stands on the stack any more, it connects to a place
     that it never knew. `scanned` tells that the scan of the node has cleared the model."""
     scene = Scene(setting)
@@ -111,7 +111,7 @@ def unknown_load(setting: Setting, *, scanned: bool) -> tuple[Streams, Streams]:
     if scanned:
         scan(scene, MODEL, "clean")
     server = _scorer(scene, 0.0)
-    load(server, LOADS, runs=True)
+    load(server, LOADS, runs=runs)
     call(server, LOADS + 30.0, DROP, SERVER, path="/v1/collect", method="POST")
     before = Scene(setting)
     _scorer(before, -DAY)

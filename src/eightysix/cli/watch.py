@@ -179,7 +179,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         voice.problem(problem)
 
     watch.on_problem = problem
-    spool = instruments.folders
+    spool = watch.received = instruments.folders
     inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
     voice.begin(stopped, wake.set)

@@ -131,7 +131,9 @@ class Watch:
         self._hearing = Hearing(int(self._options.silence_s * 1e9))
         self._listens_at = self._looks_at = 0.0
         self.on_problem: Callable[[Problem], None] = replay.recogniser.note
-        """Hears of a ledger that cannot be read."""
+        """Hears of a ledger that cannot be read, or that is none."""
+        self.received: tuple[str, ...] = ()
+        """Folders with what came over HTTP: who sends there may be a pod, and a pod writes no ledger."""
         self._ledger_trouble = ""
         self._untold: list[Incident] = []
         self.behind = False
@@ -225,7 +227,7 @@ class Watch:
     def _read(self, block: Block) -> None:
         recogniser = self.replay.recogniser
         before = _dropped(self.replay)
-        events = recogniser.read(block)
+        events = self._without_foreign_ledger(block.file, recogniser.read(block))
         self._live.feed(events)
         self._live.sources_seen(frozenset(recogniser.sources))
         self._keeper.note(events)
@@ -239,6 +241,19 @@ class Watch:
             if _dropped(self.replay) > before:
                 self._hearing.dropped(block.file, now_ns)
                 self._silent.add(input_of(block.file))
+
+    def _without_foreign_ledger(self, file: str, events: list[Event]) -> list[Event]:
+        """A verdict of a scan can take points away: of what is received, it is left out."""
+        if not any(file.startswith(f"{folder}/") for folder in self.received):
+            return events
+        kept = [event for event in events if event.source is not Source.LEDGER]
+        if len(kept) < len(events):
+            self.on_problem(
+                Problem(
+                    file, 0, "unrecognised", "lines of a scan ledger that came over HTTP are not believed"
+                )
+            )
+        return kept
 
     def _note_times(self, events: Iterable[Event]) -> None:
         now_ns, ages = self._now(), self.stats.event_ages
