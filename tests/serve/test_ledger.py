@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,7 @@ def test_live_what_a_followed_ledger_told_survives_a_restart(tmp_path: Path) -> 
 
 def test_a_store_holds_what_is_known_once(tmp_path: Path) -> None:
     known = []
+    engine = Engine((), Knowledge())
     for life in range(3):
         engine = Engine((), Knowledge())
         with LiveStore(tmp_path / "s") as store:
@@ -206,14 +209,37 @@ def lines_in(reader: LedgerReader) -> list[dict[str, Any]]:
 
 def test_a_reader_gives_each_row_once(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    write_ledger(path, SCANNED)
+    now = int(time.time())
+    scanned = [line | {"at": now} for line in SCANNED]
+    write_ledger(path, scanned)
     reader = LedgerReader(str(path))
     told = sorted(json.dumps(line, sort_keys=True) for line in lines_in(reader))
-    assert told == sorted(json.dumps(line, sort_keys=True) for line in SCANNED)
+    assert told == sorted(json.dumps(line, sort_keys=True) for line in scanned)
     assert lines_in(reader) == []
-    late = SCANNED[0] | {"digest": "e" * 64, "at": SCANNED[0]["at"] - OVERLAP_S + 10}
-    write_ledger(path, [late])
+    write_ledger(path, [scanned[0] | {"digest": "e" * 64, "at": now - OVERLAP_S + 60}])
     assert [line["digest"] for line in lines_in(reader)] == ["e" * 64]
-    write_ledger(tmp_path / "new.sqlite", SCANNED[:2])
+    write_ledger(tmp_path / "new.sqlite", scanned[:2])
     (tmp_path / "new.sqlite").replace(path)
     assert len(lines_in(reader)) == 2
+
+
+def test_a_row_of_tomorrow_hides_none_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    now = int(time.time())
+    write_ledger(path, [SCANNED[0] | {"at": now + 86_400}])
+    reader = LedgerReader(str(path))
+    assert len(lines_in(reader)) == 1
+    write_ledger(path, [SCANNED[0] | {"digest": "e" * 64, "at": now}])
+    assert [line["digest"] for line in lines_in(reader)] == ["e" * 64]
+
+
+def test_rows_of_a_damaged_ledger_are_told_one_by_one(tmp_path: Path) -> None:
+    ledger = write_ledger(tmp_path / "ledger.sqlite", SCANNED)
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("INSERT INTO file VALUES ('n', 'x', X'ff', 'y', 'z', X'00', 'later')")
+        connection.execute("INSERT INTO verdict VALUES (X'ff', 1.5, 'x', 'clean', 1e300, -1, NULL)")
+    report = Replay(RULES, ReplayOptions(ledger=ledger)).read(
+        [files_of(tmp_path / "telemetry", TELEMETRY)], None
+    )
+    assert [incident.verdict for incident in report.incidents] == [Verdict.SUSPECT]
+    assert report.counts.malformed == 2

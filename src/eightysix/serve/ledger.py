@@ -33,7 +33,7 @@ class LedgerReader:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._seen: tuple[object, ...] = ()
+        self._seen: tuple[_Stat, ...] = ()
         self._since = 0
         self._recent: frozenset[bytes] = frozenset()
 
@@ -42,14 +42,18 @@ class LedgerReader:
         seen = _signature(self.path)
         if seen and seen == self._seen:
             return
-        if seen[:1] != self._seen[:1]:  # another file took its place
+        if [told.file for told in seen[:1]] != [
+            told.file for told in self._seen[:1]
+        ]:  # another took its place
             self._since, self._recent = 0, frozenset()
+        written = max((told.mtime_ns for told in seen), default=0) // 1_000_000_000
         latest = self._since
         recent: set[bytes] = set()
         number = 1
         rows = lines_of(Path(self.path), self._since)
         while lines := list(islice(rows, BLOCK_LINES)):
-            latest = max(latest, *(at for at, _ in lines))
+            # A row that says it is of tomorrow must not hide those of today.
+            latest = max(latest, *(min(at, written) for at, _ in lines))
             new = [line for _, line in lines if line not in self._recent]
             recent.update(line for at, line in lines if at >= latest - OVERLAP_S)
             if new:
@@ -67,16 +71,23 @@ def lines_of(path: Path, since: int) -> Iterator[tuple[int, bytes]]:
         for table in rows:
             for row in table:
                 fields = {name: getattr(row, name) for name in row.__struct_fields__ if name != "result"}
-                yield int(fields["at"]), _encode({"schema": SCHEMA, **fields})
+                at = fields["at"]  # of a damaged row it may be anything: the source tells it as malformed
+                yield at if isinstance(at, int) else since, _encode({"schema": SCHEMA, **fields})
 
 
-def _signature(path: str) -> tuple[object, ...]:
+class _Stat(Struct, frozen=True):
+    file: tuple[int, int]
+    size: int
+    mtime_ns: int
+
+
+def _signature(path: str) -> tuple[_Stat, ...]:
     """What changes when somebody writes: of the file, and of its log of writes. Empty where there is no file."""
-    found: list[object] = []
+    found: list[_Stat] = []
     for name in (path, f"{path}-wal"):
         try:
             told = os.stat(name)
         except OSError:
             continue
-        found += [(told.st_dev, told.st_ino), told.st_size, told.st_mtime_ns]
+        found.append(_Stat((told.st_dev, told.st_ino), told.st_size, told.st_mtime_ns))
     return tuple(found)

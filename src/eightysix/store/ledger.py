@@ -133,7 +133,15 @@ class Ledger:
                 self._connection.executemany(
                     "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)",
                     [
-                        (row.host, row.dev, row.ino, row.size, row.mtime_ns, row.digest, row.at)
+                        (
+                            row.host,
+                            _signed(row.dev),
+                            _signed(row.ino),
+                            row.size,
+                            row.mtime_ns,
+                            row.digest,
+                            row.at,
+                        )
                         for row in files
                     ],
                 )
@@ -191,7 +199,13 @@ class LedgerView:
         query = "SELECT host, dev, ino, size, mtime_ns, digest, at FROM file WHERE at >= ?"
         for host, dev, ino, size, mtime_ns, digest, at in self._rows(query, since):
             yield FileRow(
-                host=str(host), dev=dev, ino=ino, size=size, mtime_ns=mtime_ns, digest=str(digest), at=at
+                host=str(host),
+                dev=_unsigned(dev),
+                ino=_unsigned(ino),
+                size=size,
+                mtime_ns=mtime_ns,
+                digest=str(digest),
+                at=at,
             )
 
     def _rows(self, query: str, since: int) -> Iterator[tuple[Any, ...]]:
@@ -239,6 +253,19 @@ def _told_of_reading(path: Path) -> Iterator[None]:
             f"the scan ledger {path} cannot be read: {error}",
             "name the file that eightysix scan --ledger writes, and check its rights",
         ) from error
+
+
+_HALF = 1 << 63
+
+
+def _signed(number: int) -> int:
+    """Numbers of stat(2) have no sign, those of SQLite have one, and both have 64 bits."""
+    return number - 2 * _HALF if number >= _HALF else number
+
+
+def _unsigned(number: Any) -> Any:
+    """The number; what is none in a damaged file stays what it is, and the source tells it as malformed."""
+    return number + 2 * _HALF if isinstance(number, int) and number < 0 else number
 
 
 def _private(path: Path) -> None:
