@@ -16,8 +16,9 @@ from eightysix.model.words import Kind
 
 __all__ = ["MAX_FILES", "Fact", "Scanned", "Scans", "file_id"]
 
-MAX_FILES = 200_000
-"""Files, and digests, that are kept, those scanned latest: some 40 MB. A folder of models has hundreds of files."""
+MAX_FILES = 50_000
+"""Files, and digests, that are kept, those scanned latest: 33 MB, measured. A folder of models has hundreds of
+files."""
 
 _BITS = 1 << 64
 _SECOND = 1_000_000_000

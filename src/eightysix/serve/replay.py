@@ -101,20 +101,23 @@ class Replay:
     def events(self, paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[list[Event]]:
         """The events of all inputs, block by block; process facts go to the engine's trees on the way."""
         recogniser = self.recogniser
-        yield self.scanned()
+        yield from self.scanned()
         for number, block in enumerate(read_inputs(paths, stdin, Limits(), recogniser.note)):
             yield recogniser.read(block)
             if number % TRIM_EVERY == TRIM_EVERY - 1:
                 self.engine.trim()
         self.tetragon.flush()
 
-    def scanned(self) -> list[Event]:
+    def scanned(self) -> Iterator[list[Event]]:
         """What is new in the ledger that the options name. Raises `StateError` where that cannot be read."""
         if self._ledger is None:
-            return []
+            return
         decoder = LedgerDecoder()
-        events = [e for block in self._ledger.news() for e in self.recogniser.read_as(decoder, block)]
-        return [msgspec.structs.replace(event, line=0) for event in events]  # a row has no place in a file
+        for block in self._ledger.news():
+            # A row has no place in a file.
+            yield [
+                msgspec.structs.replace(event, line=0) for event in self.recogniser.read_as(decoder, block)
+            ]
 
     def read(self, paths: Sequence[str], stdin: BinaryIO | None) -> Report:
         """Read everything and judge it; raises `NothingToReadError` when no input can be opened."""
