@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import shutil
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from eightysix.context.destinations import classify
 from eightysix.model.timestamps import to_ns
 from eightysix.rules.catalog import packaged_folder
 from tests.streams import ATTACKS, KERNEL_AND_SENSOR, KERNEL_ONLY, LOOK_ALIKES, Recording
+from tests.streams.ledgers import LEDGERED
 
 BREACH = ATTACKS["breach-86s"]()
 SUSPECT = ATTACKS["poisoned-at-start"](KERNEL_AND_SENSOR)
@@ -290,3 +293,42 @@ def test_an_exception_is_proposed_by_what_detect_was_told(capsys: pytest.Capture
     assert "0 incidents have an id" in capsys.readouterr().err
     assert main([*words, *declared]) == 2  # found, and refused for what it is
     assert "nothing landed and nothing was contacted" in capsys.readouterr().err
+
+
+PICKLE = b"cposix\nsystem\n(S'true'\ntR."
+"""Would run `true`, if anybody unpickled it."""
+
+
+def test_a_file_that_was_scanned_is_known_when_it_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, ledger = tmp_path / "model.bin", tmp_path / "ledger.sqlite"
+    model.write_bytes(PICKLE)
+    streams, _ = LEDGERED["scan-calls-malicious"](KERNEL_AND_SENSOR)
+    records = [json.loads(line) for line in streams["sensor.jsonl"]]
+    told = os.stat(model)
+    moved = time.time_ns() - records[-1]["t_ns"]  # a verdict counts for a month from now
+    for record in records:
+        record["t_ns"] += moved
+        if "file" in record:
+            record["file"] = {
+                "dev": told.st_dev, "ino": told.st_ino, "size": told.st_size, "mtime_ns": told.st_mtime_ns
+            }  # fmt: skip
+    sensor = tmp_path / "sensor.jsonl"
+    sensor.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert main(["scan", str(model), "--ledger", str(ledger), "--ledger-host", records[0]["node"]]) == 14
+    assert report(capsys, str(sensor))["incidents"] == []
+    (incident,) = report(capsys, str(sensor), "--ledger", str(ledger))["incidents"]
+    assert (incident["rule"], incident["verdict"]) == ("model-load", "suspect")
+    model.write_bytes(PICKLE.replace(b"true", b"tree"))
+    os.utime(model, ns=(told.st_atime_ns, told.st_mtime_ns + 1))
+    ledger.unlink()
+    main(["scan", str(model), "--ledger", str(ledger), "--ledger-host", records[0]["node"]])
+    assert report(capsys, str(sensor), "--ledger", str(ledger))["incidents"] == []
+
+
+def test_a_ledger_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(SUSPECT, tmp_path / "telemetry")
+    assert run(str(folder), "--ledger", str(tmp_path / "none.sqlite")) == 1
+    assert "the scan ledger" in capsys.readouterr().err
+    assert not (tmp_path / "none.sqlite").exists()

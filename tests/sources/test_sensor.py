@@ -544,3 +544,19 @@ class TestCodeOfAModel:
 
     def test_other_imports_of_the_application_are_silent(self) -> None:
         assert decode(v1("import", path="transformers_modules_of_mine", chain=["app:/app/x.py"])).events == []
+
+
+def test_a_file_that_is_read_or_unpickled_is_told_by_its_identity() -> None:
+    file = {"dev": 64_768, "ino": 2**63 + 1, "size": 3, "mtime_ns": 4}
+    identity = f"64768:{2**63 + 1}:3:4"
+    assert event_of(v1("open", path="/m.bin", mode="r", file=file)).file_id == identity
+    assert event_of(v1("pickle", module="os", name="system", file=file)).file_id == identity
+    assert event_of(v1("open", path="/m.bin", mode="r")).file_id == ""
+    assert event_of(v1("pickle", module="os", name="system", file="/m.bin")).file_id == ""
+    assert event_of(v1("pickle", module="os", name="system", file=file | {"ino": 2**64})).file_id == ""
+
+
+def test_what_is_no_load_has_no_identity() -> None:
+    file = {"dev": 1, "ino": 2, "size": 3, "mtime_ns": 4}
+    for path in ("/var/run/secrets/kubernetes.io/serviceaccount/token", "/proc/1/environ"):
+        assert event_of(v1("open", path=path, mode="r", file=file)).file_id == ""

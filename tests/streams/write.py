@@ -25,6 +25,7 @@ from tests.streams import (
     LOOK_ALIKES,
     SENSOR_AND_AUDIT,
 )
+from tests.streams.ledgers import LEDGERED
 
 __all__ = ["EXAMPLES", "RULES", "committed", "shipped"]
 
@@ -114,6 +115,13 @@ RULES: Mapping[str, tuple[Cut, ...]] = {
         Cut("fires/remote-code", "model-remote-code", SENSOR_AND_AUDIT),
         Cut("fires/in-release", "model-in-release", _KERNEL_AND_SENSOR),
         Cut("fires/kernel-only", "model-unpickles", _KERNEL_ONLY),
+        Cut("fires/scan-calls-malicious", "scan-calls-malicious", _KERNEL_AND_SENSOR),
+        Cut("fires/scan-knows-nothing", "scan-knows-nothing", _KERNEL_AND_SENSOR),
+        Cut("quiet/scan-cleared", "scan-cleared", _KERNEL_AND_SENSOR),
+        Cut("quiet/scan-clean", "scan-clean", _KERNEL_AND_SENSOR),
+        Cut("quiet/scan-of-another-file", "scan-of-another-file", _KERNEL_AND_SENSOR),
+        Cut("quiet/scan-of-another-node", "scan-of-another-node", _KERNEL_AND_SENSOR),
+        Cut("quiet/scan-expired", "scan-expired", _KERNEL_AND_SENSOR),
         Cut("quiet/remote-code-start", "remote-code-start", _FULL),
         Cut("quiet/remote-code-own-token", "remote-code-own-token", _KERNEL_AND_SENSOR),
         Cut("quiet/weights-only", "weights-only-load", _FULL),
@@ -176,6 +184,8 @@ DOCUMENTED = "examples/replays"
 
 def write(name: str, setting: Setting) -> tuple[Streams, Streams]:
     """The streams of a scenario of any group, and those of the time before it where there are any."""
+    if name in LEDGERED:
+        return LEDGERED[name](setting)
     scenario = ATTACKS.get(name) or LOOK_ALIKES.get(name)
     if scenario is not None:
         recording = scenario(setting)

@@ -26,7 +26,7 @@ __all__ = [
     "load_baseline",
 ]
 
-SOURCES = ("auto", "tetragon", "falco", "kubernetes-audit", "sensor", "dns", "azure")
+SOURCES = ("auto", "tetragon", "falco", "kubernetes-audit", "sensor", "dns", "azure", "ledger")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +50,12 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         metavar="HOST",
         default=None,
         help="address or name of the Kubernetes API server, repeatable (EIGHTYSIX_API_SERVER, comma separated)",
+    )
+    reading.add_argument(
+        "--ledger",
+        default=environment("LEDGER"),
+        metavar="FILE",
+        help="what scans know of the files that pods load, as eightysix scan --ledger writes it (EIGHTYSIX_LEDGER)",
     )
     _add_declarations(parser)
 
@@ -154,6 +160,7 @@ def catalog_and_options(args: argparse.Namespace) -> tuple[Catalog, ReplayOption
     options = ReplayOptions(
         source=args.source,
         pod=args.pod,
+        ledger=args.ledger,
         api_servers=api_servers(servers),
         egress=Ranges(args.egress or _several("EGRESS")),
         identities=identities(args.identity or _several("IDENTITY")),

@@ -97,6 +97,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="keep what was scanned there, and scan nothing twice (EIGHTYSIX_LEDGER)",
     )
     judging.add_argument(
+        "--ledger-host",
+        default=environment("LEDGER_HOST"),
+        metavar="NAME",
+        help="whose files these are, as telemetry names the node (EIGHTYSIX_LEDGER_HOST; default this host's name)",
+    )
+    judging.add_argument(
         "--min-severity",
         choices=SEVERITIES,
         default=environment("MIN_SEVERITY", "low"),
@@ -236,7 +242,8 @@ def _remember(args: argparse.Namespace, results: Sequence[Result]) -> None:
     from eightysix.store.ledger import Ledger
 
     with Ledger(Path(args.ledger)) as ledger:
-        remember(ledger, results, _version(args), socket.gethostname(), int(time.time()))
+        host = args.ledger_host or socket.gethostname()
+        remember(ledger, results, _version(args), host, int(time.time()))
 
 
 def _standard_input(args: argparse.Namespace) -> Result:

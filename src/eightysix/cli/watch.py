@@ -178,7 +178,8 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         instruments.note(problem)
         voice.problem(problem)
 
-    spool = instruments.folders
+    watch.on_problem = problem
+    spool = watch.received = instruments.folders
     inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
     voice.begin(stopped, wake.set)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from eightysix.context.destinations import classify
 from eightysix.model.event import Event
-from eightysix.model.words import Kind
+from eightysix.model.words import Access, Kind
 
 __all__ = ["Action", "action_of", "subject_of"]
 
@@ -26,6 +26,7 @@ class Action(StrEnum):
     CLOUD = "cloud"  # a principal is seen by a cloud service
     EXEC = "exec"
     RUN = "run"  # imports, unpickling, libraries
+    LOAD_FILE = "load-file"  # a file is opened to be loaded, by the sensor
     RESOLVE = "resolve"
     STARTED = "started"  # never an event: the start of a tainted process, told by its first act
     NEW_DIGEST = "new-digest"  # never an event: the first start of a digest that the baseline has not
@@ -72,7 +73,9 @@ def _file_action(event: Event) -> Action:
         return Action.STARTUP_FILE
     if event.activity == "distribution":
         return Action.INSTALL
-    return Action.WRITE if event.activity in ("program-file", "model-file") else Action.OTHER
+    if event.activity in ("program-file", "model-file"):
+        return Action.WRITE
+    return Action.LOAD_FILE if event.file_id and event.access is not Access.WRITE else Action.OTHER
 
 
 def subject_of(event: Event) -> str:
@@ -87,9 +90,14 @@ def subject_of(event: Event) -> str:
     if event.kind is Kind.FILE:
         if event.activity == "distribution":
             return str(event.artifacts[0])
-        return f"{event.file_path}/{event.access}/{event.root}"
+        return f"{event.file_path}/{event.access}/{event.root}{_which(event)}"
     if event.kind is Kind.RESOLVE:
         return event.dst_name
     if event.kind in _RUNNING:
-        return f"{event.module or event.file_path}/{event.at_import}/{event.root}"
+        return f"{event.module or event.file_path}/{event.at_import}/{event.root}{_which(event)}"
     return event.command
+
+
+def _which(event: Event) -> str:
+    """Tells loads of one name apart: a file that was changed is another one."""
+    return f"/{event.file_id}" if event.file_id else ""

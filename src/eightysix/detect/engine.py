@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from eightysix.context.ledger import MAX_FILES, Scans
 from eightysix.context.names import MAX_NAMES, Validity, note_name
 from eightysix.context.pods import (
     CONTAINER_PREFIX,
@@ -85,7 +86,8 @@ class Engine:
         self.trees: dict[str, dict[str, tuple[str, int, str, str, str, bool | None]]] = {}
         self.contacts: dict[str, dict[str, Contact]] = {}
         self.names: dict[str, dict[str, Validity]] = {}
-        self.knowledge = replace(knowledge, told_names=self.names)
+        self.scans = Scans()
+        self.knowledge = replace(knowledge, told_names=self.names, scans=self.scans)
         self.unattributed = 0
         self.flooded: set[str] = set()
         self.pod_hint = ""
@@ -94,6 +96,9 @@ class Engine:
         """Take events."""
         states = self.states
         for event in events:
+            if event.source is Source.LEDGER:
+                self.scans.note(event)
+                continue
             key = key_of(event)
             if event.source is Source.DNS:
                 self._note_name(key, event)
@@ -199,6 +204,8 @@ class Engine:
             states = states | {key: self._new_state(key) for key in sorted(silent)}
         if self.knowledge.learnt.full:
             self.flooded.add("too many addresses of nodes or pods")
+        if self.scans.full:
+            self.flooded.add(f"more than {MAX_FILES} scanned files")
         found, self.unattributed = resolve(states, self.pod_hint, self._principals())
         return [state for state in found if state.buckets or state.taints]
 
@@ -239,7 +246,8 @@ def _may_begin_without_landing(state: PodState) -> bool:
     loaded or revived an object that can run code."""
     firsts = [bucket.events[0] for bucket in state.buckets.values()]
     domains = {event.domain for event in firsts if event.domain is not None}
-    return len(domains) > 1 or any(event.kind in (Kind.PICKLE, Kind.REVIVE) for event in firsts)
+    loads = any(event.kind in (Kind.PICKLE, Kind.REVIVE) or event.file_id for event in firsts)
+    return len(domains) > 1 or loads
 
 
 def judge(
@@ -247,7 +255,13 @@ def judge(
 ) -> list[Chain]:
     """The chains of all rules in one pod; `made` is what pods did that this one made (`detect.follow`)."""
     traits = with_made(
-        traits_of(state, baseline=knowledge.baseline is not None, named=bool(knowledge.told_names)), made
+        traits_of(
+            state,
+            baseline=knowledge.baseline is not None,
+            named=bool(knowledge.told_names),
+            scanned=bool(knowledge.scans),
+        ),
+        made,
     )
     candidates = plans.worth_asking(traits)
     if not candidates:

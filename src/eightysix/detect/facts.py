@@ -12,6 +12,7 @@ from eightysix.detect.descent import at_import_of, is_fresh, is_landed_program, 
 from eightysix.detect.loads import loads_of, runs_code
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import agent_novelty, caller_novelty, place_of
+from eightysix.detect.scanned import loaded_before, scan_of
 from eightysix.detect.twins import twin_of
 from eightysix.detect.view import PodView
 from eightysix.model.event import Event
@@ -146,6 +147,11 @@ def rule_action(view: PodView, observation: Observation) -> str:
     if action is Action.WRITE:
         return "download" if event.activity == "model-file" else "write"
     return "" if action in (Action.RESOLVE, Action.OTHER) else str(action)
+
+
+def _scan(view: PodView, observation: Observation) -> str | None:
+    known = scan_of(view, observation)
+    return known.verdict if known is not None else None
 
 
 def _hook_novelty(view: PodView, observation: Observation) -> str:
@@ -283,6 +289,8 @@ _FIELDS: Mapping[str, _Work] = {
     ),
     "provenance.hook": _hook_novelty,
     "load": lambda view, observation: loads_of(view).of(observation),
+    "artifact.scan": _scan,
+    "loaded.scan": loaded_before,
     "pickle.runs_code": _of_event(
         lambda event: runs_code(event.module) if event.kind is Kind.PICKLE else None
     ),

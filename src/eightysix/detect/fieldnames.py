@@ -58,6 +58,7 @@ _ACTION_VALUES: Final = (
     ("exec", "any other program start"),
     ("import", "a module is imported"),
     ("pickle", "unpickling looked up a global"),
+    ("load-file", "a file is opened to be loaded, by the sensor"),
     ("revive", "a serialized object of LangChain was revived"),
     ("publish", "a program starts that publishes a package, image, model or commit"),
     ("write", "a file is written where programs are kept"),
@@ -85,6 +86,11 @@ _LINEAGE: Final = (
 )
 _CLASSES: Final = _plain(
     "metadata", "wire-server", "api-server", "index", "loopback", "link-local", "cluster", "public", "unknown"
+)
+
+_SCANS: Final = (
+    *_plain("clean", "malformed", "unscannable", "suspicious", "malicious"),
+    ("unscanned", "the ledger knows the host, and no verdict about this file that still counts"),
 )
 
 _SEEN: Final = (("new", "from others only"), ("first", "not used before"), ("repeat", ""), ("unknown", ""))
@@ -220,6 +226,13 @@ FIELDS: Final[tuple[Field, ...]] = (
             ("none", ""),
             ("unknown", ""),
         ),
+    ),
+    Field("artifact.scan", "of a file that is loaded: what the scan ledger of its host says", values=_SCANS),
+    Field(
+        "loaded.scan",
+        "what the scan ledger says of the files that this process, or one that it descends from, had loaded by then",
+        FieldType.TEXTS,
+        _SCANS,
     ),
     Field("pickle.runs_code", "true for a global that runs what the pickle says", FieldType.BOOL),
     Field(

@@ -26,6 +26,10 @@ from eightysix.model.words import Source
 __all__ = ["LiveEngine"]
 
 
+_BESIDE = frozenset({Source.DNS, Source.LEDGER})
+"""What these tell lies beside the states."""
+
+
 class LiveEngine:
     """Keeps what each pod amounts to, and works it out again for those that changed."""
 
@@ -39,6 +43,7 @@ class LiveEngine:
         self._aliases = {key for key in engine.states if is_alias(key)}
         self._called: dict[str, str] = {}  # pods with evidence, by their names
         self._makers: set[str] = set()
+        self._loaders: set[str] = set()  # what scans know is about files that these loaded
         self._settled: set[str] = set()
         self._made: dict[str, tuple[Observation, ...]] = {}
         self._made_pods: set[str] = set()
@@ -53,22 +58,28 @@ class LiveEngine:
     def feed(self, events: Sequence[Event]) -> None:
         """Take events."""
         named = [event for event in events if event.source is Source.DNS and self._is_new_name(event)]
+        scans = self.engine.scans.version
         self.engine.feed(events)
         for event in events:
-            if event.source is not Source.DNS:
+            if event.source not in _BESIDE:
                 self.dirty.add(key_of(event))
                 self._note(key_of(event), (event,))
         # A name counts from the next look on; only one that was never told before is worth a look of its own.
         self.dirty.update(self._called[key] for key in map(key_of, named) if key in self._called)
-        self._aliases.update(key for key in map(key_of, events) if is_alias(key))
+        if self.engine.scans.version != scans:
+            self.dirty |= self._loaders & self.engine.states.keys()
+        told = (event for event in events if event.source is not Source.LEDGER)
+        self._aliases.update(key for key in map(key_of, told) if is_alias(key))
 
     def _note(self, key: str, events: Iterable[Event]) -> None:
-        """Remember by what name the pod of `events` goes, and whether it made others."""
+        """Remember by what name the pod of `events` goes, whether it made others, and whether it loaded a file."""
         for event in events:
             if event.pod and key != named_key(event.namespace, event.pod):
                 self._called[named_key(event.namespace, event.pod)] = key
             if event.verb == "create" and event.resource in MAKERS:
                 self._makers.add(key)
+            if event.file_id:
+                self._loaders.add(key)
 
     def _is_new_name(self, event: Event) -> bool:
         return f"{event.dst_ip}|{event.dst_name}" not in self.engine.names.get(key_of(event), ())
@@ -159,6 +170,7 @@ class LiveEngine:
             self._pods.pop(key, None)
             self._made.pop(key, None)
             self._makers.discard(key)
+            self._loaders.discard(key)
         for name in [name for name, key in self._called.items() if key in over]:
             del self._called[name]
         self._combine_rollouts(touched)
@@ -185,6 +197,7 @@ class LiveEngine:
                 self._names_told(state),
                 tuple(sorted(state.flooded)),
                 self._known_addresses(state),
+                self._known_scans(state),
             )
         )
         if self._marks.get(state.key) == mark:
@@ -202,6 +215,12 @@ class LiveEngine:
         """How many addresses of the pod and of nodes are known: where its calls came from depends on them."""
         learnt = self.engine.knowledge.learnt
         return len(learnt.pods.get(state.key, ())) + learnt.node_facts
+
+    def _known_scans(self, state: PodState) -> int:
+        """How much scans knew when a pod that loaded a file was looked at."""
+        version = self.engine.scans.version
+        loads = version and any(bucket.events[0].file_id for bucket in state.buckets.values())
+        return version if loads else 0
 
     def _judge(self, states: Iterable[PodState], gone: Iterable[str]) -> list[Case]:
         touched_rollouts: set[str] = set()

@@ -165,6 +165,8 @@ def _pair(found: list[Observation], hops: list[Observation]) -> None:
             observation.name = observation.name or twin.name
             if twin.action is Action.API_CONNECT and observation.action is Action.CONNECT:
                 observation.action = Action.API_CONNECT
+            if twin.action is Action.LOAD_FILE and observation.action is Action.OTHER:
+                observation.action = Action.LOAD_FILE
 
 
 def unify(observations: list[Observation], lineage: Lineage) -> list[Observation]:

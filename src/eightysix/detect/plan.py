@@ -46,7 +46,7 @@ _TOLD_BY_KERNEL = tuple(value for value, _ in FIELD_BY_NAME["lineage"].values if
 class Traits(Struct, frozen=True):
     """What a state shows at a glance. `actions` as rules may see them; `kinds` of credentials; `landed`: something is there
     that could taint a process; `told`: the sensor spoke, so provenance may be known; `named`: some record names a host;
-    `baseline`: novelty may be."""
+    `baseline`: novelty may be; `scanned`: a scan ledger was read."""
 
     actions: frozenset[str]
     domains: frozenset[str]
@@ -55,6 +55,7 @@ class Traits(Struct, frozen=True):
     told: bool
     named: bool
     baseline: bool
+    scanned: bool = False
 
     def possible(self) -> dict[str, tuple[object, ...]]:
         """The values that fields could have in a pod of this kind."""
@@ -79,6 +80,8 @@ class Traits(Struct, frozen=True):
             }
         if not self.named:
             known["dst.service"] = ("",)
+        if not self.told or not self.scanned:
+            known |= {"artifact.scan": (None,), "loaded.scan": (None,)}
         if not self.baseline:
             known |= {
                 "provenance.hook": ("unknown",),
@@ -88,8 +91,8 @@ class Traits(Struct, frozen=True):
         return known
 
 
-def traits_of(state: PodState, *, baseline: bool, named: bool = False) -> Traits:
-    """The traits of `state`. `named`: a resolver told names of destinations to some pod."""
+def traits_of(state: PodState, *, baseline: bool, named: bool = False, scanned: bool = False) -> Traits:
+    """The traits of `state`. `named`: a resolver told names of destinations to some pod; `scanned`: a scan ledger was read."""
     actions: set[str] = {"new-digest"} if baseline else set()
     domains: set[str] = set()
     kinds: set[str] = set()
@@ -119,7 +122,9 @@ def traits_of(state: PodState, *, baseline: bool, named: bool = False) -> Traits
         taken = [t.first for t in taints.values() if t.first.domain is not None]
         domains.update(str(event.domain) for event in taken)
         kinds.update(credential_kind(event) for event in taken)
-    return Traits(frozenset(actions), frozenset(domains), frozenset(kinds), landed, told, named, baseline)
+    return Traits(
+        frozenset(actions), frozenset(domains), frozenset(kinds), landed, told, named, baseline, scanned
+    )
 
 
 def with_made(traits: Traits, made: Sequence[Observation]) -> Traits:

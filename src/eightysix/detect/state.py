@@ -64,6 +64,7 @@ MAX_BUCKETS: dict[Action, int] = {
     Action.WRITE: 256,
     Action.EXEC: 128,
     Action.RUN: 128,
+    Action.LOAD_FILE: 256,
     Action.RESOLVE: 256,
     Action.OTHER: 64,
     Action.ENVIRONMENT: 64,

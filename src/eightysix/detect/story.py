@@ -14,8 +14,8 @@ from eightysix.detect.facts import grade_of
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import place_of
 from eightysix.detect.rule import By
+from eightysix.detect.scanned import file_of, scan_gaps, scan_of
 from eightysix.detect.view import PodView
-from eightysix.model.event import Event
 from eightysix.model.incident import Evidence, Identity, Incident, PodRef, Reason, StageEntry
 from eightysix.model.words import Basis, Domain, Grade, IdentityState, Kind, Outcome, Source, Stage, Verdict
 
@@ -88,9 +88,10 @@ def _stages(chain: Chain) -> tuple[StageEntry, ...]:
     order: list[tuple[int, str, StageEntry]] = []
     for name in _signal_order(chain):
         signal = chain.rule.signals[name]
+        by_file = "artifact.scan" in signal.detection.source  # of what its globals are, other signals tell
         things: set[str] = set()
         for observation in chain.matches[name]:
-            thing = _thing(chain.view, observation)
+            thing = (by_file and file_of(observation)) or _thing(chain.view, observation)
             if id(observation) in told or thing in things or len(things) >= MAX_ENTRIES:
                 continue
             things.add(thing)
@@ -133,7 +134,7 @@ def _entry(chain: Chain, observation: Observation, stage: Stage, title: str, sig
         title=title,
         grade=Grade(grade_of(observation)),
         origin=event.origin,
-        evidence=_evidence(observation.evidence),
+        evidence=_evidence(chain.view, observation),
         signal=signal,
         process=_process(chain, observation),
         destination=_destination(chain, observation),
@@ -141,11 +142,13 @@ def _entry(chain: Chain, observation: Observation, stage: Stage, title: str, sig
     )
 
 
-def _evidence(events: tuple[Event, ...]) -> tuple[Evidence, ...]:
-    places = sorted(
-        {Evidence(str(e.source), e.file, e.line) for e in events}, key=lambda e: (e.source, e.file, e.line)
-    )
-    return tuple(places[:MAX_EVIDENCE])
+def _evidence(view: PodView, observation: Observation) -> tuple[Evidence, ...]:
+    """Where it is written; of a file that was loaded, also where the scan's verdict is."""
+    places = {Evidence(str(e.source), e.file, e.line) for e in observation.evidence}
+    known = scan_of(view, observation)
+    if known is not None and known.file:
+        places.add(Evidence(str(Source.LEDGER), known.file, known.line))
+    return tuple(sorted(places, key=lambda e: (e.source, e.file, e.line))[:MAX_EVIDENCE])
 
 
 def _process(chain: Chain, observation: Observation) -> str:
@@ -178,7 +181,7 @@ def _destination(chain: Chain, observation: Observation) -> str:
             else place
         )
     if event.kind is Kind.FILE:
-        return event.file_path
+        return event.file_path + _scanned(chain.view, observation)
     if event.kind is Kind.API:
         target = "/".join(
             p for p in (event.object_namespace, event.resource, event.object_name, event.subresource) if p
@@ -187,7 +190,13 @@ def _destination(chain: Chain, observation: Observation) -> str:
         return f"{event.verb} {target}{asked}{_from(chain, observation)}"
     if event.kind is Kind.CLOUD:
         return f"{event.verb} {event.object_name}".strip() + _from(chain, observation)
-    return event.module
+    return event.module + _scanned(chain.view, observation)
+
+
+def _scanned(view: PodView, observation: Observation) -> str:
+    """What the scan says of the file that was loaded."""
+    known = scan_of(view, observation)
+    return f" (scan: {known.verdict})" if known is not None else ""
 
 
 def _from(chain: Chain, observation: Observation) -> str:
@@ -354,6 +363,7 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
         gaps.append(_cloud_gap(chain))
     gaps += _place_gaps(chain)
     gaps += _nameless(chain)
+    gaps += scan_gaps(view)
     gaps += [f"flooded: {what}; a taint summary was kept" for what in sorted(view.flooded)]
     if chain.verdict is not Verdict.CONTAIN and chain.gate is not None:
         gaps += [f"not contained: {what}" for what in chain.gate.missing if chain.verdict is Verdict.SUSPECT]
@@ -417,6 +427,10 @@ def _next_steps(chain: Chain, identities: tuple[Identity, ...]) -> tuple[str, ..
         steps.append(f"take back: {_some(lost)}")
     if landed:
         steps.append(f"look for it elsewhere: {_some(landed)}")
+    scanned = [scan_of(chain.view, o) for found in chain.matches.values() for o in found]
+    digests = sorted({known.digest for known in scanned if known is not None and known.digest})
+    if digests:
+        steps.append(f"look for these bytes elsewhere, by their BLAKE3: {_some(digests)}")
     return (*chain.rule.respond, *steps)
 
 

@@ -9,6 +9,7 @@ from eightysix.context.addresses import Learnt, Ranges
 from eightysix.context.baseline import Baseline, workload_key
 from eightysix.context.credentials import TEMPORARY
 from eightysix.context.destinations import classify
+from eightysix.context.ledger import Scans
 from eightysix.context.names import NameIndex, Names, names_of
 from eightysix.detect.actions import Action
 from eightysix.detect.lineage import Lineage
@@ -40,7 +41,8 @@ ANNOUNCED_NS = 3_000_000_000
 class Knowledge:
     """What is known beside the pod's own events. `sources` are those that brought anything at all; `told_names` are names of
     destinations, by the name or address of the pod that was told them; `egress` and `identities` (service account to ids of
-    cloud principals) are the operator's word, `learnt` the control plane's; `names` are those of pods by uid."""
+    cloud principals) are the operator's word, `learnt` the control plane's, `scans` the scan ledger's; `names` are those
+    of pods by uid."""
 
     baseline: Baseline | None = None
     api_servers: frozenset[str] = frozenset()
@@ -49,6 +51,7 @@ class Knowledge:
     told_names: Names = field(default_factory=dict)
     egress: Ranges = field(default_factory=Ranges)
     learnt: Learnt = field(default_factory=Learnt)
+    scans: Scans = field(default_factory=Scans)
     identities: Mapping[str, frozenset[str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,6 +87,7 @@ class PodView:
     memo_times: dict[str, dict[str, int]] = field(default_factory=dict)
     loads: Loads | None = None
     heard: Heard | None = None
+    scanned: dict[str, list[tuple[int, str]]] | None = None
 
     @classmethod
     def of(cls, state: PodState, knowledge: Knowledge) -> PodView | None:

@@ -120,9 +120,13 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     dst_ip: str = ""
     dst_port: int = 0
     dst_name: str = ""
-    ttl_s: int = 0  # of a DNS answer: `dst_ip` is what `dst_name` stands for
+    ttl_s: int = (
+        0  # of a DNS answer: `dst_ip` is what `dst_name` stands for; of a scan's verdict: how long it counts
+    )
     url_path: str = ""
     file_path: str = ""
+    file_id: str = ""  # `context.ledger.file_id` of a file that is loaded, or that a scan read
+    digest: str = ""  # of bytes that a scan read: BLAKE3 in hex
     access: Access = Access.UNKNOWN
     domain: Domain | None = None
     outcome: Outcome = Outcome.UNKNOWN

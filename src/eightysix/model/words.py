@@ -28,6 +28,7 @@ class Source(StrEnum):
     FALCO = "falco"
     DNS = "dns"
     AZURE = "azure"
+    LEDGER = "ledger"
 
 
 class Origin(StrEnum):
@@ -102,6 +103,7 @@ class Kind(StrEnum):
     PICKLE = "pickle"  # unpickling looked up a global (sensor)
     CLOUD = "cloud"  # a principal was seen at a cloud service or signed in (provider)
     REVIVE = "revive"  # a serialised object of LangChain was revived (sensor)
+    SCAN = "scan"  # a scan came to a verdict about bytes, or found them in a file (ledger)
 
 
 class Access(StrEnum):

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
+import msgspec
+
 from eightysix.context.addresses import Ranges
 from eightysix.context.baseline import Baseline
 from eightysix.context.pods import is_alias
@@ -21,11 +23,13 @@ from eightysix.detect.view import Knowledge
 from eightysix.model.event import Event
 from eightysix.model.incident import Coverage, Incident, Report, SourceCoverage
 from eightysix.model.words import Kind, Source
+from eightysix.serve.ledger import LedgerReader
 from eightysix.sources.azure import AzureDecoder
 from eightysix.sources.dns import DnsDecoder
 from eightysix.sources.falco import FalcoDecoder
 from eightysix.sources.interface import Decoder
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
+from eightysix.sources.ledger import LedgerDecoder
 from eightysix.sources.reading import Limits, read_inputs
 from eightysix.sources.recognise import Recogniser
 from eightysix.sources.sensor import SensorDecoder
@@ -40,11 +44,12 @@ TRIM_EVERY = 64
 @dataclass(frozen=True)
 class ReplayOptions:
     """What a run is asked to do. `source` forces one format; `pod` says whose sensor records without a pod are; `egress`
-    and `identities` are what the operator declares (see `Knowledge`);
+    and `identities` are what the operator declares (see `Knowledge`); `ledger` is the file that scans write;
     `first_programs` asks for an event at the first start of each program, which only baselines need."""
 
     source: str = "auto"
     pod: str = ""
+    ledger: str = ""
     api_servers: frozenset[str] = frozenset()
     egress: Ranges = field(default_factory=Ranges)
     identities: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -76,10 +81,17 @@ class Replay:
             self.falco,
             DnsDecoder(),
             AzureDecoder(),
+            LedgerDecoder(),
         ]
         forced = None if options.source == "auto" else Source(options.source)
         self.recogniser = Recogniser(decoders, forced=forced)
+        self._ledger = LedgerReader(options.ledger) if options.ledger else None
         self.activity: dict[Source, Counter[str]] = {}
+
+    @property
+    def ledger(self) -> str:
+        """The ledger that the options name, empty where they name none."""
+        return self._options.ledger
 
     @property
     def has_baseline(self) -> bool:
@@ -89,11 +101,23 @@ class Replay:
     def events(self, paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[list[Event]]:
         """The events of all inputs, block by block; process facts go to the engine's trees on the way."""
         recogniser = self.recogniser
+        yield from self.scanned()
         for number, block in enumerate(read_inputs(paths, stdin, Limits(), recogniser.note)):
             yield recogniser.read(block)
             if number % TRIM_EVERY == TRIM_EVERY - 1:
                 self.engine.trim()
         self.tetragon.flush()
+
+    def scanned(self) -> Iterator[list[Event]]:
+        """What is new in the ledger that the options name. Raises `StateError` where that cannot be read."""
+        if self._ledger is None:
+            return
+        decoder = LedgerDecoder()
+        for block in self._ledger.news():
+            # A row has no place in a file.
+            yield [
+                msgspec.structs.replace(event, line=0) for event in self.recogniser.read_as(decoder, block)
+            ]
 
     def read(self, paths: Sequence[str], stdin: BinaryIO | None) -> Report:
         """Read everything and judge it; raises `NothingToReadError` when no input can be opened."""

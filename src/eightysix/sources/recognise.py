@@ -98,6 +98,14 @@ class Recogniser:
             self._offer(decoder, batch, block.file)
         return batch.events
 
+    def read_as(self, decoder: Decoder, block: Block) -> list[Event]:
+        """The events of `block`, which is known to be `decoder`'s: it changes nothing of how other files are read."""
+        self._problems.enter(block.file)
+        batch = decoder.decode(block.data, block.file, block.first_line, block.newlines)
+        self.counts.records += batch.records
+        self._account(decoder, batch)
+        return batch.events
+
     def _recognise(self, block: Block) -> Decoder | None:
         """Find the decoder of the first line that one knows; if none does, the lines are told as they are."""
         problems: list[Problem] = []

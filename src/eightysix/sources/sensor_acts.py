@@ -13,11 +13,12 @@ from eightysix.context.credentials import (
     startup_file,
 )
 from eightysix.context.destinations import address, classify
+from eightysix.context.ledger import file_id
 from eightysix.context.packages import host_name, looks_secret, told_path
 from eightysix.model.event import Artifact
 from eightysix.model.words import Access, Domain, Kind
 from eightysix.sources.sensor_provenance import MAX_ENTRY, MAX_PATH, chain_of, cut, entry_of, tidy
-from eightysix.sources.sensor_records import Record
+from eightysix.sources.sensor_records import File, Record
 from eightysix.sources.urls import read_target, read_url
 
 __all__ = ["READERS"]
@@ -123,7 +124,14 @@ def _file(record: Record) -> dict[str, object] | None:
         distribution = distribution_at(path)
         if distribution is not None:
             return what | {"activity": "distribution", "artifacts": (distribution,)}
-    return what
+        return what
+    return what | {"file_id": _file_id(record)}
+
+
+def _file_id(record: Record) -> str:
+    """Which file is read, empty where the sensor does not say."""
+    file = record.file
+    return file_id(file.dev, file.ino, file.size, file.mtime_ns) if isinstance(file, File) else ""
 
 
 def _access(record: Record) -> Access:
@@ -155,7 +163,7 @@ def _pickle(record: Record) -> dict[str, object] | None:
     if not module:
         return None
     name = _dotted(record.name or "")
-    return {"module": f"{module}.{name}" if name else module}
+    return {"module": f"{module}.{name}" if name else module, "file_id": _file_id(record)}
 
 
 def _revive(record: Record) -> dict[str, object] | None:

@@ -19,6 +19,19 @@ Ticks = Annotated[int, Meta(ge=-0x7FFF_FFFF_FFFF_FFFF, le=0x7FFF_FFFF_FFFF_FFFF)
 """Clock ticks since boot (`starttime` of proc_pid_stat(5)), 64 bits; a clock that is wrong tells negative ones."""
 
 
+Size = Annotated[int, Meta(ge=0)]
+"""What stat(2) has 64 bits for, without a sign; larger numbers do not decode."""
+
+
+class File(Struct, gc=False):
+    """Which file it is (v1), as stat(2) tells it."""
+
+    dev: Size
+    ino: Size
+    size: Size
+    mtime_ns: Ticks
+
+
 class Dist(Struct, gc=False):
     """A distribution on the stack (v1)."""
 
@@ -77,6 +90,7 @@ class Record(Struct, gc=False):
     host: str | None = None
     url: str | None = None
     path: str | int | None = None
+    file: File | str | int | None = None
     mode: str | int | None = None
     flags: Number | None = None
     module: str | None = None

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from msgspec import Struct
 
 from eightysix.model.errors import StateError
 from eightysix.store.sqlite_errors import told
 
-__all__ = ["VERSION", "FileRow", "Ledger", "VerdictRow"]
+__all__ = ["VERSION", "FileRow", "Ledger", "LedgerView", "VerdictRow"]
 
 VERSION = 1
 """`PRAGMA user_version` of the layout below."""
@@ -131,7 +133,15 @@ class Ledger:
                 self._connection.executemany(
                     "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)",
                     [
-                        (row.host, row.dev, row.ino, row.size, row.mtime_ns, row.digest, row.at)
+                        (
+                            row.host,
+                            _signed(row.dev),
+                            _signed(row.ino),
+                            row.size,
+                            row.mtime_ns,
+                            row.digest,
+                            row.at,
+                        )
                         for row in files
                     ],
                 )
@@ -158,6 +168,104 @@ class Ledger:
                 f"the ledger {self.path} has layout {version}, and this version reads {VERSION}",
                 "move it away: " + _RESCUE,
             )
+
+
+class LedgerView:
+    """A ledger that somebody else writes, opened to be read; a context manager. Nothing of it is changed, so it may lie on a
+    volume that is mounted read-only. Raises `StateError` for what cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = _opened(path)
+
+    def __enter__(self) -> LedgerView:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def verdicts(self, since: int) -> Iterator[VerdictRow]:
+        """What was written since then (seconds since 1970), without the results."""
+        query = "SELECT digest, rules_version, size, verdict, at, expires FROM verdict WHERE at >= ?"
+        for digest, version, size, verdict, at, expires in self._rows(query, since):
+            yield VerdictRow(
+                digest=str(digest), rules_version=str(version), size=size, verdict=str(verdict), at=at, expires=expires
+            )  # fmt: skip
+
+    def files(self, since: int) -> Iterator[FileRow]:
+        """Files that were scanned since then (seconds since 1970)."""
+        query = "SELECT host, dev, ino, size, mtime_ns, digest, at FROM file WHERE at >= ?"
+        for host, dev, ino, size, mtime_ns, digest, at in self._rows(query, since):
+            yield FileRow(
+                host=str(host),
+                dev=_unsigned(dev),
+                ino=_unsigned(ino),
+                size=size,
+                mtime_ns=mtime_ns,
+                digest=str(digest),
+                at=at,
+            )
+
+    def _rows(self, query: str, since: int) -> Iterator[tuple[Any, ...]]:
+        with _told_of_reading(self.path):
+            yield from self._connection.execute(query, (since,))
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. Where the file's own lock cannot be made, because the volume is mounted read-only and no
+    writer is there, it is read as a file that nobody writes."""
+    address = path.absolute().as_uri()
+    with _told_of_reading(path):
+        for how in ("mode=ro", "mode=ro&immutable=1"):
+            connection = sqlite3.connect(f"{address}?{how}", uri=True, timeout=_BUSY_MS / 1000)
+            try:
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError as error:
+                connection.close()
+                unlockable = error.sqlite_errorcode & 0xFF in _UNLOCKABLE and path.is_file()
+                if how == "mode=ro" and unlockable and not Path(f"{path}-wal").exists():
+                    continue
+                raise
+            except BaseException:
+                connection.close()
+                raise
+            if version == VERSION:
+                return connection
+            connection.close()
+            break
+    raise StateError(
+        f"{path} is no scan ledger of layout {VERSION}", "name the file that eightysix scan --ledger writes"
+    )
+
+
+_UNLOCKABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR})
+
+
+@contextmanager
+def _told_of_reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StateError(
+            f"the scan ledger {path} cannot be read: {error}",
+            "name the file that eightysix scan --ledger writes, and check its rights",
+        ) from error
+
+
+_HALF = 1 << 63
+
+
+def _signed(number: int) -> int:
+    """Numbers of stat(2) have no sign, those of SQLite have one, and both have 64 bits."""
+    return number - 2 * _HALF if number >= _HALF else number
+
+
+def _unsigned(number: Any) -> Any:
+    """The number; what is none in a damaged file stays what it is, and the source tells it as malformed."""
+    return number + 2 * _HALF if isinstance(number, int) and number < 0 else number
 
 
 def _private(path: Path) -> None:

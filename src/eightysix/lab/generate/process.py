@@ -250,10 +250,19 @@ class Process:
         fields: Record = {"api": "subprocess.Popen", "argv": words, "exe": words[0]}
         self._sense(self.scene.ns(at), "exec_child", fields, {"path": words[0], "argv": words}, by)
 
-    def sense_pickle(self, at: float, module: str, name: str, by: Stack) -> None:
-        """Unpickling looks up a global."""
+    def sense_pickle(self, at: float, module: str, name: str, by: Stack, file: str = "") -> None:
+        """Unpickling looks up a global; `file` is what is read, where the sensor knows it."""
         fields: Record = {"module": module, "name": name, "bad": module in ("os", "posix", "builtins")}
-        self._sense(self.scene.ns(at), "pickle_global", fields, {"path": f"{module}.{name}"}, by)
+        told: Record = {"path": f"{module}.{name}"}
+        if file:
+            told["file"] = sensor_log.file_identity(file)
+        self._sense(self.scene.ns(at), "pickle_global", fields, told, by)
+
+    def sense_open(self, at: float, path: str, by: Stack) -> None:
+        """A model file is opened to be loaded."""
+        fields: Record = {"path": path, "mode": "r", "flags": 524_288}
+        told: Record = {"path": path, "flags": 524_288, "file": sensor_log.file_identity(path)}
+        self._sense(self.scene.ns(at), "open", fields, told, by)
 
     def sense_revive(self, at: float, what: str, path: Iterable[str], by: Stack) -> None:
         """LangChain's reviver is given an object: `what` is `constructor` or `secret`, `path` its `id`."""

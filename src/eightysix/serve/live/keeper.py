@@ -7,12 +7,14 @@ from itertools import islice
 
 import msgspec
 
+from eightysix.context import ledger
 from eightysix.context.addresses import Fact
 from eightysix.detect.engine import Engine, key_of
 from eightysix.detect.journal import Delta, apply_delta, decode_delta, encode_delta
 from eightysix.detect.state import PodState, decode_state, encode_state
 from eightysix.model.event import Event
 from eightysix.model.stored import read_stored
+from eightysix.model.words import Source
 from eightysix.store.live import Commit, LiveStore, OutboxRow, SourceRow
 
 __all__ = ["PENDING_EVENTS", "SNAPSHOT_BYTES", "Keeper"]
@@ -22,6 +24,9 @@ SNAPSHOT_BYTES = 64 << 10
 
 LEARNT = "learnt"
 """Under this key lies what was learnt beside events (`context.addresses`); no pod has it."""
+
+SCANS = "scans"
+"""And under this one what ledgers told of scanned files (`context.ledger`)."""
 
 PENDING_EVENTS = 4_096
 """Events of one pod that wait for a commit which fails, before its state is written whole when it succeeds again."""
@@ -56,13 +61,13 @@ class Keeper:
         engine = self._engine
         states: dict[str, PodState] = {}
         for key, data in self._store.pods():
-            if key == LEARNT:
-                engine.knowledge.learnt.add(_facts(data))
-            else:
+            if key not in _BESIDE:
                 states[key] = decode_state(data)
+            else:
+                self._take(key, data)
         for key, data in self._store.journal():
-            if key == LEARNT:
-                engine.knowledge.learnt.add(_facts(data))
+            if key in _BESIDE:
+                self._take(key, data)
                 self._journal_bytes[key] = self._journal_bytes.get(key, 0) + len(data)
                 continue
             state = states.setdefault(key, PodState(key=key))
@@ -77,10 +82,20 @@ class Keeper:
             if state.buckets or state.taints:
                 engine.states[key] = state
         engine.knowledge.learnt.news = []
+        engine.scans.news = []
+
+    def _take(self, key: str, data: bytes) -> None:
+        """Put what is known beside events into the engine."""
+        if key == LEARNT:
+            self._engine.knowledge.learnt.add(_facts(data))
+        else:
+            self._engine.scans.add(_scans(data))
 
     def note(self, events: Iterable[Event]) -> None:
         """Keep `events` for the next commit."""
         for event in events:
+            if event.source is Source.LEDGER:
+                continue  # kept as what is known, under `SCANS`
             key = key_of(event)
             delta = self._pending.get(key)
             if delta is None:
@@ -130,6 +145,9 @@ class Keeper:
         if learnt.news:
             entries.append((LEARNT, _encode(learnt.news)))
             learnt.news = []
+        if engine.scans.news:
+            entries.append((SCANS, _encode(engine.scans.news)))
+            engine.scans.news = []
         journal: list[tuple[str, bytes]] = []
         for key, data in entries:
             if self._journal_bytes.get(key, 0) + len(data) > SNAPSHOT_BYTES:
@@ -147,7 +165,7 @@ class Keeper:
         engine = self._engine
         return (
             key in engine.states
-            or key == LEARNT
+            or key in _BESIDE
             or any(key in kept and kept[key] for kept in (engine.trees, engine.contacts, engine.names))
         )
 
@@ -178,6 +196,8 @@ class Keeper:
     def _snapshot(self, key: str) -> bytes:
         if key == LEARNT:
             return _encode(self._engine.knowledge.learnt.facts())
+        if key == SCANS:
+            return _encode(self._engine.scans.facts())
         return encode_state(self._state(key))
 
     def _state(self, key: str) -> PodState:
@@ -190,9 +210,15 @@ class Keeper:
         return PodState(key=key, processes=processes, contacts=contacts, names=names)
 
 
+_BESIDE = frozenset({LEARNT, SCANS})
 _encode = msgspec.msgpack.Encoder().encode
 _decode_facts = msgspec.msgpack.Decoder(list[Fact]).decode
+_decode_scans = msgspec.msgpack.Decoder(list[ledger.Fact]).decode
 
 
 def _facts(data: bytes) -> list[Fact]:
     return read_stored(_decode_facts, data, "what was learnt of addresses")
+
+
+def _scans(data: bytes) -> list[ledger.Fact]:
+    return read_stored(_decode_scans, data, "what was learnt of scanned files")

@@ -19,9 +19,10 @@ from eightysix.detect.live import LiveEngine
 from eightysix.detect.revisions import ANEW, GONE, LATER, Told
 from eightysix.detect.state import PodState, expire
 from eightysix.detect.suppress import facts_of, suppress
+from eightysix.model.errors import StateError
 from eightysix.model.event import Event
-from eightysix.model.incident import Incident
-from eightysix.model.words import Origin
+from eightysix.model.incident import Incident, Problem
+from eightysix.model.words import Origin, Source
 from eightysix.report.stored import decode_incident, encode_incident
 from eightysix.serve.live.hearing import Hearing, carried_over, input_of, inputs_of, with_gaps
 from eightysix.serve.live.keeper import Keeper
@@ -48,6 +49,9 @@ MAX_MEASURED = 10_000
 
 MAX_ENDED = 10_000
 """Pods that were let go and are remembered, to tell of records that come too late for them."""
+
+LEDGER_S = 10.0
+"""Seconds between two looks at the scan ledger: a look at a file that did not change is two calls of stat(2)."""
 
 _MINUTE_NS = 60_000_000_000
 _LIVE_NS = 10 * _MINUTE_NS
@@ -125,7 +129,12 @@ class Watch:
         self._live = LiveEngine(replay.engine)
         replay.tetragon.moved_contacts = self._keeper.moved
         self._hearing = Hearing(int(self._options.silence_s * 1e9))
-        self._listens_at = 0.0
+        self._listens_at = self._looks_at = 0.0
+        self.on_problem: Callable[[Problem], None] = replay.recogniser.note
+        """Hears of a ledger that cannot be read, or that is none."""
+        self.received: tuple[str, ...] = ()
+        """Folders with what came over HTTP: who sends there may be a pod, and a pod writes no ledger."""
+        self._ledger_trouble = ""
         self._untold: list[Incident] = []
         self.behind = False
         """Whether there is more to read than the last turn read."""
@@ -156,6 +165,9 @@ class Watch:
         """Read what is new, judge it, and commit if it is time or something is to be told. Returns whether anything was
         read; `last` settles and commits whatever there is."""
         stats, started = self.stats, self._clock()
+        if last or started >= self._looks_at:
+            self._looks_at = started + LEDGER_S
+            self._look_at_ledger()
         blocks = inputs.poll(BUDGET_BYTES)
         for block in blocks:
             self._read(block)
@@ -193,6 +205,22 @@ class Watch:
             self._commit(inputs, news)
         return bool(blocks)
 
+    def _look_at_ledger(self) -> None:
+        """Take what scans wrote since the last look. One that is not there yet, or locked, may be the next time."""
+        looked = False
+        try:
+            for events in self.replay.scanned():
+                self._live.feed(events)
+                looked = True
+        except StateError as error:
+            if error.what != self._ledger_trouble:
+                self._ledger_trouble = error.what
+                self.on_problem(Problem(self.replay.ledger, 0, "unreadable", f"{error.what}; {error.advice}"))
+            return
+        self._ledger_trouble = ""
+        if looked:
+            self._live.sources_seen(frozenset(self.replay.recogniser.sources))
+
     def _look_later(self, most: int) -> None:
         """Of pods whose known connections only went on, a few are judged in each turn: that is rarely news."""
         for _ in range(min(most, len(self._later))):
@@ -201,10 +229,12 @@ class Watch:
     def _read(self, block: Block) -> None:
         recogniser = self.replay.recogniser
         before = _dropped(self.replay)
-        events = recogniser.read(block)
+        events = self._without_foreign_ledger(block.file, recogniser.read(block))
         self._live.feed(events)
         self._live.sources_seen(frozenset(recogniser.sources))
         self._keeper.note(events)
+        if events and all(event.source is Source.LEDGER for event in events):
+            return  # a ledger tells of files: its silence is none of a pod, and its times are no telemetry's
         self._note_times(events)
         now_ns = self._now()
         last_ns = max((told.last_ns for told in recogniser.sources.values()), default=0)
@@ -214,9 +244,24 @@ class Watch:
                 self._hearing.dropped(block.file, now_ns)
                 self._silent.add(input_of(block.file))
 
+    def _without_foreign_ledger(self, file: str, events: list[Event]) -> list[Event]:
+        """A verdict of a scan can take points away: of what is received, it is left out."""
+        if not any(file.startswith(f"{folder}/") for folder in self.received):
+            return events
+        kept = [event for event in events if event.source is not Source.LEDGER]
+        if len(kept) < len(events):
+            self.on_problem(
+                Problem(
+                    file, 0, "unrecognised", "lines of a scan ledger that came over HTTP are not believed"
+                )
+            )
+        return kept
+
     def _note_times(self, events: Iterable[Event]) -> None:
         now_ns, ages = self._now(), self.stats.event_ages
         for event in events:
+            if event.source is Source.LEDGER:
+                continue
             _keep(ages, max(0.0, (now_ns - event.time_ns) / 1e9))
             if event.origin is not Origin.SUSPECT and event.time_ns > self._newest_ns:
                 self._newest_ns = event.time_ns
