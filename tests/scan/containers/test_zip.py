@@ -10,10 +10,12 @@ import zlib
 
 import pytest
 
+from eightysix.model.finding import FileVerdict
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import Limits, OverBudgetError
 from eightysix.scan.containers.zip import read as read_zip
 from eightysix.scan.containers.zip_records import ends_in_zip
+from eightysix.scan.scanner import scan_bytes
 from tests.scan.containers.recorder import Recorder, read
 from tests.scan.containers.zips import INERT, Member, local, write
 
@@ -360,3 +362,9 @@ def test_only_the_first_wrong_checksum_is_told() -> None:
     wrong = {"crc": 5}
     members = (Member(name=name, central=wrong, local=wrong) for name in (b"a", b"b", b"c"))
     assert told(write(*members)) == ["zip-checksum"]
+
+
+@pytest.mark.parametrize("content", [b"hello world", b"\x00\x01\x02", b"\x83\x07\x01.", b"PK", b"1"])
+def test_the_record_that_a_loader_unpickles_is_never_clean_by_being_none(content: bytes) -> None:
+    members = [Member(name=b"m/data.pkl", data=content), Member(name=b"m/version", data=b"3\n")]
+    assert scan_bytes(write(*members)).file.verdict is not FileVerdict.CLEAN

@@ -124,6 +124,16 @@ RULES: tuple[ScanRule, ...] = (
         fix="Save the model anew with Keras.",
     ),
     ScanRule(
+        id="program-as-model",
+        verdict=FileVerdict.MALICIOUS,
+        title="A program or script goes under the name of a model",
+        what="The content is a program (ELF, PE, Mach-O) or a script, and the file has an extension that only models have, "
+        "such as `.safetensors` or `.pt`.",
+        why="No tool writes such a file. Somebody counts on a name that nobody looks behind.",
+        fix="Do not run it, and find out where it came from.",
+        blind="Programs under a program's name are not judged: this scan is about models.",
+    ),
+    ScanRule(
         id="disguised-program",
         verdict=FileVerdict.SUSPICIOUS,
         title="A program or script lies where a model is expected",

@@ -171,11 +171,19 @@ RULES = (
         blind="Calls through variables and inside functions are not followed.",
     ),
     ScanRule(
+        id="cell-attacks",
+        verdict=FileVerdict.MALICIOUS,
+        title="A notebook cell that opens a shell to another host, or runs what it decodes",
+        what="A cell connects a shell to a socket, or executes text that it first has to decode or unpack.",
+        why="No analysis needs either. It acts when the notebook is run, which readers do without looking at each cell.",
+        fix="Do not run the notebook.",
+        blind="Only the plain forms are seen. Opening a notebook runs nothing.",
+    ),
+    ScanRule(
         id="cell-fetches",
         verdict=FileVerdict.SUSPICIOUS,
         title="A notebook cell that runs what it fetches, or reaches for credentials",
-        what="A cell pipes a download into an interpreter, opens a shell to another host, decodes what it executes, or "
-        "names the cloud's metadata service.",
+        what="A cell pipes a download into an interpreter, or names the cloud's metadata service or credential files.",
         why="It acts when the notebook is run, which readers of a notebook do without looking at each cell.",
         fix="Read the cell before you run it.",
         blind="Only the plain forms are seen. Opening a notebook runs nothing.",

@@ -14,6 +14,9 @@ from eightysix.scan.recognise import recognise
 __all__ = ["Members", "decoded", "loadable", "shown"]
 
 _HEAD = 4096
+_PICKLES = ("pickle", "torch-legacy")
+"""Kinds that the reader of pickles reads."""
+
 _MOST_SHOWN = 120
 """Characters of a member's name that a message repeats; ours. Output escapes what is not printable."""
 
@@ -150,6 +153,12 @@ class Members:
             from eightysix.scan.containers.torchscript import judge_bytecode
 
             judge_bytecode(part, self.scan)
+        elif base and base[0].endswith("pkl") and self.roles.context(name) in ("torch", "torchscript"):
+            # The loader unpickles this record whatever it begins with: what nobody recognises is a broken pickle.
+            if len(part) and not any(kind.name.startswith(_PICKLES) for kind in recognise(part)):
+                from eightysix.scan.pickle.reader import read
+
+                read(part, self.scan)
         elif self.roles.role is Role.EXPORT and name.lower().endswith(".json"):
             from eightysix.scan.containers.torchscript import judge_export
 

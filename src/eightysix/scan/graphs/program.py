@@ -13,6 +13,11 @@ MODEL_NAMES = frozenset(
 )
 """Endings under which loaders of models look. A name decides nothing about what a file is; here it is the disguise."""
 
+SURE_NAMES = frozenset(
+    "ckpt gguf h5 joblib keras npy npz onnx pickle pkl pt pte pth safetensors skops tflite".split()
+)
+"""Those that nothing but a model or its data has. `.bin` and the like are names of firmware and installers as well."""
+
 _LOOKED = 64 << 20
 _PORTABLE_MODEL = (b"MZqFpD='", b"jartsr='")
 """First bytes of programs for all systems at once (Actually Portable Executable): what a llamafile is."""
@@ -24,6 +29,8 @@ def read(artifact: Artifact, scan: Scan) -> None:
     ending = name.rpartition(".")[2] if "." in name else ""
     if artifact.head(8) in _PORTABLE_MODEL:
         scan.report("disguised-program", artifact, "it is a program for every system, as llamafiles are")
+    elif ending in SURE_NAMES:
+        scan.report("program-as-model", artifact, f"it is a program or a script and is called .{ending}")
     elif ending in MODEL_NAMES:
         scan.report("disguised-program", artifact, f"it is a program or a script and is called .{ending}")
     place = artifact.find(b"GGUF\x03\0\0\0", 0, _LOOKED)

@@ -15,7 +15,7 @@ _PROTO = 0x80
 _TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """LONG1 with the magic number of torch's files from before 1.6, and STOP."""
 
-_FIRST = frozenset(b"(]}c)iIKJMLFGNSUTVXBCP\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x95\x96")
+_FIRST = frozenset(b"(]}c)iIKJMLFGNSUTVXBCP\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x95\x96\x82\x83\x84\x97")
 """Opcodes that a pickle without PROTO can begin with."""
 
 _TORCH = ("torch", "torchscript")

@@ -67,13 +67,15 @@ def judge_cell(source: str, way: str, artifact: Artifact, scan: Scan) -> None:
         shell = line.lstrip().lstrip("!%").replace('("', " ").replace("('", " ")
         if shell.lstrip().startswith("#"):
             continue
-        why = ""
-        if _piped(shell) or "/dev/tcp/" in line:
-            why = "runs what it fetches, or opens a shell to another host"
+        why, rule = "", "cell-fetches"
+        if "/dev/tcp/" in line:
+            why, rule = "opens a shell to another host", "cell-attacks"
+        elif _piped(shell):
+            why = "runs what it fetches"
         elif any(address in line for address in METADATA_ADDRESSES | METADATA):
             why = "asks the cloud's metadata service"
         elif _decodes(line):
-            why = "executes what it decodes"
+            why, rule = "executes what it decodes", "cell-attacks"
         elif any(place in line for place in CREDENTIALS):
             why = "reads credentials"
         elif "pip install" in line and any(
@@ -81,9 +83,9 @@ def judge_cell(source: str, way: str, artifact: Artifact, scan: Scan) -> None:
         ):
             why = "installs what it fetches without encryption"
         elif "dup2(" in line and "connect(" in line:
-            why = "opens a shell to another host"
+            why, rule = "opens a shell to another host", "cell-attacks"
         if why:
-            scan.report("cell-fetches", artifact, f"{way}: {why}: {shown(line.strip())}")
+            scan.report(rule, artifact, f"{way}: {why}: {shown(line.strip())}")
 
 
 def _decodes(line: str) -> bool:
