@@ -55,7 +55,16 @@ def test_no_reader_fails(data: str) -> None:
     assert not any(one.rule == "reader-failed" for one in result.findings)
 
 
-@pytest.mark.parametrize("data", [b"Vo\nV%\n\x93V\n\x85.", b"ci e\nZ\n(V\nt.", b"cantigravity\n%\n."])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Vo\nV%\n\x93V\n\x85.",
+        b"ci e\nZ\n(V\nt.",
+        b"cantigravity\n%\n.",
+        b"Vo\nV\n\x93V\n.\x85",
+        b"cos\nsystem\n. and more",
+    ],
+)
 def test_what_reads_as_a_pickle_to_its_end_is_one_whatever_it_imports(data: bytes) -> None:
     assert scan_bytes(data).file.verdict is FileVerdict.MALICIOUS
 

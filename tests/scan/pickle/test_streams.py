@@ -7,11 +7,13 @@ import io
 import pickle
 import struct
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eightysix.model.finding import FileVerdict
 from eightysix.scan.interface import SecondOpinion
 from eightysix.scan.scanner import Options, scan_bytes
 from tests.scan.pickle.assemble import PAYLOAD, findings, name, number, payload, proto, text
@@ -264,3 +266,20 @@ def test_a_stream_that_cpython_ends_early_is_no_disagreement() -> None:
     stream = proto(name("os", "system") + number(1) + b"R" + name("os", "popen") + b"0.")
     result = scan_bytes(stream, "x", Options(second=Reading()))
     assert result.file.second == "agreed"
+
+
+@pytest.mark.parametrize(
+    "text", ["code\nblock\n.. image:: x.png\n", "changes\nRelease 1\n.", "cat\ndog\n. The end.\n"]
+)
+def test_prose_that_reads_as_an_import_and_a_full_stop_is_text(text: str) -> None:
+    assert scan_bytes(text.encode() + b"more words\n").file.verdict is FileVerdict.CLEAN
+
+
+def test_certificates_hold_no_pickle() -> None:
+    """A bundle of certificates is 4,000 lines of letters and digits: some read as imports and calls."""
+    random = Random(86)
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    for _ in range(20):
+        lines = ["".join(random.choices(alphabet, k=64)) for _ in range(400)]
+        text = "# Issuer: CN=Example\n-----BEGIN CERTIFICATE-----\n" + "\n".join(lines) + "\n"
+        assert scan_bytes(text.encode()).findings == ()

@@ -34,6 +34,9 @@ LINES: Final = 2_000
 LONGEST_NAME: Final = 200
 _NAME_BYTES: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
 
+TEXT: Final = 1 << 16
+"""Bytes of a whole stream that are looked at for what no text has."""
+
 HEADER: Final = 1 << 16
 """Bytes of other data that may lie before a pickle: what a loader skips to reach it is a header, not a body."""
 
@@ -48,7 +51,7 @@ _VALID = frozenset(
 class Probe:
     """How the first bytes read as a pickle."""
 
-    __slots__ = ("acts", "broken", "calls", "end", "named", "opcodes", "sane")
+    __slots__ = ("acts", "broken", "calls", "end", "named", "notorious", "opcodes", "sane")
 
     def __init__(self, artifact: Artifact, offset: int) -> None:
         window = artifact.window("", offset, WINDOW)
@@ -72,6 +75,7 @@ class Probe:
             for name in sane
         )
         self.acts = known or bool(sane and effects.calls)
+        self.notorious = any(name.role.kind in (RoleKind.GADGET, RoleKind.DENIED) for name in sane)
 
 
 def _role(module: str, name: str) -> Role:
@@ -122,6 +126,11 @@ def begins_pickle(artifact: Artifact, offset: int = 0) -> bool:
             artifact
         ):  # it reads to its last byte: with an import in it, by whatever name, that is no text
             return found.sane or found.named
+        # Something else lies behind its STOP. Prose can read so (`c`, two lines, a full stop), but not with opcodes in it
+        # that no text has, nor by the name of a module that there is.
+        whole = artifact.at(offset, min(found.end - offset, TEXT))
+        if found.named and (found.notorious or not whole.isascii()):
+            return True
         sure = found.sane or (found.named and found.opcodes >= SURE_AFTER // 2)
         return sure and is_magic(artifact.at(rest, 3))
     return found.sane and not found.broken and found.opcodes >= SURE_AFTER
@@ -166,7 +175,9 @@ def _hidden_lines(artifact: Artifact, offset: int, last: int) -> Iterator[int]:
             for place in _globals_in(artifact.at(begin, end - begin), begin):
                 tries += 1
                 found = Probe(artifact, place)
-                if found.sane and found.calls:
+                # Certificates and keys are lines of letters, and any two are a name: what ends at a STOP, or names what
+                # is known, is more than that.
+                if found.sane and found.calls and (found.notorious or found.end is not None):
                     yield place
                     return
         end = following if following > 0 else artifact.find(b"\n", end + 1, last)

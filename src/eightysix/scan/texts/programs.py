@@ -44,8 +44,7 @@ def judge_script(text: str, artifact: Artifact, scan: Scan) -> None:
     """Judge a script that begins with `#!`."""
     first = text.partition("\n")[0]
     if "python" in first:
-        judge_python(text, artifact, scan)
-        return
+        return  # a program is run, not imported: what it does first is its business
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("#"):
             continue
