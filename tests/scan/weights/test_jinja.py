@@ -121,14 +121,19 @@ ESCAPES = [
     "{%- raw -%}{{ x }}{%- endraw -%}{{ ''.__class__ }}",
     "{# {{ #}{{ ''.__class__ }}{# }} #}",
     "{{ '}}' }}{{ ''.__class__ }}",
-    "{{ ''.__class__ ",
 ]
+UNFINISHED = "{{ ''.__class__ "
 
 
 @pytest.mark.parametrize("template", ESCAPES)
 @pytest.mark.parametrize("chat", [True, False])
 def test_ways_out_are_found(template: str, chat: bool) -> None:
     assert "template-escape" in {one.rule for one in judge_template(template, chat)}
+
+
+def test_a_way_out_that_cannot_be_parsed_counts_where_a_template_is_expected() -> None:
+    assert {one.rule for one in judge_template(UNFINISHED, chat=True)} == {"template-escape"}
+    assert judge_template(UNFINISHED, chat=False) == []
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,9 @@ class _Judge:
         self.add("template-unknown", why, place)
 
     def broken(self, text: str, why: str, place: int) -> None:
-        # What Jinja would not render either; but a name that leads out in it is no accident.
-        for start in dunders(text):
+        # What Jinja would not render either; but where a template is expected, a name that leads out is no accident. Any
+        # other text with braces in it may be a program or a page about templates.
+        for start in dunders(text) if self.chat else ():
             if internal(start):
                 self.add("template-escape", f"a template that cannot be parsed names {start}", place)
                 return
