@@ -29,8 +29,11 @@ CHUNK: Final = 4096
 DEEPEST: Final = 2_000
 """Containers within each other; CPython's own pickler gives up at about 500 (its recursion limit is 1,000 frames)."""
 
-MOST_ON_STACK: Final = 4_000_000
+MOST_ON_STACK: Final = 3_200_000
 """Values that may lie on the stack at once, 40 bytes of ours each. Picklers put containers down in batches of 1,000."""
+
+MARK: Final = 2
+"""Values that a mark counts as: what lies below it is a list of its own."""
 
 FEW: Final = 64
 SELDOM: Final = 64
@@ -181,7 +184,7 @@ class _Walk:
             self.effects.deep(place)
         self.pauses += 1
         if depth <= FEW or not self.pauses % SELDOM:
-            self.parked = sum(map(len, below)) + depth
+            self.parked = sum(map(len, below)) + MARK * depth
         if self.parked + len(stack) > MOST_ON_STACK:
             raise OverBudgetError("values on the stack", MOST_ON_STACK)
 
