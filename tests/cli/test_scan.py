@@ -213,3 +213,13 @@ def test_low_findings_can_be_left_out(models: Path, capsys: pytest.CaptureFixtur
     report = told(capsys, str(models), "--min-severity", "critical")
     assert report["findings"] == []
     assert report["counts"]["unscannable"] == 1
+
+
+@pytest.mark.parametrize(("name", "text"), [("JOBS", "many"), ("MIN_SEVERITY", "bogus")])
+def test_what_the_environment_says_wrong_is_a_usage_error(
+    models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    monkeypatch.setenv(f"EIGHTYSIX_{name}", text)
+    assert run(str(models)) == 2
+    assert text in capsys.readouterr().err
+    assert main(["rules", "list"]) == 0  # of another command it is no business

@@ -172,3 +172,10 @@ def test_windows_never_reach_beyond_their_artifact() -> None:
     assert (whole.find(b"8"), whole.find(b"7"), whole.find(b"6", 0, 4)) == (-1, 5, -1)
     assert bytes(whole.view()) == b"234567"
     assert inner.unpacked("b", b"xyz").member == "a!b"
+
+
+def test_a_file_that_holds_more_than_it_tells_is_not_clean() -> None:
+    """Files of /proc have a size of 0, and content."""
+    result = scan_file("/proc/self/status")
+    assert result.file.verdict is FileVerdict.UNSCANNABLE
+    assert [finding.rule for finding in result.findings] == ["unreadable"]

@@ -53,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     reading.add_argument(
         "--jobs",
         type=int,
-        default=int(environment("JOBS", "0") or 0),
+        default=environment("JOBS", "0") or "0",  # argparse makes a number of it, or says that it is none
         metavar="N",
         help="processes that scan (EIGHTYSIX_JOBS; default: one for few files, all processors for many)",
     )
@@ -123,6 +123,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run the command; returns the exit code of DESIGN's table."""
     if args.list_rules:
         return _list_rules(out)
+    if args.min_severity not in SEVERITIES:  # argparse does not look at what the environment says
+        raise UsageError(
+            f"there is no severity {args.min_severity!r}",
+            f"EIGHTYSIX_MIN_SEVERITY is one of: {', '.join(SEVERITIES)}",
+        )
     if not args.paths and not args.environment:
         raise UsageError("scan needs something to read", "name files or folders: eightysix scan models/")
     from eightysix.model.finding import ScanReport, Severity

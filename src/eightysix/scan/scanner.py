@@ -10,12 +10,13 @@ from collections.abc import Callable
 from msgspec import Struct, structs
 
 from eightysix.model.finding import FileVerdict, Finding, ScannedFile
+from eightysix.model.stored import visible
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import Limits
 from eightysix.scan.catalog import rule
 from eightysix.scan.digest import digest_bytes, digest_descriptor
 from eightysix.scan.interface import SecondEngine
-from eightysix.scan.session import Session, valid_text
+from eightysix.scan.session import Session
 from eightysix.scan.verdict import verdict_of
 
 __all__ = ["Options", "Result", "Stamp", "scan_bytes", "scan_file", "unscanned"]
@@ -112,7 +113,7 @@ def _scan_open(path: str, descriptor: int, options: Options) -> Result:
 
 def _renamed(known: Result, path: str) -> Result:
     """What the same bytes came to under another path."""
-    told = valid_text(path)
+    told = visible(path)
     return Result(
         file=structs.replace(known.file, path=told),
         findings=tuple(structs.replace(finding, path=told) for finding in known.findings),
@@ -125,15 +126,19 @@ def _content(descriptor: int, size: int) -> bytes | mmap.mmap:
     data = bytearray()
     while len(data) <= size and (part := os.pread(descriptor, size + 1 - len(data), len(data))):
         data += part
-    return bytes(data[:size])
+    if (
+        len(data) > size
+    ):  # as files of /proc do, which tell no size; what lies behind it would be judged unread
+        raise OSError(0, "it holds more than the size that it tells")
+    return bytes(data)
 
 
 def _judge(data: bytes | mmap.mmap, path: str, options: Options) -> Result:
     session = Session(options.limits, options.second)
-    name = session.read(Artifact(data, valid_text(path)))
+    name = session.read(Artifact(data, visible(path)))
     findings = session.findings
     file = ScannedFile(
-        path=valid_text(path),
+        path=visible(path),
         format=name,
         verdict=verdict_of(findings),
         size=len(data),
@@ -152,7 +157,7 @@ def _with_digest(result: Result, digest: str) -> Result:
 
 def _finding(name: str, path: str, why: str) -> Finding:
     found = rule(name)
-    return Finding(rule=found.id, severity=found.severity, path=valid_text(path), title=found.title, why=why)
+    return Finding(rule=found.id, severity=found.severity, path=visible(path), title=found.title, why=why)
 
 
 def _reason(error: OSError | ValueError) -> str:

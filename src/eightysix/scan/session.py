@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from eightysix.model.errors import MissingExtraError
 from eightysix.model.finding import Finding
+from eightysix.model.stored import visible
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import Budget, Limits, OverBudgetError
 from eightysix.scan.catalog import rule
 from eightysix.scan.interface import Kind, SecondEngine
 from eightysix.scan.recognise import reader_of, recognise
 
-__all__ = ["Session", "valid_text"]
+__all__ = ["Session"]
 
 _SECOND_RANK = {"not needed": 0, "agreed": 1, "not run": 2, "disagreed": 3}
 
@@ -47,7 +48,7 @@ class Session:
     ) -> None:
         """See `interface.Scan`. Beyond the limit only a finding worse than all that are kept is added."""
         found = rule(name)
-        why = valid_text(why)
+        why = visible(why)
         key = (name, artifact.member, why)
         if key in self._kept:
             return
@@ -60,11 +61,11 @@ class Session:
             rule=name,
             severity=found.severity,
             path=artifact.path,
-            member=valid_text(artifact.member),
+            member=visible(artifact.member),
             offset=offset,
             title=found.title,
             why=why,
-            names=tuple(valid_text(one) for one in names),
+            names=tuple(visible(one) for one in names),
         )
 
     def note_second(self, word: str) -> None:
@@ -115,8 +116,3 @@ class Session:
     def _failed(self, artifact: Artifact, error: Exception) -> None:
         # The text of an error may hold bytes of the file: its kind alone is told.
         self.report("reader-failed", artifact, f"{type(error).__name__} in the reader")
-
-
-def valid_text(text: str) -> str:
-    """`text` as it can be encoded: a surrogate, from a path or a pickle, becomes the visible text of its escape."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
