@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from eightysix.lab.world import POD_IP, SERVER_IMAGE, SERVER_PORT
 
@@ -98,6 +98,10 @@ class Wheel(Struct, frozen=True):
     requires: tuple[str, ...] = ()
 
 
+_LABELS = {"app": "inference", "azure.workload.identity/use": "true"}
+"""The second one asks AKS's workload identity webhook for a federated token (azure.github.io/azure-workload-identity)."""
+
+
 class PodSpec(Struct, frozen=True):
     """A pod that the lab runs. `venv` names a set of `lab.pods.venvs`; `files` are written into the container before it
     starts (absolute paths, text); `argv` runs in `/app`."""
@@ -114,7 +118,7 @@ class PodSpec(Struct, frozen=True):
     image: str = SERVER_IMAGE
     image_digest: str = "sha256:" + "5e" * 32
     service_account: str = "inference-sa"
-    labels: Mapping[str, str] = {"app": "inference", "azure.workload.identity/use": "true"}
+    labels: Mapping[str, str] = field(default_factory=lambda: dict(_LABELS))
     sensor: bool = True
     metadata: bool = True
     """Whether the metadata service can be reached; where not, the connection is refused as by a network policy."""

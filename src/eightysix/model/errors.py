@@ -7,6 +7,7 @@ EightysixError
 ├── MissingExtraError   an optional dependency is not installed: names the install line (exit 2)
 ├── StateError          a stored state or baseline cannot be used (exit 1)
 ├── DeliveryError       a receiver did not take what was sent to it (exit 1)
+├── LabError            a run of the lab could not be played, or not be kept (exit 1)
 └── ScanRefusedError    a guard did not let an artifact be loaded: says what was found in it (exit 1)
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DeliveryError",
     "EightysixError",
+    "LabError",
     "MissingExtraError",
     "NothingToReadError",
     "RuleError",
@@ -103,6 +105,10 @@ class DeliveryError(EightysixError):
         self.retry_after_s = retry_after_s
         self.permanent = permanent
         self.accepted = accepted
+
+
+class LabError(EightysixError):
+    """A run of the lab could not be played, or must not be kept as a recording."""
 
 
 class ScanRefusedError(EightysixError):
