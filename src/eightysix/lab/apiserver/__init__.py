@@ -10,6 +10,7 @@ from eightysix.lab.apiserver.http import Limits
 from eightysix.lab.apiserver.messages import Answer, User
 from eightysix.lab.apiserver.pki import Authority, Issued
 from eightysix.lab.apiserver.server import ADMIN, ApiServer, Tls
+from eightysix.lab.apiserver.subresources import Command, Kubelet
 from eightysix.lab.apiserver.tokens import Minted
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "ApiServer",
     "AuditRule",
     "Authority",
+    "Command",
     "Issued",
+    "Kubelet",
     "Limits",
     "Minted",
     "Policy",

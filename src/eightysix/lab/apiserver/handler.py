@@ -17,7 +17,7 @@ from eightysix.lab.apiserver.rbac import Rbac
 from eightysix.lab.apiserver.rest import Call, Rest
 from eightysix.lab.apiserver.reviews import Reviews
 from eightysix.lab.apiserver.routes import Asked, asked_of
-from eightysix.lab.apiserver.status import ApiError, bad_request, internal
+from eightysix.lab.apiserver.status import ApiError, bad_request, internal, refused_method
 from eightysix.lab.apiserver.store import Store
 from eightysix.lab.apiserver.subresources import Subresources
 from eightysix.lab.apiserver.watching import watch
@@ -115,12 +115,7 @@ class Handler:
             raise refusal(user, asked, resource, decision.reason)
         if not asked.resource:
             if request.method not in ("GET", "HEAD"):
-                raise ApiError(
-                    405,
-                    "MethodNotAllowed",
-                    "the server does not allow this method on the requested resource",
-                    {},
-                )
+                raise refused_method()
             return self._discovery.serve(request)
         versions = self._catalogue.versions().get(asked.group, {})
         if asked.version not in versions:
@@ -134,21 +129,14 @@ class Handler:
         asked, resource = call.asked, call.resource
         if resource.verbs == ("create",):
             if asked.verb != "create" or asked.name:
-                raise ApiError(
-                    405,
-                    "MethodNotAllowed",
-                    "the server does not allow this method on the requested resource",
-                    {},
-                )
+                raise refused_method()
             return self._reviews.serve(call)
         if asked.subresource == "token" and asked.verb == "create":
             return self._reviews.request_token(call)
         if asked.subresource not in _OF_OBJECTS:
             return self._subresources.serve(call)
         if asked.subresource and asked.verb not in ("get", "update", "patch"):
-            raise ApiError(
-                405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {}
-            )
+            raise refused_method()
         if asked.verb == "watch":
             return watch(call, self._store, self._bookmark_s)
         return self._rest.serve(call)

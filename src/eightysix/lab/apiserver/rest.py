@@ -23,6 +23,7 @@ from eightysix.lab.apiserver.status import (
     bad_request,
     conflict,
     not_found,
+    refused_method,
     success,
 )
 from eightysix.lab.apiserver.store import Store, Stored
@@ -100,9 +101,7 @@ class Rest:
             "deletecollection": self._delete_all,
         }.get(call.asked.verb)
         if doing is None:
-            raise ApiError(
-                405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {}
-            )
+            raise refused_method()
         return doing(call)
 
     def _held(self, call: Call) -> Stored:
@@ -123,9 +122,7 @@ class Rest:
     def _create(self, call: Call) -> Answer:
         resource = call.resource
         if call.asked.name or (resource.namespaced and not call.asked.namespace):
-            raise ApiError(
-                405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {}
-            )
+            raise refused_method()
         item = self._sent(call)
         call.trail.took(item)
         with self._store.lock:
@@ -156,9 +153,7 @@ class Rest:
 
     def _update(self, call: Call) -> Answer:
         if not call.asked.name:
-            raise ApiError(
-                405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {}
-            )
+            raise refused_method()
         item = self._sent(call)
         call.trail.took(item)
         metadata = item.get("metadata")
@@ -242,12 +237,12 @@ class Rest:
                     raise conflict(call.resource, held.name, why)
                 if str(wanted.get("resourceVersion", held.version)) != str(held.version):
                     raise conflict(call.resource, held.name)
-            gone, done = self._end(call, held)
+            gone, done = self.end(call, held)
         if call.resource.plural in _GRACEFUL or not done:
             return one(call.resource, gone, call.accept, told=call.tells)
         return json_answer(200, success(call.resource, held.name, held.uid))
 
-    def _end(self, call: Call, held: Stored) -> tuple[Stored, bool]:
+    def end(self, call: Call, held: Stored) -> tuple[Stored, bool]:
         """End an object; one with finalizers waits for them. The object as it is answered, and whether it is gone."""
         item = held.read()
         metadata = item["metadata"]
@@ -273,7 +268,7 @@ class Rest:
         with self._store.lock:
             found = self._store.page(call.resource, namespace, selector=selector).items
             for held in found:
-                self._end(call, held)
+                self.end(call, held)
             version = str(self._store.version)
         body = b",".join(held.body for held in found)
         head = (

@@ -12,9 +12,10 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
@@ -33,7 +34,7 @@ from eightysix.lab.apiserver.rbac import MASTERS, Rbac
 from eightysix.lab.apiserver.rest import Rest
 from eightysix.lab.apiserver.reviews import Reviews
 from eightysix.lab.apiserver.store import Store
-from eightysix.lab.apiserver.subresources import Subresources
+from eightysix.lab.apiserver.subresources import Kubelet, Subresources
 from eightysix.lab.apiserver.tokens import AUDIENCE, Minted, Tokens
 from eightysix.model.errors import UsageError
 
@@ -91,6 +92,7 @@ class ApiServer:
     `audit` is called with every audit event, from the threads of requests and one at a time; `clock` tells the time in
     nanoseconds since 1970; `tls` is None for plain HTTP; `tokens` are the operator's static ones. `pods` is called with
     `ADDED`, `MODIFIED` or `DELETED` and the pod, in order, from a thread of its own: what really runs pods listens there.
+    `kubelet` runs commands in them and has their logs.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class ApiServer:
         tokens: Mapping[str, User] | None = None,
         policy: Policy | None = None,
         pods: Callable[[str, Object], None] | None = None,
+        kubelet: Kubelet | None = None,
         issuer: str = AUDIENCE,
         limits: Limits | None = None,
         history: int = 50_000,
@@ -129,12 +132,13 @@ class ApiServer:
             rest=rest,
             reviews=Reviews(self.store, self._tokens, self._rbac, clock),
             discovery=Discovery(self.catalogue, self._tokens),
-            subresources=Subresources(self.store, rest),
+            subresources=Subresources(self.store, rest, kubelet),
             policy=policy or Policy(),
             audit=self._write if audit is not None else None,
             clock=clock,
             bookmark_s=bookmark_s,
         )
+        self._serving = False
         self.load(bootstrap())
         self.load(objects)
         context = tls.context() if tls is not None else None
@@ -151,6 +155,7 @@ class ApiServer:
 
     def start(self) -> ApiServer:
         """Serve from now on."""
+        self._serving = True
         if self._pods is not None:
             self._follower.start()
         self._http.start()
@@ -188,8 +193,9 @@ class ApiServer:
     # --- what the lab asks ------------------------------------------------------------------------------------------
 
     def load(self, objects: Iterable[Object]) -> None:
-        """Put objects into the store as they are, unaudited: the cluster that there was before. `List` objects are taken
-        apart, namespaces that are named and absent are made, uids and times are given where there are none."""
+        """Put objects into the store as they are, new or in place of the old, unaudited: what others did to the cluster.
+        `List` objects are taken apart, namespaces that are named and absent are made, uids and times are given where
+        there are none."""
         for item in objects:
             if isinstance(item.get("items"), list) and str(item.get("kind", "")).endswith("List"):
                 kind = str(item["kind"])[:-4]
@@ -216,7 +222,7 @@ class ApiServer:
         item = names.made(resource, item, metadata.get("namespace", ""), self.clock())
         item["metadata"].update(kept)
         self._admission.complete(resource, item)
-        self._admission.created(resource, self.store.put(resource, item, silent=True))
+        self._admission.created(resource, self.store.put(resource, item, silent=not self._serving))
 
     def ask(self, method: str, target: str, body: Object | None = None, *, user: User = ADMIN, peer: str = "127.0.0.1",
             agent: str = "", headers: Iterable[tuple[str, str]] = ()) -> Answer:  # fmt: skip
@@ -238,3 +244,28 @@ class ApiServer:
         host = bound.read().get("spec", {}).get("nodeName") if bound is not None else None
         node = self.store.get(_NODES, "", host) if host else None
         return self._tokens.mint(held, seconds, self.clock() // 1_000_000_000, pod=bound, node=node)
+
+    def remove(self, kind: str, namespace: str, name: str, api_version: str = "v1") -> bool:
+        """Take an object away, unaudited; whether it was there."""
+        resource = self.catalogue.of_kind(api_version, kind)
+        with self.store.lock:
+            held = self.store.get(resource, namespace, name) if resource is not None else None
+            if held is None or resource is None:
+                return False
+            self.store.remove(resource, held)
+            self._admission.deleted(resource, held)
+            return True
+
+    def exec(self, namespace: str, pod: str, argv: Sequence[str], *, user: User = ADMIN, container: str = "",
+             peer: str = "127.0.0.1", agent: str = "") -> Answer:  # fmt: skip
+        """Tell of a command that the lab itself runs in a pod for `user`: authorized and audited as `kubectl exec` over
+        WebSockets is (a GET, since 1.31). The answer's status is 101 where it was allowed."""
+        words = [("command", word) for word in argv]
+        query = urlencode([*words, *([("container", container)] if container else []), ("stdout", "true")])
+        target = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/exec?{query}"
+        answer = self.ask(
+            "GET", target, user=user, peer=peer, agent=agent, headers=[("upgrade", "websocket")]
+        )
+        if answer.stream is not None and answer.stream.talk is not None:
+            answer.stream.talk(lambda _: b"", lambda _: None)
+        return answer

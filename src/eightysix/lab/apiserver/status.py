@@ -20,6 +20,7 @@ __all__ = [
     "internal",
     "invalid",
     "not_found",
+    "refused_method",
     "success",
 ]
 
@@ -122,6 +123,12 @@ def internal(message: str) -> ApiError:
     """500."""
     text = f"Internal error occurred: {message}"
     return ApiError(500, "InternalError", text, {"causes": [{"message": message}]})
+
+
+def refused_method() -> ApiError:
+    """405."""
+    text = "the server does not allow this method on the requested resource"
+    return ApiError(405, "MethodNotAllowed", text, {})
 
 
 def success(resource: Resource, name: str, uid: str) -> Object:
