@@ -210,7 +210,7 @@ class Cluster:
     def _must(self, method: str, path: str, user: User, body: Object, peer: str, agent: str) -> Answer:
         answer = self._api.ask(method, path, body, user=user, peer=peer, agent=agent)
         if answer.status >= 300:
-            said = (answer.told or {}).get("message", "")
+            said = msgspec.json.decode(answer.body, type=dict[str, Any]).get("message", "")
             raise ControlError(f"the API server answered {method} {path} with {answer.status}: {said}")
         return answer
 
