@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
 from eightysix.lab.apiserver.messages import User
 from eightysix.lab.apiserver.rbac import Rule, allows
@@ -221,3 +225,40 @@ def test_masters_may_everything(lab: Lab) -> None:
 
     user = User("x", "", ("system:masters",))
     assert Rbac(lab.server.store).decide(user, Asked("escalate", "", RBAC, "v1", "roles")).allowed
+
+
+def _manifests(folder: Path) -> list[Json]:
+    found: list[Json] = []
+    for path in sorted(folder.glob("ROLE_BIND*.yaml")):
+        found += [each for each in yaml.safe_load_all(path.read_text()) if each]
+    return [each for each in found if each["kind"] != "Pod"]
+
+
+def test_escalation_ends_as_it_did_on_a_real_server(build: Callable[..., Lab], shared_data: Path) -> None:
+    """26 attempts of KubeHound's service accounts to bind a stronger role to themselves, made on a kube-apiserver 1.20. In
+    its log `t1` is a binding of cluster-admin in a namespace, `t2` of a Role, the third of each one of cluster-admin for the
+    cluster. A refusal that names its object comes from the check of escalation, one without from authorization."""
+    real = []
+    for line in (shared_data / "kubernetes" / "audit-kube-apiserver-1.20.jsonl").read_bytes().splitlines():
+        event = json.loads(line)
+        if event["verb"] == "create" and "impersonatedUser" in event and "bindings" in event["requestURI"]:
+            real.append(event)
+    lab = build(_manifests(shared_data / "posture" / "kubehound"))
+    nth: Counter[str] = Counter()
+    for event in real:
+        user = event["impersonatedUser"]
+        path = event["requestURI"].partition("?")[0]
+        name = event["objectRef"].get("name", "x")
+        nth[user["username"]] += 1
+        of_role = "/namespaces/default/" in path and nth[user["username"]] % 3 == 2
+        namespace = path.split("/")[5] if "/namespaces/" in path else ""
+        kind, target = ("Role", "admin") if of_role else ("ClusterRole", "cluster-admin")
+        body = binding(
+            name, namespace, target, account(user["username"].rpartition(":")[2], "default"), kind=kind
+        )
+        asker = User(user["username"], "", tuple(user["groups"]))
+        lab.server.ask("POST", path, body, user=asker)
+        ours = lab.last()
+        assert ours["responseStatus"]["code"] == event["responseStatus"]["code"], event["objectRef"]
+        assert ours["objectRef"].get("name") == event["objectRef"].get("name")
+    assert len(real) == 26

@@ -10,6 +10,10 @@ import pytest
 from tests.lab.apiserver.cluster import CLUSTER, Json, Lab, account, binding, pod, role
 
 PODS = "/api/v1/namespaces/ml/pods"
+MODIFIED = (
+    'Operation cannot be fulfilled on pods "inference-0": the object has been modified; please apply your changes to the '
+    "latest version and try again"
+)
 MAPS = "/api/v1/namespaces/ml/configmaps"
 
 
@@ -83,8 +87,7 @@ def test_lists_have_items_without_kind_as_those_of_built_in_types(lab: Lab) -> N
             {**pod("inference-0"), "metadata": {"name": "inference-0", "resourceVersion": "1"}},
             409,
             "Conflict",
-            'Operation cannot be fulfilled on pods "inference-0": the object has been modified; please apply your changes '
-            "to the latest version and try again",
+            MODIFIED,
         ),
         (
             "POST",
