@@ -59,7 +59,9 @@ def test_connections_are_kept(lab: Lab) -> None:
 def test_answers_have_the_headers_of_a_real_server(lab: Lab) -> None:
     connection = http.client.HTTPConnection(*lab.server.address, timeout=10)
     try:
-        connection.request("HEAD", "/api/v1/namespaces/ml/pods", headers={"Authorization": "Bearer operator-token"})
+        connection.request(
+            "HEAD", "/api/v1/namespaces/ml/pods", headers={"Authorization": "Bearer operator-token"}
+        )
         answer = connection.getresponse()
         assert answer.read() == b""
         assert answer.headers["audit-id"] == lab.last()["auditID"]
@@ -73,7 +75,10 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(lab: Lab) -> None
     head = b"POST /api/v1/namespaces/ml/pods HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n"
     answer = raw(lab, head)
     assert answer.startswith(b"HTTP/1.1 413 ")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"] == "Request entity too large: limit is 3145728"
+    assert (
+        json.loads(answer.partition(b"\r\n\r\n")[2])["message"]
+        == "Request entity too large: limit is 3145728"
+    )
 
 
 def test_chunks_without_end_are_refused(build: Callable[..., Lab]) -> None:
@@ -202,7 +207,9 @@ PATHS = (
     "/apis/authentication.k8s.io/v1/tokenreviews",
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 )
-NAMED = st.fixed_dictionaries({"metadata": st.fixed_dictionaries({"name": st.just("fuzz")}, optional={"labels": VALUE})})
+NAMED = st.fixed_dictionaries(
+    {"metadata": st.fixed_dictionaries({"name": st.just("fuzz")}, optional={"labels": VALUE})}
+)
 
 
 @settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -210,7 +217,9 @@ NAMED = st.fixed_dictionaries({"metadata": st.fixed_dictionaries({"name": st.jus
     st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "GET"]),
     st.sampled_from(PATHS),
     BODY | st.builds(lambda named, body: {**(body if isinstance(body, dict) else {}), **named}, NAMED, BODY),
-    st.sampled_from(["application/json", "application/merge-patch+json", "application/strategic-merge-patch+json"]),
+    st.sampled_from(
+        ["application/json", "application/merge-patch+json", "application/strategic-merge-patch+json"]
+    ),
     st.sampled_from(["operator-token", "dev-token"]),
 )
 def test_any_body_is_answered_and_breaks_nothing(

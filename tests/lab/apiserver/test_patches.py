@@ -49,7 +49,11 @@ def test_merge_patches_of_the_standard(item: Any, patch: Any, expected: Any) -> 
     ("item", "patch", "expected"),
     [  # RFC 6902, appendix A
         ({"foo": "bar"}, [{"op": "add", "path": "/baz", "value": "qux"}], {"baz": "qux", "foo": "bar"}),
-        ({"foo": ["bar", "baz"]}, [{"op": "add", "path": "/foo/1", "value": "qux"}], {"foo": ["bar", "qux", "baz"]}),
+        (
+            {"foo": ["bar", "baz"]},
+            [{"op": "add", "path": "/foo/1", "value": "qux"}],
+            {"foo": ["bar", "qux", "baz"]},
+        ),
         ({"baz": "qux", "foo": "bar"}, [{"op": "remove", "path": "/baz"}], {"foo": "bar"}),
         ({"foo": ["bar", "qux", "baz"]}, [{"op": "remove", "path": "/foo/1"}], {"foo": ["bar", "baz"]}),
         ({"baz": "qux"}, [{"op": "replace", "path": "/baz", "value": "boo"}], {"baz": "boo"}),
@@ -63,7 +67,11 @@ def test_merge_patches_of_the_standard(item: Any, patch: Any, expected: Any) -> 
             [{"op": "move", "from": "/foo/1", "path": "/foo/3"}],
             {"foo": ["all", "cows", "eat", "grass"]},
         ),
-        ({"foo": "bar"}, [{"op": "add", "path": "/child", "value": {"a": {}}}], {"foo": "bar", "child": {"a": {}}}),
+        (
+            {"foo": "bar"},
+            [{"op": "add", "path": "/child", "value": {"a": {}}}],
+            {"foo": "bar", "child": {"a": {}}},
+        ),
         ({"foo": ["bar"]}, [{"op": "add", "path": "/foo/-", "value": ["abc"]}], {"foo": ["bar", ["abc"]]}),
         ({"/": 9, "~1": 10}, [{"op": "test", "path": "/~01", "value": 10}], {"/": 9, "~1": 10}),
     ],
@@ -102,7 +110,11 @@ def test_a_strategic_patch_merges_lists_by_their_key() -> None:
     held = {
         "spec": {
             "containers": [
-                {"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]},
+                {
+                    "name": "a",
+                    "image": "1",
+                    "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}],
+                },
                 {"name": "b", "image": "2"},
             ],
             "args": ["x"],
@@ -128,7 +140,10 @@ def test_a_strategic_patch_merges_lists_by_their_key() -> None:
 
 
 def test_a_strategic_patch_may_replace_and_remove() -> None:
-    held = {"metadata": {"finalizers": ["a", "b"], "labels": {"x": "1"}}, "spec": {"containers": [{"name": "a"}]}}
+    held = {
+        "metadata": {"finalizers": ["a", "b"], "labels": {"x": "1"}},
+        "spec": {"containers": [{"name": "a"}]},
+    }
     patch = {
         "metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "labels": {"$patch": "replace", "y": "2"}},
         "spec": {"containers": [{"$patch": "replace"}, {"name": "z"}]},
@@ -152,7 +167,10 @@ def test_a_patch_may_not_rename(lab: Lab) -> None:
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab/~$", max_size=4),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["name", "containers", "a", "$patch", "env"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["name", "containers", "a", "$patch", "env"]), inner)
+    ),
     max_leaves=12,
 )
 OPERATION = st.fixed_dictionaries(
