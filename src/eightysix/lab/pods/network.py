@@ -1,7 +1,8 @@
 """The network of a run: one namespace with everything that pods talk to, one for each pod, and no way out of them.
 
 A pod has `eth0` and a default route to the gateway, as a CNI plug-in without a bridge makes it. The other namespace has the
-addresses of `lab.world` on its loopback and no default route: what is not there is unreachable, at once.
+addresses of `lab.world` on its loopback and no default route: what is not there is unreachable, at once. Who may not
+reach the metadata service is refused by that service: a payload must be able to ask it for the nonce before it acts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from eightysix.lab.world import (
     STORAGE_IP,
 )
 
-__all__ = ["CLOUD", "SERVED", "add_pod", "deny_metadata", "inode", "make_cloud", "remove_pod"]
+__all__ = ["CLOUD", "SERVED", "add_pod", "inode", "make_cloud", "remove_pod"]
 
 CLOUD = "cloud"
 
@@ -50,11 +51,6 @@ def add_pod(keeper: Keeper, name: str, ip: str) -> str:
         net=net,
     )
     return net
-
-
-def deny_metadata(keeper: Keeper, net: str) -> None:
-    """Refuse the metadata address to one pod: connecting ends in EACCES at once."""
-    keeper.run("ip", "route", "add", "prohibit", f"{METADATA_IP}/32", net=net)
 
 
 def remove_pod(keeper: Keeper, net: str) -> None:
