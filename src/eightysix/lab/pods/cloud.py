@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,13 +14,12 @@ from typing import Any
 import eightysix
 from eightysix.lab.pods.keeper import Keeper
 from eightysix.lab.pods.network import CLOUD
+from eightysix.lab.services.control import ControlError, ask
 from eightysix.model.errors import LabError
 
 __all__ = ["Cloud", "python_of_ours"]
 
 READY_S = 20.0
-ANSWER_S = 30.0
-_MAX_ANSWER = 1 << 20
 
 
 def python_of_ours(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
@@ -53,23 +51,16 @@ class Cloud:
             self._process = keeper.spawn(
                 *command, net=CLOUD, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
-        self._await_ready()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(ANSWER_S)
-        try:
-            self._socket.connect(_short(out / "control.sock"))
-        except OSError as error:
-            self.close()
-            raise LabError(f"the lab's services have no control socket: {error}") from None
-        self._answers = self._socket.makefile("rb")
+        self.told = self._await_ready()
+        self._control = Path(self.told["control"])
 
-    def _await_ready(self) -> None:
-        """Read the line that says so; the end of the process is the end of the waiting."""
+    def _await_ready(self) -> Mapping[str, Any]:
+        """The line that says so; the end of the process is the end of the waiting."""
         assert self._process.stdout is not None  # noqa: S101 - asked for above
         timer = threading.Timer(READY_S, self._process.kill)
         timer.start()
         try:
-            line = self._process.stdout.readline(4096)
+            line = self._process.stdout.readline(1 << 16)
         finally:
             timer.cancel()
         if b'"ready"' not in line:
@@ -77,29 +68,18 @@ class Cloud:
             self._process.wait()
             said = self._log.read_text(errors="replace").strip()[-600:]
             raise LabError(f"the lab's services did not start: {said or 'no word why'}")
+        told: Mapping[str, Any] = json.loads(line)
+        return told
 
     def ask(self, op: str, **members: object) -> Mapping[str, Any]:
-        """One request of the control socket. Raises `LabError` for an answer that tells an error."""
-        request = json.dumps({"op": op, **members}).encode() + b"\n"
-        with self._lock:
-            try:
-                self._socket.sendall(request)
-                line = self._answers.readline(_MAX_ANSWER)
-            except OSError as error:
-                raise LabError(f"the lab's services do not answer {op}: {error}") from None
+        """One request of the control socket. Raises `LabError` with what the services say against it."""
         try:
-            answer = json.loads(line)
-        except ValueError:
-            raise LabError(f"the lab's services ended while they were asked for {op}", "See logs/services.log.") from None
-        if not isinstance(answer, dict) or answer.get("error"):
-            raise LabError(f"the lab's services refused {op}: {answer.get('error') if isinstance(answer, dict) else answer}")
-        return answer
+            return ask(self._control, op, **members)
+        except (ControlError, OSError) as error:
+            raise LabError(f"the lab's services refused {op}: {error}", "See logs/services.log of the run.") from None
 
     def close(self) -> None:
         """Let the services finish their files and end."""
-        sock = getattr(self, "_socket", None)
-        if sock is not None:
-            sock.close()
         assert self._process.stdin and self._process.stdout  # noqa: S101, PT018 - asked for above
         self._process.stdin.close()
         try:
@@ -109,11 +89,3 @@ class Cloud:
             self._process.wait()
         self._process.stdout.close()
 
-
-def _short(path: Path) -> str:
-    """A path that fits into the 107 bytes of a socket's name: through a descriptor of its folder where it is longer."""
-    text = str(path)
-    if len(os.fsencode(text)) <= 100:
-        return text
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)  # until the process ends: there is one a run
-    return f"/proc/self/fd/{folder}/{path.name}"
