@@ -36,13 +36,16 @@ def choose(possible: Sequence[Tier], forced: str = "", *, recorded: bool = True)
         if refusal:
             raise LabError(refusal, "Leave out --tier, and the lab takes what is possible here.")
         return Choice(tier)
-    reasons = []
+    reasons: list[str] = []
     for tier in (Tier.ROOT, Tier.ROOTLESS, Tier.REPLAY):
         refusal = _refusal(tier, possible, recorded=recorded)
         if not refusal:
             return Choice(tier, tuple(reasons))
         reasons.append(refusal)
-    raise LabError("this scenario cannot be played here: " + "; ".join(reasons), "make lab-setup installs what is missing.")
+    raise LabError(
+        "this scenario cannot be played here: " + "; ".join(reasons),
+        "make lab-setup installs what is missing.",
+    )
 
 
 def _refusal(tier: Tier, possible: Sequence[Tier], *, recorded: bool) -> str:

@@ -73,6 +73,8 @@ class Parts(msgspec.Struct, frozen=True):
     python: Interpreter
     folder: Path
     nonce: str
+    ca: str
+    """Certificate of the run's authority, in PEM."""
     cgroup: str = ""
     """Path of the run's cgroup in the unified hierarchy."""
     sensor: str = ""
@@ -118,13 +120,15 @@ class LabStage:
         name = container.name
         container.cgroup = f"{parts.cgroup}/kubepods/burstable/pod{uid}/{container_id}"
         venv = environments.build(pod.venv, parts.python)
-        container.root = image.make(keeper, name, pod)
+        container.root = image.make(keeper, name, pod, parts.ca)
         self._mint(container)
         started = Started(pod, uid, container_id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z")
         listens = pod.sensor and parts.sensor and parts.endpoints is not None
         socket = parts.endpoints.open(started) if listens and parts.endpoints is not None else ""
         sensor = parts.sensor if listens else ""
-        keeper.shell(image.mount_script(keeper, name, parts.python, venv, token=True, sensor=sensor, socket=socket))
+        keeper.shell(
+            image.mount_script(keeper, name, parts.python, venv, token=True, sensor=sensor, socket=socket)
+        )
         image.write_files(keeper, name, pod.files)
         image.mark(keeper, name, parts.nonce, network.inode(keeper, net))
         if parts.kernel is not None:
@@ -140,10 +144,9 @@ class LabStage:
         place = self._parts.keeper.inside / "pods" / container.name / "token"
         written = place / f"..{datetime.now(UTC):%Y_%m_%d_%H_%M_%S}.{secrets.randbelow(10**9)}"
         written.mkdir(parents=True)
-        ca = str(told.get("ca", ""))
         texts = {
             "token": str(told.get("token", "")),
-            "ca.crt": Path(ca).read_text() if ca.startswith("/") else ca,
+            "ca.crt": self._parts.ca,
             "namespace": container.pod.namespace,
         }
         (place / "..data").symlink_to(written.name)
@@ -166,7 +169,9 @@ class LabStage:
             knocking.wait()
         if knocking.returncode:
             said = container.log.last() if container.log else ""
-            raise LabError(f"the pod {pod.name} does not answer at {pod.ip}:{pod.port}: {said or 'it said nothing'}")
+            raise LabError(
+                f"the pod {pod.name} does not answer at {pod.ip}:{pod.port}: {said or 'it said nothing'}"
+            )
 
     def restart(self, pod: PodSpec) -> None:
         """End the pod of this name and start `pod` in its place."""
@@ -235,7 +240,9 @@ class LabStage:
         self._tell(f"call {spec.name}: {'POST' if body else 'GET'} {path}")
         command = self._python(_CALLER, spec.ip, str(spec.port), path, str(timeout_s))
         try:
-            done = subprocess.run(command, input=body, capture_output=True, timeout=timeout_s + 5, check=False)
+            done = subprocess.run(
+                command, input=body, capture_output=True, timeout=timeout_s + 5, check=False
+            )
         except subprocess.TimeoutExpired:
             raise LabError(f"{spec.name} did not answer {path} within {timeout_s:.0f} s") from None
         if done.returncode:
@@ -275,7 +282,9 @@ class LabStage:
         deadline = time.monotonic() + timeout_s
         while (found := self._marks(mark)) < count:
             if time.monotonic() > deadline:
-                raise LabError(f"{mark} happened {found} times in {timeout_s:.0f} s, and {count} were waited for")
+                raise LabError(
+                    f"{mark} happened {found} times in {timeout_s:.0f} s, and {count} were waited for"
+                )
             time.sleep(0.02)
 
     def _marks(self, mark: str) -> int:
