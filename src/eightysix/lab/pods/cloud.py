@@ -25,12 +25,13 @@ READY_S = 20.0
 def python_of_ours(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
     """Command and environment that run a module of this package with this interpreter, installed or from source."""
     source = str(Path(eightysix.__file__).resolve().parent.parent)
+    path = [source, *filter(None, [os.environ.get("PYTHONPATH", "")])]
     kept = {
         name: value
         for name, value in os.environ.items()
         if name in ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "XDG_CACHE_HOME")
     }
-    return [sys.executable, "-P", "-m", module, *arguments], {**kept, "PYTHONPATH": source}
+    return [sys.executable, "-P", "-m", module, *arguments], {**kept, "PYTHONPATH": os.pathsep.join(path)}
 
 
 class Cloud:
