@@ -11,6 +11,7 @@ enum { SLOTS = 512 };
 struct table {
     struct event events[MAX_EVENTS];
     uint8_t slots[SLOTS]; /* number of the event + 1 */
+    uint8_t pairs[256];   /* for a quick no: first two bytes of a wanted name */
     unsigned count;
     char paths[MAX_PATHS][MAX_PATH_TEXT];
     uint8_t lengths[MAX_PATHS];
@@ -32,9 +33,15 @@ static inline unsigned hash_name(const char *name)
     return (hash ^ (hash >> 9) ^ (hash >> 18)) % SLOTS;
 }
 
+static inline uint8_t pair_of(const char *name)
+{
+    return (uint8_t)((unsigned char)name[0] * 29u + (unsigned char)(name[0] ? name[1] : 0));
+}
+
 const struct event *filter_event(const char *name)
 {
     const struct table *table = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
+    if (!table->pairs[pair_of(name)]) return NULL;
     for (unsigned slot = hash_name(name);; slot = (slot + 1) % SLOTS) {
         unsigned number = table->slots[slot];
         if (!number) return NULL;
@@ -59,7 +66,7 @@ int filter_path(const char *path, size_t length)
         const char *pattern = table->paths[i];
         size_t wanted = table->lengths[i];
         if (pattern[0] != '*') {
-            if (!begins || length < wanted || path[1] != pattern[1]) continue;
+            if (!begins || length < wanted) continue;
             size_t at = 0;
             while (at < wanted && path[at] == pattern[at]) at++;
             if (at == wanted) return 1;
@@ -104,14 +111,15 @@ struct event *filter_add_event(const char *name, uint8_t flags)
     event->flags = flags;
     event->what = same(name, "open") ? OPEN : same(name, "pickle.find_class") ? FIND_CLASS : PLAIN;
     next->slots[slot] = (uint8_t)next->count;
+    next->pairs[pair_of(name)] = 1;
     return event;
 }
 
 int filter_add_path(const char *pattern)
 {
     size_t length = length_of(pattern);
-    if (length < 2 || length >= MAX_PATH_TEXT || next->path_count == MAX_PATHS) return 0;
-    if (pattern[0] != '/' && pattern[0] != '*') return 0;
+    if (!length || length >= MAX_PATH_TEXT || next->path_count == MAX_PATHS) return 0;
+    if (pattern[0] != '/' && (pattern[0] != '*' || length < 2)) return 0;
     char *into = next->paths[next->path_count];
     for (size_t i = 0; i < length; i++) into[i] = pattern[i];
     next->lengths[next->path_count++] = (uint8_t)length;
