@@ -110,7 +110,7 @@ static PyObject *mark_seen(PyObject *self, PyObject *arguments)
     return none();
 }
 
-static PyObject *next_seq(PyObject *self, PyObject *arguments)
+static PyObject *number_next(PyObject *self, PyObject *arguments)
 {
     (void)self;
     (void)arguments;
@@ -146,7 +146,7 @@ static PyObject *stats(PyObject *self, PyObject *arguments)
 static struct method METHODS[] = {
     {"set_hook", set_hook, METH_VARARGS, "set_hook(callable, events, open_paths): what is called, and for what."},
     {"mark_seen", mark_seen, METH_VARARGS, "mark_seen(module, name): no longer tell pickle.find_class of this pair."},
-    {"next_seq", next_seq, METH_NOARGS, "next_seq(): number of the next record of this process, shared with those written in C."},
+    {"next_number", number_next, METH_NOARGS, "next_number(): number of the next record of this process, shared with those written in C."},
     {"stats", stats, METH_NOARGS, "stats(): counts since the start, as a dict."},
 };
 
