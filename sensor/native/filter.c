@@ -11,13 +11,18 @@ enum { SLOTS = 512 };
 struct table {
     struct event events[MAX_EVENTS];
     uint8_t slots[SLOTS]; /* number of the event + 1 */
+    uint8_t pairs[256];   /* for a quick no: first two bytes of a wanted name */
     unsigned count;
     char paths[MAX_PATHS][MAX_PATH_TEXT];
     uint8_t lengths[MAX_PATHS];
     unsigned path_count;
-    /* For a quick no: second and third byte of a wanted beginning, last byte of a wanted end. */
+    /* For a quick no: second and third byte of a wanted beginning. */
     uint8_t begins[256];
+    /* Wanted ends by their last byte: number of the first + 1, and of the next one. */
     uint8_t ends[256];
+    uint8_t after[MAX_PATHS];
+    unsigned begin_count;
+    uint8_t begin[MAX_PATHS];
 };
 
 static struct table tables[2];
@@ -32,9 +37,15 @@ static inline unsigned hash_name(const char *name)
     return (hash ^ (hash >> 9) ^ (hash >> 18)) % SLOTS;
 }
 
+static inline uint8_t pair_of(const char *name)
+{
+    return (uint8_t)((unsigned char)name[0] * 29u + (unsigned char)(name[0] ? name[1] : 0));
+}
+
 const struct event *filter_event(const char *name)
 {
     const struct table *table = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
+    if (!table->pairs[pair_of(name)]) return NULL;
     for (unsigned slot = hash_name(name);; slot = (slot + 1) % SLOTS) {
         unsigned number = table->slots[slot];
         if (!number) return NULL;
@@ -48,34 +59,32 @@ static inline uint8_t begin_of(const char *path)
     return (uint8_t)((unsigned char)path[1] ^ ((unsigned char)(path[1] ? path[2] : 0) << 3));
 }
 
+/* `*` and an end; a relative path that is all of what follows the slash ends so too. */
+static int ends_with(const char *path, size_t length, const char *end, size_t size)
+{
+    if (length + 1 == size && end[0] == '/') {
+        end++;
+        size--;
+    }
+    if (length < size) return 0;
+    path += length - size;
+    while (size && path[size - 1] == end[size - 1]) size--;
+    return !size;
+}
+
 int filter_path(const char *path, size_t length)
 {
     const struct table *table = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
     if (!length) return 0;
-    int begins = path[0] == '/' && table->begins[begin_of(path)];
-    int ends = table->ends[(unsigned char)path[length - 1]];
-    if (!begins && !ends) return 0;
-    for (unsigned i = 0; i < table->path_count; i++) {
-        const char *pattern = table->paths[i];
-        size_t wanted = table->lengths[i];
-        if (pattern[0] != '*') {
-            if (!begins || length < wanted || path[1] != pattern[1]) continue;
-            size_t at = 0;
-            while (at < wanted && path[at] == pattern[at]) at++;
-            if (at == wanted) return 1;
-        } else if (ends) {
-            /* `*` and an end; a relative path that is all of what follows the slash ends so too */
-            const char *end = pattern + 1;
-            size_t size = wanted - 1;
-            if (length + 1 == size && end[0] == '/') {
-                end++;
-                size--;
-            }
-            if (length < size) continue;
-            size_t at = 0;
-            while (at < size && path[length - size + at] == end[at]) at++;
-            if (at == size) return 1;
-        }
+    for (unsigned i = table->ends[(unsigned char)path[length - 1]]; i; i = table->after[i - 1])
+        if (ends_with(path, length, table->paths[i - 1] + 1, table->lengths[i - 1] - 1u)) return 1;
+    if (path[0] != '/' || !table->begins[begin_of(path)]) return 0;
+    for (unsigned i = 0; i < table->begin_count; i++) {
+        const char *pattern = table->paths[table->begin[i]];
+        size_t wanted = table->lengths[table->begin[i]], at = 0;
+        if (length < wanted) continue;
+        while (at < wanted && path[at] == pattern[at]) at++;
+        if (at == wanted) return 1;
     }
     return 0;
 }
@@ -104,20 +113,27 @@ struct event *filter_add_event(const char *name, uint8_t flags)
     event->flags = flags;
     event->what = same(name, "open") ? OPEN : same(name, "pickle.find_class") ? FIND_CLASS : PLAIN;
     next->slots[slot] = (uint8_t)next->count;
+    next->pairs[pair_of(name)] = 1;
     return event;
 }
 
 int filter_add_path(const char *pattern)
 {
     size_t length = length_of(pattern);
-    if (length < 2 || length >= MAX_PATH_TEXT || next->path_count == MAX_PATHS) return 0;
-    if (pattern[0] != '/' && pattern[0] != '*') return 0;
+    if (!length || length >= MAX_PATH_TEXT || next->path_count == MAX_PATHS) return 0;
+    if (pattern[0] != '/' && (pattern[0] != '*' || length < 2)) return 0;
     char *into = next->paths[next->path_count];
     for (size_t i = 0; i < length; i++) into[i] = pattern[i];
-    next->lengths[next->path_count++] = (uint8_t)length;
-    if (pattern[0] == '*')
-        next->ends[(unsigned char)pattern[length - 1]] = 1;
-    else if (length > 2)
+    unsigned number = next->path_count++;
+    next->lengths[number] = (uint8_t)length;
+    if (pattern[0] == '*') {
+        unsigned char last = (unsigned char)pattern[length - 1];
+        next->after[number] = next->ends[last];
+        next->ends[last] = (uint8_t)(number + 1);
+        return 1;
+    }
+    next->begin[next->begin_count++] = (uint8_t)number;
+    if (length > 2)
         next->begins[begin_of(pattern)] = 1;
     else
         for (unsigned i = 0; i < 256; i++) next->begins[i] = 1;

@@ -85,11 +85,6 @@ static void add_chain(struct record *record)
     record_raw(record, ",\"at_import\":null,\"dists\":[]");
 }
 
-static PyObject *argument(PyObject *arguments, Py_ssize_t number)
-{
-    return number < py.PyTuple_Size(arguments) ? py.PyTuple_GetItem(arguments, number) : NULL;
-}
-
 static int add_text(struct record *record, const char *name, PyObject *value)
 {
     size_t length = 0;
@@ -111,9 +106,9 @@ static void add_number(struct record *record, const char *name, PyObject *value)
 
 static int add_address(struct record *record, PyObject *address)
 {
-    if (!python_is(address, py.PyTuple_Type) || py.PyTuple_Size(address) < 2) return 0;
-    if (!add_text(record, "dst", py.PyTuple_GetItem(address, 0))) return 0;
-    add_number(record, "port", py.PyTuple_GetItem(address, 1));
+    if (!python_is(address, py.PyTuple_Type)) return 0;
+    if (!add_text(record, "dst", python_item(address, 0))) return 0;
+    add_number(record, "port", python_item(address, 1));
     return 1;
 }
 
@@ -145,7 +140,7 @@ void elsewhere(const struct event *event, PyObject *arguments, int64_t number)
     if (which == count) return;
     record_begin(&record, SHAPES[which].told);
     record_number(&record, "interpreter", number);
-    PyObject *first = argument(arguments, 0), *second = argument(arguments, 1);
+    PyObject *first = python_item(arguments, 0), *second = python_item(arguments, 1);
     int told = 0;
     switch (SHAPES[which].shape) {
     case ADDRESS: told = add_address(&record, second); break;

@@ -43,11 +43,6 @@ static PyObject *refuse(PyObject *kind, const char *text)
     return NULL;
 }
 
-static PyObject *item(PyObject *tuple, Py_ssize_t number)
-{
-    return number < py.PyTuple_Size(tuple) ? py.PyTuple_GetItem(tuple, number) : NULL;
-}
-
 static void add_own_events(void)
 {
     static const char *const STARTING[] = {"import", "cpython.run_command", "cpython.run_module", "cpython.run_file",
@@ -60,7 +55,7 @@ static void add_own_events(void)
 static PyObject *set_hook(PyObject *self, PyObject *arguments)
 {
     (void)self;
-    PyObject *called = item(arguments, 0), *events = item(arguments, 1), *paths = item(arguments, 2);
+    PyObject *called = python_item(arguments, 0), *events = python_item(arguments, 1), *paths = python_item(arguments, 2);
     int64_t number;
     if (!paths || !python_is(events, py.PyTuple_Type) || !python_is(paths, py.PyTuple_Type))
         return refuse(*(PyObject **)py.PyExc_TypeError, "set_hook(callable or None, tuple of events, tuple of paths)");
@@ -98,8 +93,8 @@ static PyObject *set_hook(PyObject *self, PyObject *arguments)
 static int key_of(PyObject *arguments, uint64_t *key)
 {
     size_t module_length = 0, name_length = 0;
-    const char *module = python_text(item(arguments, 0), &module_length);
-    const char *name = module ? python_text(item(arguments, 1), &name_length) : NULL;
+    const char *module = python_text(python_item(arguments, 0), &module_length);
+    const char *name = module ? python_text(python_item(arguments, 1), &name_length) : NULL;
     if (!name) return 0;
     *key = seen_key(module, module_length, name, name_length);
     return 1;
@@ -115,7 +110,7 @@ static PyObject *mark_seen(PyObject *self, PyObject *arguments)
     return none();
 }
 
-static PyObject *next_seq(PyObject *self, PyObject *arguments)
+static PyObject *number_next(PyObject *self, PyObject *arguments)
 {
     (void)self;
     (void)arguments;
@@ -151,7 +146,7 @@ static PyObject *stats(PyObject *self, PyObject *arguments)
 static struct method METHODS[] = {
     {"set_hook", set_hook, METH_VARARGS, "set_hook(callable, events, open_paths): what is called, and for what."},
     {"mark_seen", mark_seen, METH_VARARGS, "mark_seen(module, name): no longer tell pickle.find_class of this pair."},
-    {"next_seq", next_seq, METH_NOARGS, "next_seq(): number of the next record of this process, shared with those written in C."},
+    {"next_number", number_next, METH_NOARGS, "next_number(): number of the next record of this process, shared with those written in C."},
     {"stats", stats, METH_NOARGS, "stats(): counts since the start, as a dict."},
 };
 
@@ -206,6 +201,7 @@ static void start(void)
 {
     started = 1;
     busy = 1;
+    python_learn();
     if (!run_boot()) {
         PyObject *type = NULL, *value = NULL, *trace = NULL;
         struct record record;
@@ -236,7 +232,7 @@ static int is_start(const struct event *event, PyObject *arguments)
     size_t length = 0;
     if (started || !(event->flags & STARTS)) return 0;
     if (event->name[0] == 'i') {
-        const char *name = arguments ? python_text(item(arguments, 0), &length) : NULL;
+        const char *name = arguments ? python_text(python_item(arguments, 0), &length) : NULL;
         if (!name || !same(name, "site")) return 0;
     }
     return 1;
@@ -245,7 +241,7 @@ static int is_start(const struct event *event, PyObject *arguments)
 /* Whether opening what the event names is of interest; a number of an open file never is, what is no text may be. */
 static int is_wanted_open(PyObject *arguments)
 {
-    PyObject *path = item(arguments, 0);
+    PyObject *path = python_item(arguments, 0);
     size_t length = 0;
     const char *text = python_text(path, &length);
     if (text) return filter_path(text, length);
@@ -281,7 +277,6 @@ static int matched(const struct event *event, PyObject *arguments)
 {
     uint64_t key = 0;
     int64_t number;
-    if (busy) return 0;
     if (event->flags & LEAVES) health_settle();
     if (is_start(event, arguments)) {
         if (!python_elsewhere(&number)) start();
@@ -293,6 +288,7 @@ static int matched(const struct event *event, PyObject *arguments)
         skipped++;
         return 0;
     }
+    if (busy) return 0;
     health_tick();
     if (python_elsewhere(&number)) {
         other_interpreters++;

@@ -90,6 +90,10 @@ extern struct python py;
 int python_find(void);
 /* Whether the current thread is in an interpreter that is not the first one; its number goes to `number`. */
 int python_elsewhere(int64_t *number);
+/* Call once Python runs: how objects name their types. */
+void python_learn(void);
+/* Item of a tuple, borrowed; NULL and no error set where there is none. */
+PyObject *python_item(PyObject *tuple, Py_ssize_t number);
 /* Whether `object` is of this type or one derived from it; runs no code of Python. */
 int python_is(PyObject *object, PyObject *type);
 /* Text of a str or bytes object, NULL (and no error set) for another one or for what is no UTF-8. */

@@ -35,9 +35,37 @@ int python_elsewhere(int64_t *number)
     return 1;
 }
 
+/* Where an object names its type: behind the reference count in ordinary builds, elsewhere in others. 0: not known. */
+static size_t type_at;
+
+void python_learn(void)
+{
+    PyObject *known[] = {py._Py_NoneStruct, py._Py_TrueStruct, py.PyUnicode_Type};
+    for (size_t at = sizeof(void *); at <= 2 * sizeof(void *) && !type_at; at += sizeof(void *)) {
+        int agree = 1;
+        for (unsigned i = 0; i < 3; i++) {
+            PyObject *type = py.PyObject_Type(known[i]);
+            agree &= *(PyObject **)((char *)known[i] + at) == type;
+            py.Py_DecRef(type);
+        }
+        if (agree) type_at = at;
+    }
+}
+
+PyObject *python_item(PyObject *tuple, Py_ssize_t number)
+{
+    PyObject *found = py.PyTuple_GetItem(tuple, number);
+    if (!found) py.PyErr_Clear();
+    return found;
+}
+
 int python_is(PyObject *object, PyObject *type)
 {
     if (!object) return 0;
+    if (type_at) {
+        PyObject *own = *(PyObject **)((char *)object + type_at);
+        return own == type || py.PyType_IsSubtype(own, type);
+    }
     PyObject *own = py.PyObject_Type(object);
     if (!own) {
         py.PyErr_Clear();
