@@ -13,6 +13,8 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from eightysix.serve.sensors.endpoint import is_uid
+
 __all__ = ["Process", "Processes", "pod_of_cgroup"]
 
 MAX_PROCESSES = 100_000
@@ -129,9 +131,10 @@ def pod_of_cgroup(text: str) -> tuple[str, str]:
 
 def _uid_of(part: str) -> str:
     if part.endswith(".slice") and part.startswith("kubepods"):
-        _, mark, uid = part.removesuffix(".slice").rpartition("-pod")
-        return uid.replace("_", "-") if mark else ""
-    return part.removeprefix("pod") if part.startswith("pod") and len(part) > 3 else ""
+        uid = part.removesuffix(".slice").rpartition("-pod")[2].replace("_", "-")
+        return uid if "-pod" in part and is_uid(uid) else ""
+    uid = part.removeprefix("pod")
+    return uid if uid != part and is_uid(uid) else ""
 
 
 def _read(path: str) -> str:

@@ -118,6 +118,12 @@ class Receiver:
             return {uid: msgspec.structs.replace(stream.counts) for uid, stream in self._streams.items()}
 
     @property
+    def uids(self) -> frozenset[str]:
+        """The pods that have an endpoint."""
+        with self._lock:
+            return frozenset(self._endpoints)
+
+    @property
     def troubles(self) -> Mapping[str, str]:
         """Endpoints that cannot be made or kept, and why."""
         with self._lock:
