@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Protocol
@@ -17,6 +18,7 @@ from eightysix.lab.kernel.cgroups import Hierarchy, hierarchy_of
 from eightysix.lab.kernel.clock import Clock
 from eightysix.lab.kernel.export import Exporter
 from eightysix.lab.kernel.facts import Exec, Fact
+from eightysix.lab.kernel.fanotify import Files
 from eightysix.lab.kernel.options import Options
 from eightysix.lab.kernel.pods import Pods
 from eightysix.lab.kernel.processes import found, namespace
@@ -24,6 +26,9 @@ from eightysix.lab.kernel.tree import Tree
 from eightysix.model.errors import LabError
 
 __all__ = ["Mechanism", "run"]
+
+TRACED = 1
+"""Stands for the cgroup of what strace tells of: the root's, in which nobody is told."""
 
 _GRACE_S = 0.05
 """After the end was asked for: what other processors are still writing."""
@@ -55,32 +60,35 @@ def run(
     options: Options, ready: Callable[[dict[str, Any]], None], control: IO[bytes] | None
 ) -> dict[str, Any]:
     """Run until SIGTERM, SIGINT or the end of `control`; returns the counts. Raises `LabError` where nothing works."""
-    hosts = tuple(namespace(1, kind) or namespace("self", kind) for kind in ("mnt", "pid", "net"))
-    runtimes = {namespace(pid, "mnt") for pid in (1, "self", os.getppid())} - {0}
-    hierarchy = hierarchy_of(options.cgroup)
+    mnt, pid, net = (namespace(1, kind) or namespace("self", kind) for kind in ("mnt", "pid", "net"))
+    hosts = (mnt, pid, net)
+    runtimes = {namespace(one, "mnt") for one in (1, "self", os.getppid())} - {0}
+    hierarchy = hierarchy_of(options.cgroup) if options.cgroup is not None else None
     clock = Clock(offset_s=options.offset)
     pods = Pods(options.pods, hierarchy)
-    tree = Tree(options.node, frozenset(runtimes))
+    traced = options.mechanism == "strace"
+    if traced:
+        pods.place(TRACED, options.place)
+    tree = Tree(options.node, None if traced else frozenset(runtimes))
     descriptor = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as output:
+    with ExitStack() as stack:
+        output = stack.enter_context(os.fdopen(descriptor, "wb"))
+        files, no_files = _files() if not traced else (None, {})
+        if files is not None:
+            stack.callback(files.close)
+        entered = files.watch if files is not None else None
         exporter = Exporter(
-            output.write,
-            tree,
-            pods,
-            clock,
-            options.node,
-            options.cluster,
-            (hosts[0], hosts[1], hosts[2]),
-            found,
-        )
-        mechanism, why_not = _choose(options, hierarchy, exporter.take)
-        try:
+            output.write, tree, pods, clock, options.node, options.cluster, hosts, found, entered
+        )  # fmt: skip
+        mechanism, why_not = _choose(options, hierarchy, clock, exporter.take)
+        stack.callback(mechanism.close)
+        if hierarchy is not None:
             _seed(hierarchy, mechanism, exporter.take)
-            ready({"ready": True, "mechanism": mechanism.name, "why_not": why_not})
-            _follow(mechanism, pods, clock, output, control)
-        finally:
-            lost = mechanism.lost()
-            mechanism.close()
+        ready({"ready": True, "mechanism": mechanism.name, "why_not": why_not | no_files})
+        _follow(mechanism, files, exporter, pods, clock, output, control)
+        lost = mechanism.lost()
+        if files is not None and files.overflows:
+            lost["fanotify"] = [files.overflows]
     return {
         "done": True, "mechanism": mechanism.name, "records": exporter.counts, "dropped": lost,
         "dropped_total": sum(map(sum, lost.values())), "processes_forgotten": tree.forgotten,
@@ -89,16 +97,16 @@ def run(
 
 
 def _choose(
-    options: Options, hierarchy: Hierarchy, take: Callable[[Fact], None]
+    options: Options, hierarchy: Hierarchy | None, clock: Clock, take: Callable[[Fact], None]
 ) -> tuple[Mechanism, dict[str, str]]:
     """The best mechanism that works, and why better ones do not."""
     reasons = available()
     why_not: dict[str, str] = {}
     for name in MECHANISMS if options.mechanism == "auto" else (options.mechanism,):
-        reason = reasons.get(name, "not for a cgroup: it wraps a command")
+        reason = reasons.get(name, "")
         if not reason:
             try:
-                return _open(name, options, hierarchy, take), why_not
+                return _open(name, options, hierarchy, clock, take), why_not
             except (LabError, OSError) as error:
                 reason = str(error)
         why_not[name] = reason
@@ -106,15 +114,26 @@ def _choose(
     raise LabError(f"no mechanism works here: {told}")
 
 
-def _open(name: str, options: Options, hierarchy: Hierarchy, take: Callable[[Fact], None]) -> Mechanism:
+def _open(
+    name: str, options: Options, hierarchy: Hierarchy | None, clock: Clock, take: Callable[[Fact], None]
+) -> Mechanism:
     from eightysix.lab.kernel.ebpf import RING_BYTES, Ebpf
+    from eightysix.lab.kernel.strace import Reader
     from eightysix.lab.kernel.tracefs import Tracefs
 
-    if name == "tracefs":
-        if options.deny:
-            raise LabError("it can refuse nothing (--deny)")
-        return Tracefs(hierarchy, take)
-    return Ebpf(hierarchy, take, options.deny, options.ring or RING_BYTES)
+    if options.deny and name != "ebpf":
+        raise LabError("it can refuse nothing (--deny)")
+    if name == "strace":
+        if options.trace is None:
+            raise LabError("it sees no cgroup, but a command that it wraps (--trace)")
+        return Reader(options.trace, clock, take, TRACED)
+    if hierarchy is None:
+        raise LabError("it needs a cgroup (--cgroup)")
+    return (
+        Tracefs(hierarchy, take)
+        if name == "tracefs"
+        else Ebpf(hierarchy, take, options.deny, options.ring or RING_BYTES)
+    )
 
 
 def _seed(hierarchy: Hierarchy, mechanism: Mechanism, take: Callable[[Fact], None]) -> None:
@@ -139,8 +158,22 @@ def processes_of(folder: Path) -> list[int]:
     return [int(word) for word in text.split() if word.isdigit() and word != "0"]
 
 
+def _files() -> tuple[Files | None, dict[str, str]]:
+    """Marks on credential files, or why there are none."""
+    try:
+        return Files(), {}
+    except LabError as error:
+        return None, {"fanotify": error.what}
+
+
 def _follow(
-    mechanism: Mechanism, pods: Pods, clock: Clock, output: IO[bytes], control: IO[bytes] | None
+    mechanism: Mechanism,
+    files: Files | None,
+    exporter: Exporter,
+    pods: Pods,
+    clock: Clock,
+    output: IO[bytes],
+    control: IO[bytes] | None,
 ) -> None:
     """Until the end: wait, drain, write."""
     reads, writes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -149,7 +182,12 @@ def _follow(
         os.write(writes, b"!")
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    waits = [*mechanism.waits, reads, *([control.fileno()] if control is not None else [])]
+    waits = [
+        *mechanism.waits,
+        *([files.descriptor] if files is not None else []),
+        reads,
+        *([control.fileno()] if control is not None else []),
+    ]
     half = b""
     try:
         ended = False
@@ -161,15 +199,24 @@ def _follow(
                 half = _obey(half + data, clock)
                 ended = ended or not data
             pods.refresh()
-            mechanism.drain()
+            _drain(mechanism, files, exporter)
             output.flush()
         select.select([], [], [], _GRACE_S)
-        mechanism.drain()
+        _drain(mechanism, files, exporter)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         os.close(reads)
         os.close(writes)
+
+
+def _drain(mechanism: Mechanism, files: Files | None, exporter: Exporter) -> None:
+    """Opened files first and told last: by then the start of whoever opened them is known, and what the better mechanism
+    told of the same opening."""
+    opened = files.read() if files is not None else []
+    mechanism.drain()
+    for fact in opened:
+        exporter.take(fact)
 
 
 def _obey(data: bytes, clock: Clock) -> bytes:

@@ -47,15 +47,17 @@ class Process:
 
 
 class Tree:
-    """Live processes by id, and all by exec id. When there are too many the ended ones go first, the oldest first."""
+    """Live processes by id, and all by exec id; `hosts` are the mount namespaces of host and runtimes, None: every process is
+    inside of a container. When there are too many the ended ones go first, the oldest first."""
 
-    def __init__(self, node: str, hosts: frozenset[int] = frozenset(), *, most: int = MOST) -> None:
+    def __init__(self, node: str, hosts: frozenset[int] | None = frozenset(), *, most: int = MOST) -> None:
         self._node = node
         self._hosts = hosts
         self._most = most
         self._live: dict[int, Process] = {}
         self._all: dict[str, Process] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._last: dict[int, Process] = {}
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -64,6 +66,10 @@ class Tree:
     def get(self, pid: int) -> Process | None:
         """The live process of this id."""
         return self._live.get(pid)
+
+    def lately(self, pid: int) -> Process | None:
+        """The live process of this id, or the last one that had it: what is told late may be told after its end."""
+        return self._live.get(pid) or self._last.get(pid)
 
     def parent(self, process: Process) -> Process | None:
         """The parent, while it is remembered."""
@@ -96,11 +102,12 @@ class Tree:
             fact.pid_ns,
             fact.net,
         )
-        if fact.mnt and fact.mnt not in self._hosts and not process.inside:
+        if fact.mnt and fact.mnt not in (self._hosts or ()) and not process.inside:
             process.inside = True
             process.init = (
                 fact.ns_pid == 1
             )  # the first program in the container; anything else was sent in later
+        process.inside = process.inside or self._hosts is None
         process.binary = fact.binary if fact.binary.startswith("/") else _join(fact.cwd, fact.binary)
         process.arguments = " ".join(_quoted(word) for word in fact.arguments)
         flags = ["procFS"] if fact.proc else ["execve"]
@@ -116,6 +123,7 @@ class Tree:
         process = self._live.pop(pid, None)
         if process is not None:
             self._ended[process.exec_id] = None
+            self._last[pid] = process
         return process
 
     def _inherit(self, child: Process, maker: Process) -> None:
@@ -135,6 +143,8 @@ class Tree:
             gone = self._all.pop(oldest, None)
             if gone is not None and self._live.get(gone.pid) is gone:
                 del self._live[gone.pid]
+            if gone is not None and self._last.get(gone.pid) is gone:
+                del self._last[gone.pid]
             self.forgotten += 1
         self._live[process.pid] = process
         self._all[process.exec_id] = process
