@@ -49,9 +49,10 @@ def trusted(url):
     return ssl.create_default_context() if url.startswith("https:") else None
 
 
-def bearer(scope):
-    """A header with a token of the pod's managed identity."""
-    return {"Authorization": "Bearer " + credential.get_token(scope).token}
+def bearer(scope, fresh=False):
+    """A header with a token of the pod's managed identity; `fresh` asks past the cache, as after a day."""
+    source = ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID")) if fresh else credential
+    return {"Authorization": "Bearer " + source.get_token(scope).token}
 
 
 def healthz():
@@ -66,9 +67,9 @@ def infer(text: str = "so far so good"):
     return {"label": "long" if sum(scores) > 8 else "short", "tuned": bool(tune), "models": sorted(models)}
 
 
-def token():
+def token(fresh: bool = False):
     """Lists the storage accounts of the subscription with the managed identity."""
-    headers = bearer("https://management.azure.com/.default")
+    headers = bearer("https://management.azure.com/.default", fresh)
     listing = "/providers/Microsoft.Storage/storageAccounts?api-version=2023-05-01"
     found = json.loads(ask(ARM + "/subscriptions/" + SUBSCRIPTION + listing, headers))
     return {"accounts": len(found.get("value", []))}
@@ -215,7 +216,7 @@ def begin():
 def refresh(seconds):
     """A worker renews its token before it ends."""
     while True:
-        token()
+        token(fresh=True)
         time.sleep(seconds)
 
 

@@ -168,7 +168,9 @@ class Rootless:
             if init and _entered(init):
                 return init
             time.sleep(0.005)
-        raise LabError(f"the pod {container.pod.name} did not start: {container.log and container.log.last()}")
+        raise LabError(
+            f"the pod {container.pod.name} did not start: {container.log and container.log.last()}"
+        )
 
     def exec(self, container: Container, argv: Sequence[str], timeout_s: float) -> Done:
         """Join all namespaces of the first process."""
@@ -201,7 +203,9 @@ def _variables(container: Container) -> list[str]:
 def _entered(init: int) -> bool:
     """Whether init has become the pod's program: until then commands would join the machine's root."""
     try:
-        return not Path(f"/proc/{init}/root/.machine").exists() and Path(f"/proc/{init}/cwd").readlink() == Path("/app")
+        return not Path(f"/proc/{init}/root/.machine").exists() and Path(
+            f"/proc/{init}/cwd"
+        ).readlink() == Path("/app")
     except OSError:
         return False
 
@@ -227,5 +231,3 @@ def _ended(container: Container) -> None:
         _wait(container, _END_S)
     if container.log is not None:
         container.log.close()
-
-

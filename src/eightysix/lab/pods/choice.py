@@ -42,7 +42,10 @@ def choose(possible: Sequence[Tier], forced: str = "", *, recorded: bool = True)
         if not refusal:
             return Choice(tier, tuple(reasons))
         reasons.append(refusal)
-    raise LabError("this scenario cannot be played here: " + "; ".join(reasons), "make lab-setup installs what is missing.")
+    raise LabError(
+        "this scenario cannot be played here: " + "; ".join(reasons),
+        "make lab-setup installs what is missing.",
+    )
 
 
 def _refusal(tier: Tier, possible: Sequence[Tier], *, recorded: bool) -> str:

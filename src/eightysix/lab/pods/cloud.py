@@ -36,14 +36,14 @@ def python_of_ours(module: str, *arguments: str) -> tuple[list[str], dict[str, s
 class Cloud:
     """Runs `eightysix.lab.services` inside of the run's network."""
 
-    def __init__(self, keeper: Keeper, out: Path, nonce: str, *, module: str = "eightysix.lab.services") -> None:
+    def __init__(
+        self, keeper: Keeper, out: Path, nonce: str, *, module: str = "eightysix.lab.services"
+    ) -> None:
         self._lock = threading.Lock()
         self.index = keeper.inside / "index"
         self.index.mkdir()
         spec = keeper.inside / "services.json"
-        spec.write_text(
-            json.dumps({"nonce": nonce, "out": str(out), "index": f"{keeper.folder}/index"})
-        )
+        spec.write_text(json.dumps({"nonce": nonce, "out": str(out), "index": f"{keeper.folder}/index"}))
         command, environ = python_of_ours(module, f"{keeper.folder}/services.json")
         (out / "logs").mkdir(exist_ok=True)
         self._log = out / "logs" / "services.log"
@@ -76,7 +76,9 @@ class Cloud:
         try:
             return ask(self._control, op, **members)
         except (ControlError, OSError) as error:
-            raise LabError(f"the lab's services refused {op}: {error}", "See logs/services.log of the run.") from None
+            raise LabError(
+                f"the lab's services refused {op}: {error}", "See logs/services.log of the run."
+            ) from None
 
     def close(self) -> None:
         """Let the services finish their files and end."""
@@ -88,4 +90,3 @@ class Cloud:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-

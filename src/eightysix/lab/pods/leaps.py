@@ -103,7 +103,10 @@ def move_file(path: Path, leaps: Leaps) -> None:
                 continue
             if isinstance(record, dict):
                 move(record)
-                line = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode(errors="replace") + b"\n"
+                line = (
+                    json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+                    + b"\n"
+                )
             new.write(line)
     fresh.replace(path)
 

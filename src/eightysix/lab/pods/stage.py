@@ -124,7 +124,9 @@ class LabStage:
         listens = pod.sensor and parts.sensor and parts.endpoints is not None
         socket = parts.endpoints.open(started) if listens and parts.endpoints is not None else ""
         sensor = parts.sensor if listens else ""
-        keeper.shell(image.mount_script(keeper, name, parts.python, venv, token=True, sensor=sensor, socket=socket))
+        keeper.shell(
+            image.mount_script(keeper, name, parts.python, venv, token=True, sensor=sensor, socket=socket)
+        )
         image.write_files(keeper, name, pod.files)
         image.mark(keeper, name, parts.nonce, network.inode(keeper, net))
         if parts.kernel is not None:
@@ -166,7 +168,9 @@ class LabStage:
             knocking.wait()
         if knocking.returncode:
             said = container.log.last() if container.log else ""
-            raise LabError(f"the pod {pod.name} does not answer at {pod.ip}:{pod.port}: {said or 'it said nothing'}")
+            raise LabError(
+                f"the pod {pod.name} does not answer at {pod.ip}:{pod.port}: {said or 'it said nothing'}"
+            )
 
     def restart(self, pod: PodSpec) -> None:
         """End the pod of this name and start `pod` in its place."""
@@ -235,7 +239,9 @@ class LabStage:
         self._tell(f"call {spec.name}: {'POST' if body else 'GET'} {path}")
         command = self._python(_CALLER, spec.ip, str(spec.port), path, str(timeout_s))
         try:
-            done = subprocess.run(command, input=body, capture_output=True, timeout=timeout_s + 5, check=False)
+            done = subprocess.run(
+                command, input=body, capture_output=True, timeout=timeout_s + 5, check=False
+            )
         except subprocess.TimeoutExpired:
             raise LabError(f"{spec.name} did not answer {path} within {timeout_s:.0f} s") from None
         if done.returncode:
@@ -275,7 +281,9 @@ class LabStage:
         deadline = time.monotonic() + timeout_s
         while (found := self._marks(mark)) < count:
             if time.monotonic() > deadline:
-                raise LabError(f"{mark} happened {found} times in {timeout_s:.0f} s, and {count} were waited for")
+                raise LabError(
+                    f"{mark} happened {found} times in {timeout_s:.0f} s, and {count} were waited for"
+                )
             time.sleep(0.02)
 
     def _marks(self, mark: str) -> int:

@@ -74,7 +74,13 @@ class Kernel:
     """Runs `eightysix.lab.kernel` for the pods of one run."""
 
     def __init__(
-        self, folder: Path, out: Path, cgroup: Path | None, *, mechanism: str, around: Callable[..., list[str]]
+        self,
+        folder: Path,
+        out: Path,
+        cgroup: Path | None,
+        *,
+        mechanism: str,
+        around: Callable[..., list[str]],
     ) -> None:
         self._pods = folder / "pods.jsonl"
         self._pods.touch()
@@ -108,7 +114,9 @@ class Kernel:
             self._process.kill()
             self._process.wait()
             said = self._log.read_text(errors="replace").strip()[-600:]
-            raise LabError(f"the kernel sensor did not start: {said or 'no word why'}", "Try --mechanism tracefs.")
+            raise LabError(
+                f"the kernel sensor did not start: {said or 'no word why'}", "Try --mechanism tracefs."
+            )
         told: Mapping[str, Any] = json.loads(line)
         return told
 
