@@ -112,7 +112,6 @@ class Oci:
 
 _ENTER = """\
 set -e
-mount --rbind "$1" "$1"
 cd "$1"
 mount -t tmpfs -o mode=755,size=64k dev dev
 for one in null zero full random urandom tty; do : > dev/$one; mount --bind /dev/$one dev/$one; done

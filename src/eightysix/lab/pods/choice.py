@@ -36,7 +36,7 @@ def choose(possible: Sequence[Tier], forced: str = "", *, recorded: bool = True)
         if refusal:
             raise LabError(refusal, "Leave out --tier, and the lab takes what is possible here.")
         return Choice(tier)
-    reasons = []
+    reasons: list[str] = []
     for tier in (Tier.ROOT, Tier.ROOTLESS, Tier.REPLAY):
         refusal = _refusal(tier, possible, recorded=recorded)
         if not refusal:

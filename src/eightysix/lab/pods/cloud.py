@@ -71,7 +71,7 @@ class Cloud:
         told: Mapping[str, Any] = json.loads(line)
         return told
 
-    def ask(self, op: str, **members: object) -> Mapping[str, Any]:
+    def ask(self, op: str, **members: Any) -> Mapping[str, Any]:
         """One request of the control socket. Raises `LabError` with what the services say against it."""
         try:
             return ask(self._control, op, **members)
@@ -79,6 +79,13 @@ class Cloud:
             raise LabError(
                 f"the lab's services refused {op}: {error}", "See logs/services.log of the run."
             ) from None
+<<<<<<< HEAD
+=======
+
+    def authority(self) -> str:
+        """Certificate of the run's authority, in PEM."""
+        return Path(self.told["ca"]).read_text()
+>>>>>>> lab-pods
 
     def close(self) -> None:
         """Let the services finish their files and end."""

@@ -39,6 +39,8 @@ __all__ = [
 
 SENSOR_PLACE = "/opt/eightysix"
 SOCKET_PLACE = "/run/eightysix"
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+"""Certificates that pods trust: the run's own authority and nobody else."""
 
 _FOLDERS = (
     *(
@@ -61,8 +63,8 @@ _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Links into `/usr`, as on every distribution with a merged one (usr-merge, freedesktop.org)."""
 
 _COPIED = (
-    *("etc/ld.so.cache", "etc/ld.so.conf", "etc/ssl/certs/ca-certificates.crt", "etc/ssl/openssl.cnf"),
-    *("etc/nsswitch.conf", "etc/protocols", "etc/services", "etc/debian_version"),
+    *("etc/ld.so.cache", "etc/ld.so.conf", "etc/ssl/openssl.cnf", "etc/protocols", "etc/services"),
+    "etc/debian_version",
 )
 
 _USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
@@ -85,6 +87,9 @@ def environment(pod: PodSpec, nonce: str, *, preload: str = "") -> dict[str, str
         "KUBERNETES_SERVICE_PORT": "443",
         "KUBERNETES_SERVICE_PORT_HTTPS": "443",
         "AZURE_CLIENT_ID": CLIENT_ID,
+        # Libraries with certificates of their own (certifi) would not look where the image has its.
+        "SSL_CERT_FILE": TRUSTED,
+        "REQUESTS_CA_BUNDLE": TRUSTED,
         NONCE_VARIABLE: nonce,
     }
     if pod.sensor:
@@ -95,8 +100,8 @@ def environment(pod: PodSpec, nonce: str, *, preload: str = "") -> dict[str, str
     return {**told, **pod.env, NONCE_VARIABLE: nonce}
 
 
-def make(keeper: Keeper, name: str, pod: PodSpec) -> str:
-    """Make the root of one container in the run's tmpfs, without its mounts; returns its path inside."""
+def make(keeper: Keeper, name: str, pod: PodSpec, ca: str) -> str:
+    """Make the root of one container in the run's tmpfs, without its mounts; returns its path inside. `ca` is whom it trusts."""
     root = keeper.inside / "pods" / name / "root"
     for folder in _FOLDERS:
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -109,11 +114,11 @@ def make(keeper: Keeper, name: str, pod: PodSpec) -> str:
             (root / merged).symlink_to(f"usr/{merged}")
         elif os.path.isdir(f"/{merged}"):
             (root / merged).mkdir()
-    _write_etc(root / "etc", pod)
+    _write_etc(root / "etc", pod, ca)
     return f"{keeper.folder}/pods/{name}/root"
 
 
-def _write_etc(etc: Path, pod: PodSpec) -> None:
+def _write_etc(etc: Path, pod: PodSpec, ca: str) -> None:
     hosts = {**HOSTS, pod.name: pod.ip}
     texts = {
         "passwd": _USERS,
@@ -126,6 +131,7 @@ def _write_etc(etc: Path, pod: PodSpec) -> None:
         "pip.conf": f"[global]\nindex-url = http://{INDEX_HOST}/simple\ntrusted-host = {INDEX_HOST}\n"
         "disable-pip-version-check = true\nroot-user-action = ignore\n",
     }
+    (etc.parent / TRUSTED.lstrip("/")).write_text(ca)
     for copied in _COPIED:
         source = Path("/", copied)
         if source.is_file():
@@ -141,7 +147,8 @@ def mount_script(
     root, own = f"{keeper.folder}/pods/{name}/root", f"{keeper.folder}/pods/{name}"
     lower = f"{keeper.folder}/lower/{name}"
     user = ",userxattr" if keeper.rootless else ""
-    lines = [_bind("/usr", f"{root}/usr")]
+    # A mount of its own, so that all which lies below it goes with one command.
+    lines = [_bind(root, root, write=True), _bind("/usr", f"{root}/usr")]
     lines += [_bind(f"/{part}", f"{root}/{part}") for part in _MERGED if _is_real(f"/{part}")]
     if python.outside_usr:
         lines += [f"mkdir -p {quote(root + python.prefix)}", _bind(python.prefix, root + python.prefix)]
@@ -199,6 +206,5 @@ def remove(keeper: Keeper, name: str) -> None:
     """Unmount and remove the root of a pod that has ended."""
     place = f"{keeper.folder}/pods/{name}"
     keeper.shell(
-        f"umount -R -l {place}/root/* 2>/dev/null || :\numount -l {place}/root/opt/venv 2>/dev/null || :\n"
-        f"umount -l {keeper.folder}/lower/{name} 2>/dev/null || :\nrm -rf --one-file-system {place}"
+        f"umount -R -l {place}/root\numount -l {keeper.folder}/lower/{name}\nrm -rf --one-file-system {place}"
     )

@@ -73,6 +73,8 @@ class Parts(msgspec.Struct, frozen=True):
     python: Interpreter
     folder: Path
     nonce: str
+    ca: str
+    """Certificate of the run's authority, in PEM."""
     cgroup: str = ""
     """Path of the run's cgroup in the unified hierarchy."""
     sensor: str = ""
@@ -118,7 +120,7 @@ class LabStage:
         name = container.name
         container.cgroup = f"{parts.cgroup}/kubepods/burstable/pod{uid}/{container_id}"
         venv = environments.build(pod.venv, parts.python)
-        container.root = image.make(keeper, name, pod)
+        container.root = image.make(keeper, name, pod, parts.ca)
         self._mint(container)
         started = Started(pod, uid, container_id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z")
         listens = pod.sensor and parts.sensor and parts.endpoints is not None
@@ -142,10 +144,9 @@ class LabStage:
         place = self._parts.keeper.inside / "pods" / container.name / "token"
         written = place / f"..{datetime.now(UTC):%Y_%m_%d_%H_%M_%S}.{secrets.randbelow(10**9)}"
         written.mkdir(parents=True)
-        ca = str(told.get("ca", ""))
         texts = {
             "token": str(told.get("token", "")),
-            "ca.crt": Path(ca).read_text() if ca.startswith("/") else ca,
+            "ca.crt": self._parts.ca,
             "namespace": container.pod.namespace,
         }
         (place / "..data").symlink_to(written.name)

@@ -45,8 +45,8 @@ class Endpoints(Protocol):
         """The pod has ended."""
 
 
-Receiving = Callable[[Path], AbstractContextManager[Endpoints]]
-"""Opens a receiver that writes the records into the given file until it is left."""
+Receiving = Callable[[Path, Path], AbstractContextManager[Endpoints]]
+"""Opens a receiver until it is left: it writes the records into the first path, and makes its endpoints below the second."""
 
 
 def pod_object(started: Started) -> dict[str, object]:
@@ -73,15 +73,7 @@ def pod_object(started: Started) -> dict[str, object]:
 class Kernel:
     """Runs `eightysix.lab.kernel` for the pods of one run."""
 
-    def __init__(
-        self,
-        folder: Path,
-        out: Path,
-        cgroup: Path | None,
-        *,
-        mechanism: str,
-        around: Callable[..., list[str]],
-    ) -> None:
+    def __init__(self, folder: Path, out: Path, cgroup: Path | None, *, mechanism: str) -> None:
         self._pods = folder / "pods.jsonl"
         self._pods.touch()
         self._log = out / "logs" / "kernel.log"
@@ -93,7 +85,7 @@ class Kernel:
         )
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                around(*command),
+                command,
                 env={**environ, "EIGHTYSIX_LAB_NODE": NODE, "EIGHTYSIX_LAB_CLUSTER": CLUSTER},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
