@@ -25,12 +25,13 @@ READY_S = 20.0
 def python_of_ours(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
     """Command and environment that run a module of this package with this interpreter, installed or from source."""
     source = str(Path(eightysix.__file__).resolve().parent.parent)
+    path = [source, *filter(None, [os.environ.get("PYTHONPATH", "")])]
     kept = {
         name: value
         for name, value in os.environ.items()
         if name in ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "XDG_CACHE_HOME")
     }
-    return [sys.executable, "-P", "-m", module, *arguments], {**kept, "PYTHONPATH": source}
+    return [sys.executable, "-P", "-m", module, *arguments], {**kept, "PYTHONPATH": os.pathsep.join(path)}
 
 
 class Cloud:
@@ -79,13 +80,10 @@ class Cloud:
             raise LabError(
                 f"the lab's services refused {op}: {error}", "See logs/services.log of the run."
             ) from None
-<<<<<<< HEAD
-=======
 
     def authority(self) -> str:
         """Certificate of the run's authority, in PEM."""
         return Path(self.told["ca"]).read_text()
->>>>>>> lab-pods
 
     def close(self) -> None:
         """Let the services finish their files and end."""
