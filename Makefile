@@ -12,7 +12,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench index index-accept lock clean help bench-scan fuzz
+.PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz lab-setup
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -39,6 +39,9 @@ unit: dev ## The tests alone
 
 docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py
+
+bpf: dev ## Build the kernel sensor's programs (needs clang, llvm-strip, libbpf-dev)
+	@$(IN_DEV) -m tools.bpf
 
 fuzz: dev ## Try to refute what the scanner promises (MINUTES=30; findings land in .fuzz/)
 	@$(IN_DEV) -m bench.fuzz --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --output bench/results/fuzz.json
@@ -67,6 +70,9 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 	.venv-lock/bin/uv pip compile pyproject.toml "$$@" --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --only-binary :all: --no-emit-package eightysix \
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
+
+lab-setup: dev ## Install what the lab plays with: Debian packages as root, and the pods' environments (once)
+	@tools/lab_setup.sh; code=$$?; PYTHONPATH=src $(IN_DEV) -m eightysix lab setup $(ENVIRONMENTS) && exit $$code
 
 clean: ## Remove what the targets made, environments too
 	rm -rf $(VENV) $(CORE_VENV) .venv-lock .venv-scan .fuzz dist build

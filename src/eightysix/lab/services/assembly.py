@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ssl
+from contextlib import ExitStack
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
-from eightysix.lab.interface import PodSpec
+from eightysix.lab.services.arm import Arm
 from eightysix.lab.services.authority import Authority
 from eightysix.lab.services.clock import Clock
-from eightysix.lab.services.control import Control, ControlError
+from eightysix.lab.services.control import Control
 from eightysix.lab.services.directory import Directory
-from eightysix.lab.services.http import Handler, Limits, Listener
+from eightysix.lab.services.http import Answer, Handler, Limits, Listener, Request
 from eightysix.lab.services.index import Index
+from eightysix.lab.services.login import Login
 from eightysix.lab.services.metadata import Metadata
-from eightysix.lab.services.roster import Pod, Roster
+from eightysix.lab.services.operations import Operations
+from eightysix.lab.services.registry import Door
+from eightysix.lab.services.registry_debian import DebianRegistry, find
+from eightysix.lab.services.registry_own import OwnRegistry
+from eightysix.lab.services.roster import Roster
 from eightysix.lab.services.sink import Sink
 from eightysix.lab.services.spec import OFF, Bind, Spec
+from eightysix.lab.services.storage import MOST_BLOB_BYTES, Storage
 from eightysix.lab.services.truth import Record
-from eightysix.lab.world import INDEX_HOST, SINK_HOST
+from eightysix.lab.world import ARM_HOST, INDEX_HOST, LOGIN_HOST, REGISTRY_HOST, SINK_HOST, STORAGE_HOST
 
 __all__ = ["CONTROL", "FOLDER", "Services"]
 
 CONTROL = "control.sock"
 FOLDER = "services"
-"""What the services keep for themselves in the run's folder."""
-
-
-class _Pod(Struct):
-    pod: PodSpec
-    uid: str
-    container_id: str = ""
-
-
-class _Named(Struct):
-    pod: str
-    namespace: str = "ml"
-
-
-class _Exec(Struct):
-    pod: str
-    argv: tuple[str, ...]
-    namespace: str = "ml"
-    user: str = "operator@contoso.example"
-
-
-class _Leap(Struct):
-    seconds: float
+"""What the services keep for themselves in the run's folder: the CA's certificate, the registry's data."""
 
 
 class Services:
-    """Everything outside of the pods. `start` listens, `stop` ends it all; `told` is what the ready line says."""
+    """Everything outside of the pods. `start` listens, `stop` ends it all; `told` is what the ready line says.
+
+    Make it in the main thread, before there are others: see `DebianRegistry`.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -60,17 +45,25 @@ class Services:
         self._folder = self._out / FOLDER
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         Path(spec.index).mkdir(parents=True, exist_ok=True)
-        self.clock = Clock()
-        self.record = Record(self._out, self.clock)
-        self.roster = Roster()
-        self.authority = Authority()
-        self.directory = Directory(self.record)
-        self._ca = self._folder / "ca.crt"
-        self._ca.write_bytes(self.authority.certificate)
         self._listeners: list[Listener] = []
         self._addresses: dict[str, dict[str, object]] = {}
-        self._listen()
-        self._control = Control(self._out / CONTROL, self._operations())
+        with ExitStack() as undo:
+            self.clock = Clock()
+            self.record = Record(self._out, self.clock)
+            undo.callback(self.record.close)
+            self.roster = Roster()
+            self.authority = Authority()
+            self.directory = Directory(self.record)
+            self.storage = Storage(self.directory, self.roster)
+            self._ca = self._folder / "ca.crt"
+            self._ca.write_bytes(self.authority.certificate)
+            self._registry = self._choose_registry()
+            undo.callback(self._registry.stop)
+            self.door = Door(self.directory, self.roster, self._registry)
+            undo.callback(self._stop_listeners)
+            self._listen()
+            self._control = Control(self._out / CONTROL, Operations(self).by_name())
+            undo.pop_all()
 
     @property
     def told(self) -> dict[str, object]:
@@ -78,9 +71,15 @@ class Services:
         return {
             "ready": True,
             "addresses": self._addresses,
-            "ca": str(self._ca),
+            "ca": self.ca,
             "control": str(self._out / CONTROL),
+            "registry": self._registry.version,
         }
+
+    @property
+    def ca(self) -> str:
+        """Path of the certificate that the run's pods trust."""
+        return str(self._ca)
 
     def start(self) -> None:
         """Serve."""
@@ -91,25 +90,50 @@ class Services:
     def stop(self) -> None:
         """End everything, in the order in which nothing is asked of what ended before."""
         self._control.stop()
-        for listener in self._listeners:
-            listener.stop()
+        self._stop_listeners()
+        self._registry.stop()
         self.record.close()
 
+    def where(self, name: str) -> tuple[str, int, ssl.SSLContext | None]:
+        """Address and port of a service, with what trusts it where it speaks TLS: for the run's own clients."""
+        ports = self._addresses[name]
+        ip, https = str(ports["ip"]), ports.get("https")
+        if isinstance(https, int):
+            return ip, https, ssl.create_default_context(cadata=self.authority.certificate.decode())
+        http = ports.get("http")
+        if not isinstance(http, int):
+            raise ValueError(f"{name} does not listen in this run")
+        return ip, http, None
+
+    def _choose_registry(self) -> DebianRegistry | OwnRegistry:
+        wanted = self._spec.registry
+        binary = find(self._spec.registry_binary) if wanted != "own" else None
+        if binary is not None:
+            return DebianRegistry(binary, self._folder)
+        if wanted == "debian":
+            raise OSError(
+                f"there is no {self._spec.registry_binary} here: install Debian's package docker-registry"
+            )
+        return OwnRegistry()
+
     def _listen(self) -> None:
-        spec = self._spec
-        metadata = Metadata(self.directory, self.authority, self.roster, spec.nonce)
+        spec, record, roster, directory = self._spec, self.record, self.roster, self.directory
+        metadata = Metadata(directory, self.authority, roster, spec.nonce)
         self._serve("metadata", spec.metadata, metadata, plain=True)
-        self._serve("sink", spec.sink, Sink(self.record, self.roster), hosts=(SINK_HOST,), plain=True)
-        index = Index(Path(spec.index), self.record, self.roster)
-        self._serve("index", spec.index_server, index, hosts=(INDEX_HOST,), plain=True)
+        self._serve("sink", spec.sink, Sink(record, roster), SINK_HOST, plain=True)
+        index = Index(Path(spec.index), record, roster)
+        self._serve("index", spec.index_server, index, INDEX_HOST, plain=True)
+        cloud = _Cloud(Login(directory, roster), Arm(directory, roster))
+        self._serve("arm", spec.arm, cloud, ARM_HOST, LOGIN_HOST)
+        self._serve("storage", spec.storage, self.storage, STORAGE_HOST, body_bytes=MOST_BLOB_BYTES)
+        self._serve("registry", spec.registry_server, self.door, REGISTRY_HOST, body_bytes=MOST_BLOB_BYTES)
 
     def _serve(
         self,
         name: str,
         bind: Bind,
         handler: Handler,
-        *,
-        hosts: tuple[str, ...] = (),
+        *hosts: str,
         plain: bool = False,
         body_bytes: int = 1 << 20,
     ) -> None:
@@ -127,45 +151,22 @@ class Services:
             ports["https"] = listener.port
         self._addresses[name] = ports
 
-    def _operations(self) -> Mapping[str, Callable[[msgspec.Raw], Mapping[str, object]]]:
-        return {
-            "pod": self._pod,
-            "delete-pod": self._delete_pod,
-            "exec": self._exec,
-            "leap": self._leap,
-        }
+    def _stop_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.stop()
 
-    def _pod(self, request: msgspec.Raw) -> Mapping[str, object]:
-        asked = msgspec.json.decode(request, type=_Pod)
-        pod = Pod(asked.pod, asked.uid, asked.container_id)
-        self.roster.add(pod)
-        self.record.mark(
-            "pod-started",
-            pod=pod.spec.name,
-            namespace=pod.spec.namespace,
-            uid=pod.uid,
-            container_id=pod.container_id,
-            ip=pod.spec.ip,
-        )
-        return {"ca": str(self._ca)}
 
-    def _delete_pod(self, request: msgspec.Raw) -> Mapping[str, object]:
-        asked = msgspec.json.decode(request, type=_Named)
-        pod = self.roster.remove(asked.namespace, asked.pod)
-        if pod is None:
-            raise ControlError(f"no pod is called {asked.namespace}/{asked.pod}")
-        self.record.mark("pod-ended", pod=asked.pod, namespace=asked.namespace, uid=pod.uid)
-        return {}
+class _Cloud:
+    """Login and Resource Manager share an address in the lab's world; the host that is asked for tells them apart."""
 
-    def _exec(self, request: msgspec.Raw) -> Mapping[str, object]:
-        asked = msgspec.json.decode(request, type=_Exec)
-        self.record.mark(
-            "exec", pod=asked.pod, namespace=asked.namespace, argv=list(asked.argv), user=asked.user
-        )
-        return {}
+    def __init__(self, login: Login, arm: Arm) -> None:
+        self._login = login
+        self._arm = arm
 
-    def _leap(self, request: msgspec.Raw) -> Mapping[str, object]:
-        seconds = msgspec.json.decode(request, type=_Leap).seconds
-        ahead = self.clock.leap(seconds)
-        self.record.mark("leap", seconds=seconds)
-        return {"ahead_ns": ahead, "now_ns": self.clock.now_ns()}
+    def __call__(self, request: Request) -> Answer:
+        """Answer a request."""
+        if request.host == LOGIN_HOST:
+            return self._login(request)
+        if request.host == ARM_HOST or request.path.lower().startswith("/subscriptions"):
+            return self._arm(request)
+        return self._login(request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from uuid import uuid4
+from uuid import NAMESPACE_DNS, uuid4, uuid5
 
 from msgspec import Struct
 
@@ -43,6 +43,7 @@ IDENTITY_ID = (
 _MANAGED_LIFE_S = 86_400
 """Tokens of managed identities live for a day; those of service principals for an hour and some minutes."""
 _SECRET_LIFE_S = 3_599
+_MOST_PRINCIPALS = 100
 
 
 class Principal(Struct, frozen=True):
@@ -134,6 +135,18 @@ class Directory:
         self.clock = record.clock
         self.signer = Signer(record.clock)
         self.principals = {each.client_id: each for each in (IDENTITY, PUSHER)}
+
+    def named(self, name: str) -> Principal:
+        """The principal of this name; one that is not known is made: a service principal that may push."""
+        for each in self.principals.values():
+            if each.name == name:
+                return each
+        if not name or len(name) > 64 or not name.isprintable() or len(self.principals) >= _MOST_PRINCIPALS:
+            raise ValueError(f"no principal can be called {name[:64]!r}")
+        ids = [str(uuid5(NAMESPACE_DNS, f"{kind}.{name}.eightysix.example")) for kind in ("client", "object")]
+        made = Principal(name, ids[0], ids[1], frozenset({"AcrPull", "AcrPush"}))
+        self.principals[made.client_id] = made
+        return made
 
     def issue(self, who: Principal, audience: str, *, how: str) -> Issued:
         """A token for `audience`; `how` is `managed`, `secret` or `federated`."""

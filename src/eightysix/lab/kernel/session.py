@@ -1,0 +1,186 @@
+"""A run of the sensor: choose a mechanism, say that it is ready, write until it is told to end, and count."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, Protocol
+
+from eightysix.lab.kernel import MECHANISMS, available
+from eightysix.lab.kernel.cgroups import Hierarchy, hierarchy_of
+from eightysix.lab.kernel.clock import Clock
+from eightysix.lab.kernel.export import Exporter
+from eightysix.lab.kernel.facts import Exec, Fact
+from eightysix.lab.kernel.options import Options
+from eightysix.lab.kernel.pods import Pods
+from eightysix.lab.kernel.processes import found, namespace
+from eightysix.lab.kernel.tree import Tree
+from eightysix.model.errors import LabError
+
+__all__ = ["Mechanism", "run"]
+
+_GRACE_S = 0.05
+"""After the end was asked for: what other processors are still writing."""
+
+_MOST_INPUT = 4096
+
+
+class Mechanism(Protocol):
+    """What looks at processes. `waits` are descriptors that become readable when there is something to drain."""
+
+    name: str
+    waits: list[int]
+    poll_s: float
+
+    def seeded(self, pid: int, cgroup: int) -> None:
+        """A process was there before."""
+
+    def drain(self) -> None:
+        """Hand on all facts there are."""
+
+    def lost(self) -> dict[str, list[int]]:
+        """What nobody could take, by type, one number a processor."""
+
+    def close(self) -> None:
+        """Undo everything."""
+
+
+def run(
+    options: Options, ready: Callable[[dict[str, Any]], None], control: IO[bytes] | None
+) -> dict[str, Any]:
+    """Run until SIGTERM, SIGINT or the end of `control`; returns the counts. Raises `LabError` where nothing works."""
+    hosts = tuple(namespace(1, kind) or namespace("self", kind) for kind in ("mnt", "pid", "net"))
+    runtimes = {namespace(pid, "mnt") for pid in (1, "self", os.getppid())} - {0}
+    hierarchy = hierarchy_of(options.cgroup)
+    clock = Clock(offset_s=options.offset)
+    pods = Pods(options.pods, hierarchy)
+    tree = Tree(options.node, frozenset(runtimes))
+    descriptor = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as output:
+        exporter = Exporter(
+            output.write,
+            tree,
+            pods,
+            clock,
+            options.node,
+            options.cluster,
+            (hosts[0], hosts[1], hosts[2]),
+            found,
+        )
+        mechanism, why_not = _choose(options, hierarchy, exporter.take)
+        try:
+            _seed(hierarchy, mechanism, exporter.take)
+            ready({"ready": True, "mechanism": mechanism.name, "why_not": why_not})
+            _follow(mechanism, pods, clock, output, control)
+        finally:
+            lost = mechanism.lost()
+            mechanism.close()
+    return {
+        "done": True, "mechanism": mechanism.name, "records": exporter.counts, "dropped": lost,
+        "dropped_total": sum(map(sum, lost.values())), "processes_forgotten": tree.forgotten,
+        "pods_malformed": pods.malformed,
+    }  # fmt: skip
+
+
+def _choose(
+    options: Options, hierarchy: Hierarchy, take: Callable[[Fact], None]
+) -> tuple[Mechanism, dict[str, str]]:
+    """The best mechanism that works, and why better ones do not."""
+    reasons = available()
+    why_not: dict[str, str] = {}
+    for name in MECHANISMS if options.mechanism == "auto" else (options.mechanism,):
+        reason = reasons.get(name, "not for a cgroup: it wraps a command")
+        if not reason:
+            try:
+                return _open(name, options, hierarchy, take), why_not
+            except (LabError, OSError) as error:
+                reason = str(error)
+        why_not[name] = reason
+    told = "; ".join(f"{name}: {reason}" for name, reason in why_not.items())
+    raise LabError(f"no mechanism works here: {told}")
+
+
+def _open(name: str, options: Options, hierarchy: Hierarchy, take: Callable[[Fact], None]) -> Mechanism:
+    from eightysix.lab.kernel.ebpf import RING_BYTES, Ebpf
+    from eightysix.lab.kernel.tracefs import Tracefs
+
+    if name == "tracefs":
+        if options.deny:
+            raise LabError("it can refuse nothing (--deny)")
+        return Tracefs(hierarchy, take)
+    return Ebpf(hierarchy, take, options.deny, options.ring or RING_BYTES)
+
+
+def _seed(hierarchy: Hierarchy, mechanism: Mechanism, take: Callable[[Fact], None]) -> None:
+    """Tell of processes that are there already, parents first, as Tetragon does when it starts."""
+    seen: dict[int, Exec] = {}
+    for number, below in hierarchy.folders():
+        for pid in processes_of(hierarchy.folder / below):
+            fact = found(pid, number)
+            if fact is not None:
+                seen[pid] = fact
+                mechanism.seeded(pid, number)
+    for fact in sorted(seen.values(), key=lambda one: (one.at, one.pid)):
+        take(fact)
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Processes of one cgroup."""
+    try:
+        text = (folder / "cgroup.procs").read_text()
+    except OSError:
+        return []
+    return [int(word) for word in text.split() if word.isdigit() and word != "0"]
+
+
+def _follow(
+    mechanism: Mechanism, pods: Pods, clock: Clock, output: IO[bytes], control: IO[bytes] | None
+) -> None:
+    """Until the end: wait, drain, write."""
+    reads, writes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        os.write(writes, b"!")
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    waits = [*mechanism.waits, reads, *([control.fileno()] if control is not None else [])]
+    half = b""
+    try:
+        ended = False
+        while not ended:
+            ready, _, _ = select.select(waits, [], [], mechanism.poll_s)
+            ended = reads in ready
+            if control is not None and control.fileno() in ready:
+                data = os.read(control.fileno(), _MOST_INPUT)
+                half = _obey(half + data, clock)
+                ended = ended or not data
+            pods.refresh()
+            mechanism.drain()
+            output.flush()
+        select.select([], [], [], _GRACE_S)
+        mechanism.drain()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reads)
+        os.close(writes)
+
+
+def _obey(data: bytes, clock: Clock) -> bytes:
+    """Do what whole lines ask for; returns the rest. What is no request is left out: this is the lab's own pipe."""
+    *lines, rest = data.split(b"\n")
+    for line in lines:
+        try:
+            asked = json.loads(line)
+            seconds = float(asked["leap"])
+        except (ValueError, TypeError, KeyError):
+            sys.stderr.write("eightysix: a line of the input is no request\n")
+            continue
+        clock.leap(seconds)
+    return rest[:_MOST_INPUT]
