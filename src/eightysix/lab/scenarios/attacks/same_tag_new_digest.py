@@ -50,7 +50,7 @@ SCENARIO = Scenario(
         kernel_audit=Bounds("none", "contain", _NOTHING_LANDS),
         sensor_audit=Bounds("none", "contain", _NOTHING_LANDS),
         kernel=Bounds("none", "contain", _NOTHING_LANDS),
-        sensor=Bounds("none", "contain", _NOTHING_LANDS),
+        sensor=Bounds("none", "suspect", _NOTHING_LANDS),
     ),
     play=play,
 )

@@ -6,17 +6,17 @@ Its twin is `azure-identity-at-start`: the same start script, the same packages,
 from __future__ import annotations
 
 from eightysix.lab.interface import Bounds, Scenario, Stage
+from eightysix.lab.scenarios import starting
 from eightysix.lab.scenarios.cast import PACE, poisoned
 from eightysix.lab.scenarios.labels import attack
-from eightysix.lab.scenarios.starting import azure_identity, reinstalls
 
 __all__ = ["SCENARIO"]
 
 
 def play(stage: Stage) -> None:
     """The pod starts: pip, the plug-in, the application's own first calls. Nobody does anything else."""
-    stage.publish(azure_identity(), poisoned("torch-perf-sdk", "3.1.0", "by_azure_identity.py"))
-    stage.start(reinstalls({PACE: "6"}))
+    stage.publish(starting.azure_identity(), poisoned("torch-perf-sdk", "3.1.0", "by_azure_identity.py"))
+    stage.start(starting.reinstalls({PACE: "6"}))
     stage.call("/infer")
     stage.wait("sink")
 

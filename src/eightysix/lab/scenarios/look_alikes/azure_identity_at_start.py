@@ -6,17 +6,17 @@ Its twin is `through-azure-identity`: the same start script, the same packages, 
 from __future__ import annotations
 
 from eightysix.lab.interface import Scenario, Stage
+from eightysix.lab.scenarios import starting
 from eightysix.lab.scenarios.cast import honest
 from eightysix.lab.scenarios.labels import look_alike
-from eightysix.lab.scenarios.starting import azure_identity, reinstalls
 
 __all__ = ["SCENARIO"]
 
 
 def play(stage: Stage) -> None:
     """The pod starts: pip, the plug-in, the application's own first calls. Nobody does anything else."""
-    stage.publish(azure_identity(), honest("torch-perf-sdk", "3.0.9"))
-    stage.start(reinstalls({}))
+    stage.publish(starting.azure_identity(), honest("torch-perf-sdk", "3.0.9"))
+    stage.start(starting.reinstalls({}))
     stage.call("/infer")
     stage.wait("metadata-token")
     stage.sleep(2.0)
