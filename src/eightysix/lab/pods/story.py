@@ -53,46 +53,43 @@ class Story:
         self._tell = tell
         self._began_ns = 0
         self._ahead_ns = 0
+        self._offset = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="story", daemon=True)
 
     def step(self, text: str) -> None:
-        """Tell a step of the script."""
+        """Tell a step of the script, after what the services saw before it."""
         now = time.time_ns()
         with self._lock:
+            self._read()
             self._began_ns = self._began_ns or now
             self._tell((now + self._ahead_ns - self._began_ns) / 1e9, "step", text)
 
     def _follow(self) -> None:
-        offset = 0
-        while True:
-            last = self._ended.is_set()
-            offset = self._read(offset)
-            if last:
-                return
-            self._ended.wait(_LOOK_S)
+        while not self._ended.wait(_LOOK_S):
+            with self._lock:
+                self._read()
 
-    def _read(self, offset: int) -> int:
+    def _read(self) -> None:
         try:
             with self._truth.open("rb") as file:
-                file.seek(offset)
+                file.seek(self._offset)
                 text = file.read(1 << 20)
         except FileNotFoundError:
-            return offset
+            return
         whole = text[: text.rfind(b"\n") + 1]
+        self._offset += len(whole)
         for line in whole.splitlines():
             self._mark(json.loads(line))
-        return offset + len(whole)
 
     def _mark(self, mark: Mapping[str, object]) -> None:
         at, seconds = mark.get("t_ns"), mark.get("seconds")
-        with self._lock:
-            if mark.get("mark") == "leap" and isinstance(seconds, int | float):
-                self._ahead_ns += int(seconds * 1e9)
-            text = sentence(mark)
-            if text and isinstance(at, int):
-                self._tell((at - (self._began_ns or at)) / 1e9, str(mark["mark"]), text)
+        if mark.get("mark") == "leap" and isinstance(seconds, int | float):
+            self._ahead_ns += int(seconds * 1e9)
+        text = sentence(mark)
+        if text and isinstance(at, int):
+            self._tell((at - (self._began_ns or at)) / 1e9, str(mark["mark"]), text)
 
     def __enter__(self) -> Story:
         self._thread.start()
@@ -103,3 +100,5 @@ class Story:
     ) -> None:
         self._ended.set()
         self._thread.join()
+        with self._lock:
+            self._read()
