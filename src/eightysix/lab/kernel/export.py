@@ -47,12 +47,15 @@ class Exporter:
     def __init__(
         self, write: Callable[[bytes], object], tree: Tree, pods: Pods, clock: Clock, node: str, cluster: str,
         hosts: tuple[int, int, int] = (0, 0, 0), find: Callable[[int], Exec | None] | None = None,
+        entered: Callable[[int, int], None] | None = None,
     ) -> None:  # fmt: skip
         self._write, self._tree, self._pods, self._clock = write, tree, pods, clock
         self._tail = {"node_name": node}
         self._cluster = cluster
         self._hosts = hosts
         self._find = find
+        self._entered = entered
+        """Called with a process and its mount namespace, which is no host's: to mark files there."""
         self._limiter = Limiter()
         self._opened: dict[tuple[str, str, bool], tuple[int, str]] = {}
         self.counts: dict[str, int] = {
@@ -85,6 +88,8 @@ class Exporter:
     def _exec(self, fact: Exec) -> None:
         process = self._tree.started(fact)
         process.arguments = redact(process.arguments)
+        if self._entered is not None and process.inside and process.mnt and process.mnt != self._hosts[0]:
+            self._entered(process.pid, process.mnt)
         self._tell("process_exec", process, fact.at, fact.tid, {}, "exec")
 
     def _exit(self, fact: Exit) -> None:
@@ -101,10 +106,13 @@ class Exporter:
         self._tell("process_exit", process, fact.at, fact.tid, more, "exit")
 
     def _open(self, fact: Opened) -> None:
+        late = self._tree.lately(fact.pid) if fact.by == "fanotify" else None
+        if fact.by == "fanotify" and late is None:
+            return  # of the machine itself, or of another cgroup: marks do not ask who opens
         policy, once = policy_of(fact.path, writes=fact.writes)
         if not policy or (once and not self._limiter.allows(fact.tid, fact.path, fact.at)):
             return
-        process = self._process(fact.pid, fact.cgroup, fact.at)
+        process = late or self._process(fact.pid, fact.cgroup, fact.at)
         for wanted, mask in ((fact.reads, MAY_READ), (fact.writes, MAY_WRITE)):
             if not wanted or (mask == MAY_READ and not policy_of(fact.path, writes=False)[0]):
                 continue

@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Protocol
@@ -17,6 +18,7 @@ from eightysix.lab.kernel.cgroups import Hierarchy, hierarchy_of
 from eightysix.lab.kernel.clock import Clock
 from eightysix.lab.kernel.export import Exporter
 from eightysix.lab.kernel.facts import Exec, Fact
+from eightysix.lab.kernel.fanotify import Files
 from eightysix.lab.kernel.options import Options
 from eightysix.lab.kernel.pods import Pods
 from eightysix.lab.kernel.processes import found, namespace
@@ -55,32 +57,31 @@ def run(
     options: Options, ready: Callable[[dict[str, Any]], None], control: IO[bytes] | None
 ) -> dict[str, Any]:
     """Run until SIGTERM, SIGINT or the end of `control`; returns the counts. Raises `LabError` where nothing works."""
-    hosts = tuple(namespace(1, kind) or namespace("self", kind) for kind in ("mnt", "pid", "net"))
-    runtimes = {namespace(pid, "mnt") for pid in (1, "self", os.getppid())} - {0}
+    mnt, pid, net = (namespace(1, kind) or namespace("self", kind) for kind in ("mnt", "pid", "net"))
+    hosts = (mnt, pid, net)
+    runtimes = {namespace(one, "mnt") for one in (1, "self", os.getppid())} - {0}
     hierarchy = hierarchy_of(options.cgroup)
     clock = Clock(offset_s=options.offset)
     pods = Pods(options.pods, hierarchy)
     tree = Tree(options.node, frozenset(runtimes))
     descriptor = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as output:
+    with ExitStack() as stack:
+        output = stack.enter_context(os.fdopen(descriptor, "wb"))
+        files, no_files = _files()
+        if files is not None:
+            stack.callback(files.close)
+        entered = files.watch if files is not None else None
         exporter = Exporter(
-            output.write,
-            tree,
-            pods,
-            clock,
-            options.node,
-            options.cluster,
-            (hosts[0], hosts[1], hosts[2]),
-            found,
-        )
+            output.write, tree, pods, clock, options.node, options.cluster, hosts, found, entered
+        )  # fmt: skip
         mechanism, why_not = _choose(options, hierarchy, exporter.take)
-        try:
-            _seed(hierarchy, mechanism, exporter.take)
-            ready({"ready": True, "mechanism": mechanism.name, "why_not": why_not})
-            _follow(mechanism, pods, clock, output, control)
-        finally:
-            lost = mechanism.lost()
-            mechanism.close()
+        stack.callback(mechanism.close)
+        _seed(hierarchy, mechanism, exporter.take)
+        ready({"ready": True, "mechanism": mechanism.name, "why_not": why_not | no_files})
+        _follow(mechanism, files, exporter, pods, clock, output, control)
+        lost = mechanism.lost()
+        if files is not None and files.overflows:
+            lost["fanotify"] = [files.overflows]
     return {
         "done": True, "mechanism": mechanism.name, "records": exporter.counts, "dropped": lost,
         "dropped_total": sum(map(sum, lost.values())), "processes_forgotten": tree.forgotten,
@@ -139,8 +140,22 @@ def processes_of(folder: Path) -> list[int]:
     return [int(word) for word in text.split() if word.isdigit() and word != "0"]
 
 
+def _files() -> tuple[Files | None, dict[str, str]]:
+    """Marks on credential files, or why there are none."""
+    try:
+        return Files(), {}
+    except LabError as error:
+        return None, {"fanotify": error.what}
+
+
 def _follow(
-    mechanism: Mechanism, pods: Pods, clock: Clock, output: IO[bytes], control: IO[bytes] | None
+    mechanism: Mechanism,
+    files: Files | None,
+    exporter: Exporter,
+    pods: Pods,
+    clock: Clock,
+    output: IO[bytes],
+    control: IO[bytes] | None,
 ) -> None:
     """Until the end: wait, drain, write."""
     reads, writes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -149,7 +164,12 @@ def _follow(
         os.write(writes, b"!")
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    waits = [*mechanism.waits, reads, *([control.fileno()] if control is not None else [])]
+    waits = [
+        *mechanism.waits,
+        *([files.descriptor] if files is not None else []),
+        reads,
+        *([control.fileno()] if control is not None else []),
+    ]
     half = b""
     try:
         ended = False
@@ -161,15 +181,24 @@ def _follow(
                 half = _obey(half + data, clock)
                 ended = ended or not data
             pods.refresh()
-            mechanism.drain()
+            _drain(mechanism, files, exporter)
             output.flush()
         select.select([], [], [], _GRACE_S)
-        mechanism.drain()
+        _drain(mechanism, files, exporter)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         os.close(reads)
         os.close(writes)
+
+
+def _drain(mechanism: Mechanism, files: Files | None, exporter: Exporter) -> None:
+    """Opened files first and told last: by then the start of whoever opened them is known, and what the better mechanism
+    told of the same opening."""
+    opened = files.read() if files is not None else []
+    mechanism.drain()
+    for fact in opened:
+        exporter.take(fact)
 
 
 def _obey(data: bytes, clock: Clock) -> bytes:

@@ -56,6 +56,7 @@ class Tree:
         self._live: dict[int, Process] = {}
         self._all: dict[str, Process] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._last: dict[int, Process] = {}
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -64,6 +65,10 @@ class Tree:
     def get(self, pid: int) -> Process | None:
         """The live process of this id."""
         return self._live.get(pid)
+
+    def lately(self, pid: int) -> Process | None:
+        """The live process of this id, or the last one that had it: what is told late may be told after its end."""
+        return self._live.get(pid) or self._last.get(pid)
 
     def parent(self, process: Process) -> Process | None:
         """The parent, while it is remembered."""
@@ -116,6 +121,7 @@ class Tree:
         process = self._live.pop(pid, None)
         if process is not None:
             self._ended[process.exec_id] = None
+            self._last[pid] = process
         return process
 
     def _inherit(self, child: Process, maker: Process) -> None:
@@ -135,6 +141,8 @@ class Tree:
             gone = self._all.pop(oldest, None)
             if gone is not None and self._live.get(gone.pid) is gone:
                 del self._live[gone.pid]
+            if gone is not None and self._last.get(gone.pid) is gone:
+                del self._last[gone.pid]
             self.forgotten += 1
         self._live[process.pid] = process
         self._all[process.exec_id] = process
