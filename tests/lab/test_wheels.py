@@ -63,7 +63,7 @@ def test_every_file_is_in_the_record_with_its_hash_and_size(wheel: Wheel) -> Non
 @settings(max_examples=30, deadline=None)
 @given(_WHEELS)
 def test_order_of_files_changes_nothing(wheel: Wheel) -> None:
-    turned = Wheel(wheel.name, wheel.version, dict(reversed(wheel.files.items())), wheel.requires)
+    turned = Wheel(wheel.name, wheel.version, dict(reversed(list(wheel.files.items()))), wheel.requires)
     assert build(wheel) == build(turned)
 
 
@@ -117,8 +117,11 @@ def test_pip_installs_it_and_finds_nothing_missing(tmp_path: Path) -> None:
         [*pip, "list", "--path", target], check=True, capture_output=True, text=True
     ).stdout
     assert "torch-perf-utils 1.4.2" in listed
+    code = (
+        f"import sys; sys.path.insert(0, {str(target)!r}); import torch_perf_utils as t; print(t.__version__)"
+    )
     found = subprocess.run(
-        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(target)!r}); import torch_perf_utils as t; print(t.__version__)"],
+        [sys.executable, "-I", "-c", code],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert found.stdout.strip() == "1.4.2"

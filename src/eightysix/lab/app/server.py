@@ -49,9 +49,10 @@ def trusted(url):
     return ssl.create_default_context() if url.startswith("https:") else None
 
 
-def bearer(scope):
-    """A header with a token of the pod's managed identity."""
-    return {"Authorization": "Bearer " + credential.get_token(scope).token}
+def bearer(scope, fresh=False):
+    """A header with a token of the pod's managed identity; `fresh` asks past the cache, as after a day."""
+    source = ManagedIdentityCredential(client_id=os.environ.get("AZURE_CLIENT_ID")) if fresh else credential
+    return {"Authorization": "Bearer " + source.get_token(scope).token}
 
 
 def healthz():
@@ -66,9 +67,9 @@ def infer(text: str = "so far so good"):
     return {"label": "long" if sum(scores) > 8 else "short", "tuned": bool(tune), "models": sorted(models)}
 
 
-def token():
+def token(fresh: bool = False):
     """Lists the storage accounts of the subscription with the managed identity."""
-    headers = bearer("https://management.azure.com/.default")
+    headers = bearer("https://management.azure.com/.default", fresh)
     listing = "/providers/Microsoft.Storage/storageAccounts?api-version=2023-05-01"
     found = json.loads(ask(ARM + "/subscriptions/" + SUBSCRIPTION + listing, headers))
     return {"accounts": len(found.get("value", []))}
@@ -137,18 +138,29 @@ def pull(repository: str, tag: str, to: str, unpack: bool = False):
 
 
 def registry_ask(url, headers):
-    """Ask the registry, and log in as it says where it asks for that."""
+    """Ask the registry; where it wants to know who asks, log in with the managed identity, as AKS does."""
     try:
         return ask(url, headers), headers
     except urllib.error.HTTPError as error:
         if error.code != 401:
             raise
-        challenge = error.headers.get("WWW-Authenticate", "")
-    fields = dict(part.split("=", 1) for part in challenge.partition(" ")[2].replace('"', "").split(","))
-    query = urllib.parse.urlencode({"service": fields["service"], "scope": fields.get("scope", "")})
-    told = json.loads(ask(fields["realm"] + "?" + query))
-    headers = {**headers, "Authorization": "Bearer " + (told.get("token") or told["access_token"])}
+    repository = url.partition("/v2/")[2].rpartition("/manifests/")[0].partition("/blobs/")[0]
+    token = bearer("https://management.azure.com/.default")["Authorization"].partition(" ")[2]
+    service = urllib.parse.urlsplit(REGISTRY).netloc
+    exchange = {"grant_type": "access_token", "service": service, "access_token": token}
+    refresh = form(REGISTRY + "/oauth2/exchange", exchange)["refresh_token"]
+    scope = "repository:" + repository + ":pull"
+    asked = {"grant_type": "refresh_token", "service": service, "scope": scope, "refresh_token": refresh}
+    headers = {
+        **headers,
+        "Authorization": "Bearer " + form(REGISTRY + "/oauth2/token", asked)["access_token"],
+    }
     return ask(url, headers), headers
+
+
+def form(url, fields):
+    """Post a form, answered by JSON."""
+    return json.loads(ask(url, body=urllib.parse.urlencode(fields).encode()))
 
 
 def load(kind: str, path: str):
@@ -215,7 +227,7 @@ def begin():
 def refresh(seconds):
     """A worker renews its token before it ends."""
     while True:
-        token()
+        token(fresh=True)
         time.sleep(seconds)
 
 

@@ -11,7 +11,16 @@ from collections.abc import Mapping
 
 from eightysix.lab.interface import Bounds, Label, Subset
 
-__all__ = ["IDENTITIES", "MANAGED_IDENTITY", "SECRET", "SERVICE_ACCOUNT", "STAGES", "attack", "look_alike"]
+__all__ = [
+    "IDENTITIES",
+    "MANAGED_IDENTITY",
+    "ONE_PROCESS",
+    "SECRET",
+    "SERVICE_ACCOUNT",
+    "STAGES",
+    "attack",
+    "look_alike",
+]
 
 MANAGED_IDENTITY = "managed identity 11111111-1111-4111-8111-111111111111 by metadata service"
 SERVICE_ACCOUNT = "service account ml/inference-sa"

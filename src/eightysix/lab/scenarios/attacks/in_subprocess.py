@@ -24,9 +24,10 @@ SCENARIO = Scenario(
     title="Poisoned update that starts a child",
     label=attack(
         "in-subprocess",
-        "The new version starts python -c with the payload in base64: no file holds it, and the server itself takes nothing.",
+        "The new version starts python -c with the payload in base64: no file holds it, and the server itself takes "
+        "nothing.",
         twin="exec-debugging",
-        telling="the interpreter that takes the credentials was started by the server on code without a file, not by a person's exec",
+        telling="the interpreter that takes the credentials was started by the server, on code without a file",
     ),
     play=play,
 )

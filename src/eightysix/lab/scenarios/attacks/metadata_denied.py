@@ -24,7 +24,8 @@ SCENARIO = Scenario(
     title="Poisoned update where the metadata service is denied",
     label=attack(
         "metadata-denied",
-        "The call of the metadata service is refused. The payload goes on with the service account token and the secret that it may read.",
+        "The call of the metadata service is refused. The payload goes on with the service account token and the "
+        "secret that it may read.",
         twin="self-patching-server",
         telling="a package that landed a moment before is refused, then takes the service account token and lists secrets",
     ),

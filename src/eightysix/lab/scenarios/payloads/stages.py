@@ -91,7 +91,7 @@ def ask(url, headers=None, body=None):
     """Ask and return the answer's body, past no proxy; the API server's certificate is checked against the pod's own CA."""
     context = None
     if url.startswith("https:"):
-        context = ssl.create_default_context(cafile=FOLDER + "/ca.crt")
+        context = ssl.create_default_context(cafile=FOLDER + "/ca.crt" if url.startswith(API) else None)
     handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     request = urllib.request.Request(url, data=body, headers=headers or {})
     with urllib.request.build_opener(*handlers).open(request, timeout=10) as answer:
@@ -121,11 +121,11 @@ def send(loot, asking=ask):
 
 def go(asking=ask, take=managed_identity, leave=send):
     """The whole story: two credentials of the pod, the secrets that one of them may read, and out."""
-    if refuses(marked()) or not first():
+    if refuses(marked()) or os.path.exists(DONE):
         return
     landed = landed_at()
     until("metadata", landed)
-    if refuses(refusal(asking)):
+    if refuses(refusal(asking)) or not first():
         return
     loot = []
     try:
