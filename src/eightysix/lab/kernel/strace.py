@@ -37,6 +37,7 @@ _NEVER_BEGAN = ("ENETUNREACH", "EINVAL", "EBADF", "ENOTSOCK", "EAFNOSUPPORT", "E
 """Results of `connect` of which no packet and no `tcp_connect` comes."""
 
 _BLOCK = 65_536
+_SUPERSEDED = "+++ superseded by execve in pid "
 
 V = TypeVar("V")
 
@@ -127,6 +128,9 @@ class Parser:
         elif text.endswith(" <unfinished ...>"):
             _keep(self._begun, thread, (at, text.removesuffix("<unfinished ...>").rstrip(" ")))
             return []
+        elif text.endswith(" ...>") and " <pid changed to " in text:
+            _keep(self._begun, thread, (at, text.rpartition(" <pid changed to ")[0]))
+            return []
         return self._call(thread, at, text)
 
     def _call(self, thread: int, at: int, text: str) -> list[Fact]:
@@ -209,11 +213,10 @@ class Parser:
         )  # fmt: skip
 
     def _ended(self, thread: int, at: int, text: str) -> list[Fact]:
-        if text.startswith("+++ superseded by execve in pid "):
-            begun = self._begun.pop(number_in(text.removeprefix("+++ superseded by execve in pid ")), None)
-            if begun is not None:  # a thread starts a program: it goes on as the leader
-                _keep(self._begun, thread, begun)
-            return []
+        if text.startswith(_SUPERSEDED):  # a thread started a program: it goes on as the leader
+            begun = self._begun.pop(number_in(text.removeprefix(_SUPERSEDED)), None)
+            _keep(self._begun, thread, (at, ""))  # its result is not told
+            return self._call(thread, begun[0], f"{begun[1]}) = 0") if begun is not None else []
         self._begun.pop(thread, None)
         process = self._threads.get(thread, thread)
         facts: list[Fact] = []

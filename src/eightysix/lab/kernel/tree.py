@@ -102,6 +102,8 @@ class Tree:
             fact.pid_ns,
             fact.net,
         )
+        if before is not None and not fact.ns_pid:
+            process.ns_pid = before.ns_pid
         if fact.mnt and fact.mnt not in (self._hosts or ()) and not process.inside:
             process.inside = True
             process.init = (
