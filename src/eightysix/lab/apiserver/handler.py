@@ -138,7 +138,7 @@ class Handler:
         if asked.subresource and asked.verb not in ("get", "update", "patch"):
             raise refused_method()
         if asked.verb == "watch":
-            return watch(call, self._store, self._bookmark_s)
+            return watch(call, self._store, self._bookmark_s, self._clock)
         return self._rest.serve(call)
 
 

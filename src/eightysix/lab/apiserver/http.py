@@ -133,8 +133,8 @@ class HttpServer:
             exchange = _Exchange(connection, peer, certificate, subject, self._handle, self._limits)
             while not self._stopping and exchange.once():
                 pass
-        except (OSError, ValueError):
-            pass  # it went away, or was too slow: there is nobody to tell
+        except Exception:  # noqa: BLE001, S110 - it went away or was too slow, or a stream failed: nobody is left to tell
+            pass
         finally:
             with suppress(OSError):
                 connection.close()

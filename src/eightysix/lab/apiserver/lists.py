@@ -71,11 +71,13 @@ def full(resource: Resource, stored: Stored) -> bytes:
     return head.encode() + stored.body[1:]
 
 
-def one(resource: Resource, stored: Stored, accept: str, *, status: int = 200, told: bool = False) -> Answer:
+def one(
+    resource: Resource, stored: Stored, accept: str, now: int, *, status: int = 200, told: bool = False
+) -> Answer:
     """The answer of one object. `told` decodes it for an audit that keeps bodies."""
     form = form_of(accept)
     if form is Form.TABLE:
-        return json_answer(status, table(resource, [stored], {"resourceVersion": str(stored.version)}))
+        return json_answer(status, table(resource, [stored], {"resourceVersion": str(stored.version)}, now))
     if form is Form.PARTIAL:
         return json_answer(status, partial(stored))
     kept = {"kind": resource.kind, "apiVersion": resource.api_version, **stored.read()} if told else None
@@ -88,6 +90,7 @@ def list_objects(
     namespace: str,
     query: dict[str, str],
     accept: str,
+    now: int,
     *,
     told: bool = False,
 ) -> Answer:
@@ -100,7 +103,7 @@ def list_objects(
         if page.left is not None:
             metadata["remainingItemCount"] = page.left
     if form is Form.TABLE:
-        return json_answer(200, table(resource, page.items, metadata))
+        return json_answer(200, table(resource, page.items, metadata, now))
     if form is Form.PARTIAL:
         return json_answer(
             200,

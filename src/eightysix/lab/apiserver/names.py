@@ -19,7 +19,7 @@ __all__ = ["fill_pod", "is_subdomain", "made", "mount_token", "suffix", "validat
 _RANDOM_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Of generated names (apimachinery's util/rand): no vowels, no look-alikes."""
 _LABEL_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-_PATH_NAMED = frozenset({"clusterroles", "clusterrolebindings", "roles", "rolebindings"})
+_PATH_NAMED = frozenset({"apiservices", "clusterroles", "clusterrolebindings", "roles", "rolebindings"})
 _MOST_LABELS = 1000
 _SUBDOMAIN = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "

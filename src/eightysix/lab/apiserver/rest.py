@@ -113,11 +113,13 @@ class Rest:
         return stored
 
     def _get(self, call: Call) -> Answer:
-        return one(call.resource, self._held(call), call.accept, told=call.tells)
+        return one(call.resource, self._held(call), call.accept, self._clock(), told=call.tells)
 
     def _list(self, call: Call) -> Answer:
         namespace = call.asked.namespace if call.resource.namespaced else ""
-        return list_objects(self._store, call.resource, namespace, call.query, call.accept, told=call.tells)
+        return list_objects(
+            self._store, call.resource, namespace, call.query, call.accept, self._clock(), told=call.tells
+        )
 
     def _create(self, call: Call) -> Answer:
         resource = call.resource
@@ -135,7 +137,7 @@ class Rest:
                 return json_answer(201, item)
             stored = self._store.put(resource, item)
             self._admission.created(resource, stored)
-        return one(resource, stored, call.accept, status=201, told=call.tells)
+        return one(resource, stored, call.accept, self._clock(), status=201, told=call.tells)
 
     def _sent(self, call: Call) -> Object:
         item = read_body(call.request)
@@ -209,7 +211,7 @@ class Rest:
         metadata = item["metadata"]
         if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
             stored = self._store.remove(resource, stored)
-        return one(resource, stored, call.accept, told=call.tells)
+        return one(resource, stored, call.accept, self._clock(), told=call.tells)
 
     def _parts(self, call: Call, before: Object, item: Object) -> Object:
         subresource = call.asked.subresource
@@ -239,7 +241,7 @@ class Rest:
                     raise conflict(call.resource, held.name)
             gone, done = self.end(call, held)
         if call.resource.plural in _GRACEFUL or not done:
-            return one(call.resource, gone, call.accept, told=call.tells)
+            return one(call.resource, gone, call.accept, self._clock(), told=call.tells)
         return json_answer(200, success(call.resource, held.name, held.uid))
 
     def end(self, call: Call, held: Stored) -> tuple[Stored, bool]:

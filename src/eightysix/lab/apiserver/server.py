@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from msgspec import Struct
@@ -37,6 +38,9 @@ from eightysix.lab.apiserver.store import Store
 from eightysix.lab.apiserver.subresources import Kubelet, Subresources
 from eightysix.lab.apiserver.tokens import AUDIENCE, Minted, Tokens
 from eightysix.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 __all__ = ["ADMIN", "ApiServer", "Tls"]
 
@@ -92,7 +96,7 @@ class ApiServer:
     `audit` is called with every audit event, from the threads of requests and one at a time; `clock` tells the time in
     nanoseconds since 1970; `tls` is None for plain HTTP; `tokens` are the operator's static ones. `pods` is called with
     `ADDED`, `MODIFIED` or `DELETED` and the pod, in order, from a thread of its own: what really runs pods listens there.
-    `kubelet` runs commands in them and has their logs.
+    `kubelet` runs commands in them and has their logs. `key` signs tokens; a new one where none is given.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class ApiServer:
         pods: Callable[[str, Object], None] | None = None,
         kubelet: Kubelet | None = None,
         issuer: str = AUDIENCE,
+        key: RSAPrivateKey | None = None,
         limits: Limits | None = None,
         history: int = 50_000,
         bookmark_s: float = 60.0,
@@ -120,7 +125,7 @@ class ApiServer:
         self._audit_lock = threading.Lock()
         self._pods = pods
         self._rbac = Rbac(self.store)
-        self._tokens = Tokens(self.store, new_key(), issuer)
+        self._tokens = Tokens(self.store, key or new_key(), issuer)
         certificate = tls.authority.decode("ascii") if tls is not None else ""
         self._admission = Admission(self.store, self._rbac, self.catalogue, certificate, clock)
         rest = Rest(self.store, self._admission, clock)
@@ -182,9 +187,12 @@ class ApiServer:
                 self._audit(event)
 
     def _follow(self) -> None:
+        """Tell of pods until the server is closed, and of those that changed before that."""
         version = self.store.version
-        while not self.store.closed:
-            self.store.wait(version, 5.0)
+        over = False
+        while not over:
+            over = self.store.closed
+            self.store.wait(version, 0.0 if over else 5.0)
             for change in self.store.since(version):
                 version = change.version
                 if change.resource == _PODS and self._pods is not None:

@@ -1,7 +1,7 @@
 """Other forms of an answer that clients ask for with `Accept`: tables (`kubectl get`), and metadata alone.
 
 A table has the columns of a real one for pods, nodes, namespaces, secrets, service accounts and deployments; name and age
-for everything else. Ages are told as of the object's own time stamp to now by kubectl: cells here hold the creation time.
+for everything else.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from enum import Enum
 from eightysix.lab.apiserver.catalogue import Object, Resource
 from eightysix.lab.apiserver.status import ApiError
 from eightysix.lab.apiserver.store import Stored
+from eightysix.model.timestamps import to_ns
 
 __all__ = ["Form", "form_of", "partial", "table"]
 
@@ -97,6 +98,7 @@ def _node_status(item: Object) -> str:
 
 _Cell = Callable[[Object], object]
 _AGE: tuple[str, str, int, _Cell] = ("Age", "string", 0, lambda item: _at(item, "metadata.creationTimestamp"))
+"""The cell holds the moment until `table` knows what time it is."""
 _COLUMNS: Mapping[str, tuple[tuple[str, str, int, _Cell], ...]] = {
     "pods": (
         ("Ready", "string", 0, _ready),
@@ -136,13 +138,42 @@ _COLUMNS: Mapping[str, tuple[tuple[str, str, int, _Cell], ...]] = {
 }
 
 
-def table(resource: Resource, items: Sequence[Stored], metadata: Object, *, heads: bool = True) -> Object:
-    """A `Table` of objects."""
+def age_of(moment: object, now: int) -> str:
+    """How long ago, as kubectl shows it (apimachinery's util/duration)."""
+    try:
+        seconds = now // 1_000_000_000 - to_ns(str(moment)) // 1_000_000_000
+    except ValueError:
+        return "<unknown>"
+    if seconds < 0:
+        return "0s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    for fits, whole, unit, part, below in (
+        (seconds < 120, seconds, "s", 0, ""),
+        (minutes < 10, minutes, "m", seconds % 60, "s"),
+        (minutes < 180, minutes, "m", 0, ""),
+        (hours < 8, hours, "h", minutes % 60, "m"),
+        (hours < 48, hours, "h", 0, ""),
+        (days < 8, days, "d", hours % 24, "h"),
+        (days < 730, days, "d", 0, ""),
+        (days < 2920, days // 365, "y", days % 365, "d"),
+    ):
+        if fits:
+            return f"{whole}{unit}{part}{below}" if part else f"{whole}{unit}"
+    return f"{days // 365}y"
+
+
+def table(
+    resource: Resource, items: Sequence[Stored], metadata: Object, now: int, *, heads: bool = True
+) -> Object:
+    """A `Table` of objects, their ages as of `now`."""
     columns = _COLUMNS.get(resource.plural, (_AGE,))
     rows = []
     for stored in items:
         item = stored.read()
-        cells = [stored.name, *(cell(item) for _, _, _, cell in columns)]
+        cells = [
+            stored.name,
+            *(age_of(cell(item), now) if name == "Age" else cell(item) for name, _, _, cell in columns),
+        ]
         rows.append({"cells": cells, "object": partial(stored)})
     told: list[Object] = [
         {"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0},

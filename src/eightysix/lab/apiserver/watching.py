@@ -8,7 +8,7 @@ watcher from where it may go on.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from eightysix.lab.apiserver.catalogue import Object, Resource
 from eightysix.lab.apiserver.lists import full, selector_from
@@ -32,7 +32,7 @@ _TICK_S = 0.5
 class _Watch:
     """One watch."""
 
-    def __init__(self, call: Call, store: Store, bookmark_s: float) -> None:
+    def __init__(self, call: Call, store: Store, bookmark_s: float, clock: Callable[[], int]) -> None:
         self._resource: Resource = call.resource
         self._namespace = call.asked.namespace if call.resource.namespaced else ""
         self._selector: Selector = selector_from(call.resource, call.query)
@@ -41,6 +41,7 @@ class _Watch:
         self._form = form_of(call.accept)
         self._bookmarks = is_true(call.query, "allowWatchBookmarks")
         self._bookmark_s = bookmark_s
+        self._clock = clock
         self._heads = True
 
     def chunks(self, version: int | None, seconds: float) -> Iterator[bytes]:
@@ -92,7 +93,7 @@ class _Watch:
         if self._form is Form.PARTIAL:
             return as_json({"type": kind, "object": partial(stored)})
         metadata: Object = {"resourceVersion": str(stored.version)}
-        told = table(self._resource, [stored], metadata, heads=self._heads)
+        told = table(self._resource, [stored], metadata, self._clock(), heads=self._heads)
         self._heads = False
         return as_json({"type": kind, "object": told})
 
@@ -108,7 +109,7 @@ class _Watch:
         return as_json({"type": "ERROR", "object": error.status()})
 
 
-def watch(call: Call, store: Store, bookmark_s: float) -> Answer:
+def watch(call: Call, store: Store, bookmark_s: float, clock: Callable[[], int]) -> Answer:
     """The answer of a watch."""
     asked = call.query.get("resourceVersion", "")
     if asked and not (asked.isascii() and asked.isdigit() and len(asked) <= 18):
@@ -124,5 +125,5 @@ def watch(call: Call, store: Store, bookmark_s: float) -> Answer:
         if told.isascii() and told.isdigit() and len(told) < 12 and int(told)
         else _USUAL_S
     )
-    one = _Watch(call, store, bookmark_s)
+    one = _Watch(call, store, bookmark_s, clock)
     return Answer(200, stream=Stream(one.chunks(version, seconds)))

@@ -98,17 +98,17 @@ class Cluster:
             self._ensure(spec)
             owner = _owner(spec)
             controller = objects.controller_of(spec.workload_kind)
-            new = objects.pod_object(spec, owner_uid=owner)
-            self._must("POST", path, _manager(controller), new, _MASTER_IP, _MANAGER + controller)
+            new = objects.pod_object(spec, owner)
+            answer = self._must("POST", path, _manager(controller), new, _MASTER_IP, _MANAGER + controller)
             self._bind(path, spec.name)
             self._ours.add(pod.uid)
-            self._api.load([objects.pod_object(spec, pod.uid, pod.container_id, owner)])
+            self._api.load(
+                [objects.running(msgspec.json.decode(answer.body), spec, pod.uid, pod.container_id)]
+            )
         else:
             self._bind(path, spec.name)
-            status = objects.pod_object(spec, pod.uid, pod.container_id)["status"]
-            self._must(
-                "PATCH", f"{path}/{spec.name}/status", _KUBELET_USER, {"status": status}, _NODE_IP, _KUBELET
-            )
+            status = {"status": objects.status(spec, pod.container_id)}
+            self._must("PATCH", f"{path}/{spec.name}/status", _KUBELET_USER, status, _NODE_IP, _KUBELET)
         return {"token": self._token(pod), "federated_token": self._token(pod, EXCHANGE_AUDIENCE)}
 
     def remove(self, pod: Pod) -> None:
@@ -210,7 +210,7 @@ class Cluster:
     def _must(self, method: str, path: str, user: User, body: Object, peer: str, agent: str) -> Answer:
         answer = self._api.ask(method, path, body, user=user, peer=peer, agent=agent)
         if answer.status >= 300:
-            said = (answer.told or {}).get("message", "")
+            said = msgspec.json.decode(answer.body, type=dict[str, Any]).get("message", "")
             raise ControlError(f"the API server answered {method} {path} with {answer.status}: {said}")
         return answer
 

@@ -40,7 +40,7 @@ class Limits(Struct, frozen=True):
     head_bytes: int = 32 << 10
     headers: int = 100
     connections: int = 64
-    idle_s: float = 30.0
+    idle_s: float = 75.0
     request_s: float = 20.0
 
 
@@ -220,8 +220,8 @@ class _Talk:
             if not isinstance(event, h11.Request):
                 return False
             head = event.method == b"HEAD"
-            if len(event.headers) > self._limits.headers:
-                return self._send(json_answer(431, {"error": "too many headers"}), close=True)
+            if len(event.headers) > self._limits.headers or self._size(event) > self._limits.head_bytes:
+                return self._send(json_answer(431, {"error": "the head is too large"}), close=True)
             body = self._body()
             if body is None:
                 return self._send(json_answer(413, {"error": "the body is too large"}), close=True)
@@ -237,6 +237,10 @@ class _Talk:
             if self._begun:
                 self._send(json_answer(408, {"error": "the request came too slowly"}), close=True)
             return False
+
+    def _size(self, event: h11.Request) -> int:
+        """h11 bounds only heads that come in pieces."""
+        return len(event.target) + sum(len(name) + len(value) for name, value in event.headers)
 
     def _answer(self, request: Request) -> Answer:
         try:

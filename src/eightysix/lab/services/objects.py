@@ -11,7 +11,7 @@ from eightysix.lab.interface import PodSpec
 from eightysix.lab.services.directory import IDENTITY, PUSHER
 from eightysix.lab.world import NODE, TENANT
 
-__all__ = ["NAMESPACE", "OPERATORS", "SCHEDULER", "controller_of", "pod_object", "world"]
+__all__ = ["NAMESPACE", "OPERATORS", "SCHEDULER", "controller_of", "pod_object", "running", "status", "world"]
 
 Object = dict[str, Any]
 
@@ -88,8 +88,8 @@ def world() -> list[Object]:
     return found
 
 
-def pod_object(pod: PodSpec, uid: str = "", container_id: str = "", owner_uid: str = "") -> Object:
-    """A pod as its workload makes it; with `uid` and `container_id` as it runs on the node."""
+def pod_object(pod: PodSpec, owner: str) -> Object:
+    """A pod as its workload makes it; `owner` is the workload's uid."""
     container: Object = {
         "name": pod.container,
         "image": pod.image,
@@ -100,18 +100,21 @@ def pod_object(pod: PodSpec, uid: str = "", container_id: str = "", owner_uid: s
         container["ports"] = [{"containerPort": pod.port, "protocol": "TCP"}]
     metadata: Object = {"name": pod.name, "namespace": pod.namespace, "labels": dict(pod.labels)}
     if controller_of(pod.workload_kind):
-        metadata["ownerReferences"] = [_owner(pod, owner_uid)]
-    item: Object = {
-        "apiVersion": "v1",
-        "kind": "Pod",
+        metadata["ownerReferences"] = [_owner(pod, owner)]
+    spec = {"serviceAccountName": pod.service_account, "containers": [container]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def running(item: Object, pod: PodSpec, uid: str, container_id: str) -> Object:
+    """`item`, which the API server has taken, as it runs on the node, under the uid that the run gave it."""
+    metadata = {**item["metadata"], "uid": uid}
+    spec = {**item["spec"], "nodeName": NODE}
+    return {
+        **item,
         "metadata": metadata,
-        "spec": {"serviceAccountName": pod.service_account, "containers": [container]},
+        "spec": spec,
+        "status": {**item["status"], **status(pod, container_id)},
     }
-    if uid:
-        metadata["uid"] = uid
-        item["spec"]["nodeName"] = NODE
-        item["status"] = _running(pod, container_id)
-    return item
 
 
 def _owner(pod: PodSpec, uid: str) -> Object:
@@ -126,7 +129,8 @@ def _owner(pod: PodSpec, uid: str) -> Object:
     }
 
 
-def _running(pod: PodSpec, container_id: str) -> Object:
+def status(pod: PodSpec, container_id: str) -> Object:
+    """What the kubelet tells of a pod whose container runs."""
     return {
         "phase": "Running",
         "podIP": pod.ip,

@@ -33,7 +33,7 @@ class Sink:
     def __call__(self, request: Request) -> Answer:
         """Take what is sent."""
         keys = _keys(request)
-        sent = request.body or request.query.encode("latin-1")
+        sent = request.body or request.query.encode("utf-8", "replace")
         self._record.mark(
             "sink",
             method=request.method,
