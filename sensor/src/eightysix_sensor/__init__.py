@@ -1,3 +1,3 @@
-"""Tells which package's code acts inside of a Python process: the audit-hook sensor of eightysix."""
+"""eightysix-sensor: tells which package's code acts inside of a Python process. Nothing happens on import; see `boot`."""
 
 __version__ = "0.1.0"
