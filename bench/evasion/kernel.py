@@ -28,6 +28,7 @@ class Kernel:
         self.mechanism = ""
         self._folder = folder
         self._ways = ways
+        self._plays: dict[str, int] = {}
         self._records: dict[str, list[dict[str, Any]]] = {}
         self._process: subprocess.Popen[str] | None = None
         self._cgroup: Path | None = None
@@ -75,6 +76,7 @@ class Kernel:
         """File into which a process of this way writes itself; empty where there is none."""
         if self._process is None or self._cgroup is None or way not in self._ways:
             return ""
+        self._plays[way] = self._plays.get(way, 0) + 1
         return str(self._cgroup / way / "cgroup.procs")
 
     def stop(self) -> None:
@@ -109,9 +111,9 @@ class Kernel:
                 seen |= way.goal in ("file", "environ", "memory") and _is_path(
                     file.get("path", ""), way.goal, token
                 )
-        if len({record["process"].get("binary") or "" for record in programs}) > 1 or len(programs) > 2:
+        if len(programs) > self._plays.get(way.name, 0):
             traces.add("exec")
-        return {"seen": seen, "traces": [] if seen else sorted(traces)}
+        return {"seen": seen, "traces": sorted(traces)}
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

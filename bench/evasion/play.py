@@ -30,7 +30,7 @@ from typing import Any
 
 from bench.evasion.kernel import Kernel
 from bench.evasion.table import NOTHING, WAYS, Way, table
-from bench.hooks import own_namespaces
+from bench.hooks import CLONE_NEWNS, own_namespaces
 
 __all__ = ["compiled", "main", "measure", "missing", "play"]
 
@@ -49,6 +49,9 @@ int main(int count, char **words)
     return connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to);
 }
 """
+ORDINARY = frozenset({"import", "connect", "sendto", "open", "resolve", "heartbeat"})
+"""Events that are no trace of hiding: what every program does, and what the ways are after."""
+
 PR_SET_PDEATHSIG = 1
 TIMEOUT_S = 60
 
@@ -94,6 +97,7 @@ def measure(only: Sequence[str] = ()) -> dict[str, Any]:
         token = folder / TOKEN
         token.parent.mkdir(parents=True)
         token.write_text("not a token\n")
+        (folder / "innocent.txt").symlink_to(token)
         for column in ("native", "python"):
             _environment(folder, column)
         world = World(folder, token, _static(folder), compiled(folder / "native-part"), kernel)
@@ -127,9 +131,8 @@ def _way(world: World, way: Way, usual: dict[str, set[str]]) -> dict[str, Any]:
         if said != "done\n" and way.name != "exec_without_preload":
             told[column] = {"not_run": f"failed: {said.strip()[-200:]}"}
             continue
-        traces = sorted(_events(records) - usual[column] - {"import"})
         seen = any(_is_it(record, way.goal, world) for record in records)
-        told[column] = {"seen": seen, "traces": [] if seen else traces}
+        told[column] = {"seen": seen, "traces": sorted(_events(records) - usual[column] - ORDINARY)}
     return told
 
 
@@ -157,7 +160,8 @@ def play(world: World, way: Way, column: str) -> tuple[str, list[dict[str, Any]]
     with ExitStack() as stack:
         handed, channel = _hand(way, world, stack)
         told = {
-            "address": ADDRESS, "port": PORT, "token": str(world.token), "static": world.static,
+            "address": ADDRESS, "port": PORT, "token": str(world.token), "link": str(world.folder / "innocent.txt"),
+            "static": world.static,
             "handed": handed, "channel": channel,
         }  # fmt: skip
         env = {
@@ -188,8 +192,11 @@ def play(world: World, way: Way, column: str) -> tuple[str, list[dict[str, Any]]
 
 
 def _begin(enter: str) -> None:
-    """In the child, before it becomes another program."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """In the child, before it becomes another program. A mount namespace of its own makes it a container's process: what
+    shares the host's is the runtime to the kernel's sensor, and left out."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.unshare(CLONE_NEWNS)
     if enter:
         Path(enter).write_text("0")
 
@@ -218,10 +225,23 @@ def _environment(folder: Path, column: str) -> None:
     venv.create(made, with_pip=False, symlinks=True)
     (site,) = made.glob("lib/python3.*/site-packages")
     (site / "zz_more.pth").write_text(f"{sysconfig.get_path('platlib')}\n{sysconfig.get_path('purelib')}\n")
+    _innocent(site)
     if column == "python":
         home = str(ROOT / "sensor" / "src")
         line = f"import sys; sys.path.insert(0, {home!r}); import eightysix_sensor.boot as b; sys.path.remove({home!r}); b.start(None)"
         (site / "00_eightysix.pth").write_text(line + "\n")
+
+
+def _innocent(site: Path) -> None:
+    """A distribution that does nothing, for those who would pass as it."""
+    (site / "innocent").mkdir()
+    (site / "innocent" / "__init__.py").write_text('"""Nothing."""\n')
+    about = site / "innocent-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: innocent\nVersion: 1.0\n")
+    (about / "RECORD").write_text(
+        "innocent/__init__.py,,\ninnocent-1.0.dist-info/METADATA,,\ninnocent-1.0.dist-info/RECORD,,\n"
+    )
 
 
 @contextmanager
@@ -229,7 +249,9 @@ def _first_pth(environment: Path) -> Iterator[None]:
     """A `.pth` that sorts before any that begins with a letter or digit."""
     (site,) = environment.glob("lib/python3.*/site-packages")
     file = site / "!first.pth"
-    file.write_text(f"import socket; socket.create_connection(({ADDRESS!r}, {PORT})).close()\n")
+    # once: in an environment of its own, Python runs each line twice (site.venv, then site.addsitepackages)
+    once = "import os, socket; os.environ.setdefault('FIRST_PTH', '') or os.environ.__setitem__('FIRST_PTH', '1') or "
+    file.write_text(f"{once}socket.create_connection(({ADDRESS!r}, {PORT})).close()\n")
     try:
         yield
     finally:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CLOSED", "NOTHING", "WAYS", "Way", "table"]
+__all__ = ["COLUMNS", "NOTHING", "WAYS", "Way", "table"]
 
 NOTHING = "nothing"
 """The act that does nothing: what the sensor tells of it is told of every program."""
 
-CLOSED = ("native", "python", "kernel")
+COLUMNS = ("native", "python", "kernel")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ WAYS = (
     Way("relative_open", "a relative path after `chdir`", "file"),
     Way("relative_to_descriptor", "a name relative to an open folder (`dir_fd`)", "file"),
     Way("through_proc_root", "by way of `/proc/self/root`", "file"),
-    Way("through_symlink", "by way of a link with another name", "file"),
+    Way("through_symlink", "by way of a link that was there, with another name", "file"),
+    Way("through_own_symlink", "by way of a link that it makes itself", "file"),
     Way("child_cat", "a child: `cat`", "file"),
     Way("ctypes_openat", "`open` by ctypes", "file"),
     Way("io_uring_open", "io_uring `OPENAT` by ctypes", "file"),
@@ -98,9 +99,8 @@ def _cell(told: dict[str, Any]) -> str:
     if "not_run" in told:
         return f"not run: {told['not_run']}"
     traces = ", ".join(f"`{name}`" for name in told["traces"])
-    if told["seen"]:
-        return "yes"
-    return f"**no**; traces: {traces}" if traces else "**no**"
+    seen = "yes" if told["seen"] else "**no**"
+    return f"{seen}; traces: {traces}" if traces else seen
 
 
 def _who(row: dict[str, Any]) -> str:
@@ -128,7 +128,7 @@ def table(results: dict[str, Any]) -> str:
         for way in WAYS:
             row = results["ways"].get(way.name)
             if way.goal == goal and row:
-                cells = (way.title, *(_cell(row[column]) for column in CLOSED), _who(row))
+                cells = (way.title, *(_cell(row[column]) for column in COLUMNS), _who(row))
                 lines.append(f"| {' | '.join(cells)} |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)

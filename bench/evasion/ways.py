@@ -20,6 +20,7 @@ class Place:
         self.address = told["address"]
         self.port = told["port"]
         self.token = told["token"]
+        self.link = told["link"]
         self.static = told["static"]
         self.handed = told["handed"]
         self.channel = told["channel"]
@@ -66,10 +67,9 @@ def received(place):
 
 
 def disguise(place, make):
-    import colorsys  # a module of the standard library, whose name the code takes
+    import innocent  # a distribution of the environment, whose file's name the code takes
 
-    made = make(place.code, colorsys.__file__)
-    exec(made, {})
+    exec(make(place.code, innocent.__file__), {})
 
 
 # --- reaching another host ---
@@ -337,9 +337,14 @@ def through_proc_root(place):
 
 
 def through_symlink(place):
-    link = os.path.join(os.path.dirname(place.token), "..", "innocent.txt")
-    if not os.path.lexists(link):
-        os.symlink(place.token, link)
+    """The link lay there before."""
+    with open(place.link) as file:
+        file.read()
+
+
+def through_own_symlink(place):
+    link = "innocent-%d.txt" % os.getpid()
+    os.symlink(place.token, link)
     with open(link) as file:
         file.read()
 

@@ -2,8 +2,8 @@
  * `site` is imported: before any line of a .pth file and before sitecustomize. Any other program is left at once.
  *
  * The hook looks an event's name up in a table; what is wanted is handed to one callable of Python. It never fails: an
- * exception of the sensor's own is cleared and counted. What is no `Exception` (KeyboardInterrupt, SystemExit) was raised
- * by a signal handler of the program while the sensor ran, and goes on to the program, as it would have without it.
+ * exception of the sensor's own is cleared and counted. One that a signal handler of the program raised while the sensor
+ * ran (KeyboardInterrupt, a deadline) goes on to the program, as it would have without the sensor.
  */
 #include "preload.h"
 
@@ -248,6 +248,62 @@ static int is_wanted_open(PyObject *arguments)
     return path && !python_is(path, py.PyLong_Type);
 }
 
+/* Whether the innermost frame of a traceback is a file of the sensor's; without a frame it is the call that failed. */
+static int is_own(PyObject *trace)
+{
+    static const char FOLDER[] = "/eightysix_sensor/";
+    int own = 1;
+    if (!trace) return 1;
+    py.Py_IncRef(trace);
+    for (;;) {
+        PyObject *deeper = py.PyObject_GetAttrString(trace, "tb_next");
+        if (!deeper || deeper == py._Py_NoneStruct) {
+            if (deeper) py.Py_DecRef(deeper);
+            break;
+        }
+        py.Py_DecRef(trace);
+        trace = deeper;
+    }
+    PyObject *frame = py.PyObject_GetAttrString(trace, "tb_frame");
+    PyObject *code = frame ? py.PyObject_GetAttrString(frame, "f_code") : NULL;
+    PyObject *file = code ? py.PyObject_GetAttrString(code, "co_filename") : NULL;
+    size_t length = 0;
+    const char *path = file ? python_text(file, &length) : NULL;
+    if (path && path[0] != '<') {
+        own = 0;
+        for (size_t i = 0; !own && i < length; i++) {
+            size_t at = 0;
+            while (FOLDER[at] && path[i + at] == FOLDER[at]) at++;
+            own = !FOLDER[at];
+        }
+    }
+    if (file) py.Py_DecRef(file);
+    if (code) py.Py_DecRef(code);
+    if (frame) py.Py_DecRef(frame);
+    py.Py_DecRef(trace);
+    return own;
+}
+
+/* Clear an error of the sensor's own. RecursionError stays: the program is at its limit itself, and Python 3.8 and 3.9
+ * abort where that one is swallowed and the program goes deeper. */
+static int keeps_error(void)
+{
+    PyObject *type = NULL, *value = NULL, *trace = NULL;
+    if (!py.PyErr_ExceptionMatches(*(PyObject **)py.PyExc_Exception)) return 1;
+    if (py.PyErr_ExceptionMatches(*(PyObject **)py.PyExc_RecursionError)) return 1;
+    py.PyErr_Fetch(&type, &value, &trace);
+    int own = is_own(trace);
+    if (py.PyErr_Occurred()) py.PyErr_Clear();
+    if (!own) {
+        py.PyErr_Restore(type, value, trace);
+        return 1;
+    }
+    if (type) py.Py_DecRef(type);
+    if (value) py.Py_DecRef(value);
+    if (trace) py.Py_DecRef(trace);
+    return 0;
+}
+
 static int call(const struct event *event, PyObject *called, PyObject *arguments, uint64_t key)
 {
     void *thread = py.PyThreadState_EnterTracing ? py.PyThreadState_Get() : NULL;
@@ -263,11 +319,8 @@ static int call(const struct event *event, PyObject *called, PyObject *arguments
         if (event->what == FIND_CLASS && result == py._Py_TrueStruct && key) seen_add(key);
         py.Py_DecRef(result);
     } else {
-        errors++;
-        /* RecursionError: the program is at its limit itself, and Python 3.8 and 3.9 abort where it is swallowed. */
-        leaves = !py.PyErr_ExceptionMatches(*(PyObject **)py.PyExc_Exception) ||
-                 py.PyErr_ExceptionMatches(*(PyObject **)py.PyExc_RecursionError);
-        if (!leaves) py.PyErr_Clear();
+        leaves = keeps_error();
+        errors += !leaves;
     }
     busy = 0;
     return leaves ? -1 : 0;

@@ -50,6 +50,7 @@ typedef intptr_t Py_ssize_t;
     F(PyObject *, PyErr_Occurred, (void))                                           \
     F(void, PyErr_Clear, (void))                                                    \
     F(void, PyErr_Fetch, (PyObject **, PyObject **, PyObject **))                   \
+    F(void, PyErr_Restore, (PyObject *, PyObject *, PyObject *))                    \
     F(void, PyErr_SetString, (PyObject *, const char *))                            \
     F(int, PyErr_ExceptionMatches, (PyObject *))                                    \
     F(void, PyErr_SetInterrupt, (void))                                             \

@@ -185,6 +185,9 @@ def test_an_interrupt_while_the_sensor_works_reaches_the_program(tmp_path: Path)
     )
     code = "import sys\ntry:\n    sys.audit('lab.event')\nexcept KeyboardInterrupt: print('interrupted')"
     assert host.run(code).stdout == "interrupted\n"
+    deadline = "import signal\ndef late(*_): raise TimeoutError('late')\nsignal.signal(2, late)\n"
+    (host.folder / "program.py").write_text(deadline + code.replace("KeyboardInterrupt", "TimeoutError"))
+    assert host.program(host.python, "program.py").stdout == "interrupted\n"
 
 
 @pytest.mark.parametrize(
