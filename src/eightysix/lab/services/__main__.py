@@ -1,7 +1,8 @@
 """`python -m eightysix.lab.services SPEC.json`: serve until standard input ends.
 
-Prints one line of JSON when everything listens. It ends with 0 at the end of standard input or on SIGTERM, with 1 when it
-cannot start, with 2 when the spec is wrong; so it never outlives the run that started it.
+Prints one line of JSON when everything listens, and one at the end: how many lines did not fit into the files. It ends with
+0 at the end of standard input or on SIGTERM, with 1 when it cannot start, with 2 when the spec is wrong; so it never
+outlives the run that started it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,11 @@ def main(arguments: list[str]) -> int:
         if services is not None:
             with suppress(KeyboardInterrupt):
                 services.stop()
+            with suppress(OSError):  # nobody listens any more
+                sys.stdout.write(
+                    msgspec.json.encode({"ended": True, "dropped": services.record.dropped}).decode() + "\n"
+                )
+                sys.stdout.flush()
     return 0
 
 

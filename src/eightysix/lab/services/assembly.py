@@ -6,9 +6,10 @@ import ssl
 from contextlib import ExitStack
 from pathlib import Path
 
+from eightysix.lab.apiserver import Authority, Tls
 from eightysix.lab.services.arm import Arm
-from eightysix.lab.services.authority import Authority
 from eightysix.lab.services.clock import Clock
+from eightysix.lab.services.cluster import Cluster
 from eightysix.lab.services.control import Control
 from eightysix.lab.services.directory import Directory
 from eightysix.lab.services.http import Answer, Handler, Limits, Listener, Request
@@ -23,6 +24,7 @@ from eightysix.lab.services.roster import Roster
 from eightysix.lab.services.sink import Sink
 from eightysix.lab.services.spec import OFF, Bind, Spec
 from eightysix.lab.services.storage import MOST_BLOB_BYTES, Storage
+from eightysix.lab.services.trust import client_context, server_context
 from eightysix.lab.services.truth import Record
 from eightysix.lab.world import ARM_HOST, INDEX_HOST, LOGIN_HOST, REGISTRY_HOST, SINK_HOST, STORAGE_HOST
 
@@ -31,6 +33,8 @@ __all__ = ["CONTROL", "FOLDER", "Services"]
 CONTROL = "control.sock"
 FOLDER = "services"
 """What the services keep for themselves in the run's folder: the CA's certificate, the registry's data."""
+
+_NAMES = (SINK_HOST, INDEX_HOST, ARM_HOST, LOGIN_HOST, STORAGE_HOST, REGISTRY_HOST)
 
 
 class Services:
@@ -47,6 +51,7 @@ class Services:
         Path(spec.index).mkdir(parents=True, exist_ok=True)
         self._listeners: list[Listener] = []
         self._addresses: dict[str, dict[str, object]] = {}
+        self._tls: ssl.SSLContext | None = None
         with ExitStack() as undo:
             self.clock = Clock()
             self.record = Record(self._out, self.clock)
@@ -60,6 +65,9 @@ class Services:
             self._registry = self._choose_registry()
             undo.callback(self._registry.stop)
             self.door = Door(self.directory, self.roster, self._registry)
+            self.cluster = self._make_cluster()
+            if self.cluster is not None:
+                undo.callback(self.cluster.stop)
             undo.callback(self._stop_listeners)
             self._listen()
             self._control = Control(self._out / CONTROL, Operations(self).by_name())
@@ -85,11 +93,15 @@ class Services:
         """Serve."""
         for listener in self._listeners:
             listener.start()
+        if self.cluster is not None:
+            self.cluster.start()
         self._control.start()
 
     def stop(self) -> None:
         """End everything, in the order in which nothing is asked of what ended before."""
         self._control.stop()
+        if self.cluster is not None:
+            self.cluster.stop()
         self._stop_listeners()
         self._registry.stop()
         self.record.close()
@@ -99,7 +111,7 @@ class Services:
         ports = self._addresses[name]
         ip, https = str(ports["ip"]), ports.get("https")
         if isinstance(https, int):
-            return ip, https, ssl.create_default_context(cadata=self.authority.certificate.decode())
+            return ip, https, client_context(self.authority)
         http = ports.get("http")
         if not isinstance(http, int):
             raise ValueError(f"{name} does not listen in this run")
@@ -116,24 +128,41 @@ class Services:
             )
         return OwnRegistry()
 
+    def _make_cluster(self) -> Cluster | None:
+        """The API server, where this run has TLS: pods talk to it in no other way."""
+        bind = self._spec.api_server
+        if not self._spec.tls or bind.https == OFF:
+            return None
+        tls = Tls.made(self.authority, (bind.ip,))
+        cluster = Cluster(self.record, self.roster, self.clock, tls, (bind.ip, bind.https))
+        self._addresses["api_server"] = {"ip": bind.ip, "https": cluster.port}
+        return cluster
+
     def _listen(self) -> None:
         spec, record, roster, directory = self._spec, self.record, self.roster, self.directory
-        metadata = Metadata(directory, self.authority, roster, spec.nonce)
+        if spec.tls:
+            ips = (
+                each.ip
+                for each in (spec.sink, spec.arm, spec.index_server, spec.registry_server, spec.storage)
+            )
+            self._tls = server_context(self.authority.server((*_NAMES, *dict.fromkeys(ips))))
+        metadata = Metadata(directory, self.authority.server(("metadata.azure.com",)), roster, spec.nonce)
         self._serve("metadata", spec.metadata, metadata, plain=True)
-        self._serve("sink", spec.sink, Sink(record, roster), SINK_HOST, plain=True)
+        self._serve("sink", spec.sink, Sink(record, roster), plain=True)
         index = Index(Path(spec.index), record, roster)
-        self._serve("index", spec.index_server, index, INDEX_HOST, plain=True)
-        cloud = _Cloud(Login(directory, roster), Arm(directory, roster))
-        self._serve("arm", spec.arm, cloud, ARM_HOST, LOGIN_HOST)
-        self._serve("storage", spec.storage, self.storage, STORAGE_HOST, body_bytes=MOST_BLOB_BYTES)
-        self._serve("registry", spec.registry_server, self.door, REGISTRY_HOST, body_bytes=MOST_BLOB_BYTES)
+        self._serve("index", spec.index_server, index, plain=True)
+        federation = self.cluster.subject if self.cluster is not None else None
+        cloud = _Cloud(Login(directory, roster, federation), Arm(directory, roster))
+        self._serve("arm", spec.arm, cloud)
+        self._serve("storage", spec.storage, self.storage, body_bytes=MOST_BLOB_BYTES)
+        self._serve("registry", spec.registry_server, self.door, body_bytes=MOST_BLOB_BYTES)
 
     def _serve(
         self,
         name: str,
         bind: Bind,
         handler: Handler,
-        *hosts: str,
+        *,
         plain: bool = False,
         body_bytes: int = 1 << 20,
     ) -> None:
@@ -145,8 +174,7 @@ class Services:
             self._listeners.append(listener)
             ports["http"] = listener.port
         if bind.https != OFF and self._spec.tls:
-            context = self.authority.context(hosts, (bind.ip,))
-            listener = Listener(bind.ip, bind.https, handler, tls=context, limits=limits)
+            listener = Listener(bind.ip, bind.https, handler, tls=self._tls, limits=limits)
             self._listeners.append(listener)
             ports["https"] = listener.port
         self._addresses[name] = ports

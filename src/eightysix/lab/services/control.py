@@ -18,6 +18,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from eightysix.model.errors import EightysixError
+
 __all__ = ["LONGEST_LINE", "Control", "ControlError", "ask"]
 
 LONGEST_LINE = 96 << 20
@@ -100,7 +102,7 @@ class Control:
                 return {"error": f"no operation is called {name}"}
             with self._lock:  # one at a time: what is answered has happened
                 return operation(msgspec.Raw(line))
-        except (msgspec.MsgspecError, ValueError, OSError, ControlError) as error:
+        except (msgspec.MsgspecError, ValueError, OSError, ControlError, EightysixError) as error:
             return {"error": str(error)}
         except Exception as error:  # noqa: BLE001 - the boundary: one request must not end the services
             sys.stderr.write(traceback.format_exc(limit=-8))

@@ -40,7 +40,7 @@ class Limits(Struct, frozen=True):
     head_bytes: int = 32 << 10
     headers: int = 100
     connections: int = 64
-    idle_s: float = 30.0
+    idle_s: float = 75.0
     request_s: float = 20.0
 
 

@@ -73,7 +73,7 @@ class Index:
             project=normal(name)[:128],
             found=len(files),
             peer=request.peer,
-            user_agent=request.header("user-agent")[:512],
+            user_agent=_agent(request),
         )
         return _page(request, normal(name), files) if files else json_answer(404, {"message": "Not Found"})
 
@@ -93,7 +93,7 @@ class Index:
             sha256=sha256(body).hexdigest(),
             peer=request.peer,
             pod=self._roster.name_at(request.peer),
-            user_agent=request.header("user-agent")[:512],
+            user_agent=_agent(request),
         )
         return Answer(200, body, "application/octet-stream", headers=(("accept-ranges", "none"),))
 
@@ -113,6 +113,11 @@ class Index:
                     self._known[key] = file
                     found.append(_with_yank(file, path))
         return found
+
+
+def _agent(request: Request) -> str:
+    """Name and version of the installer, without what it tells of the machine."""
+    return request.header("user-agent").partition(" {")[0][:128]
 
 
 def normal(name: str) -> str:

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, unquote
 
-from eightysix.lab.services.authority import Authority
+from eightysix.lab.apiserver import Issued
 from eightysix.lab.services.clock import rfc3339
 from eightysix.lab.services.directory import IDENTITY, IDENTITY_ID, NODE_GROUP, Directory, resource_of
 from eightysix.lab.services.http import Answer, Request, json_answer
 from eightysix.lab.services.roster import Roster
+from eightysix.lab.services.trust import sign_document
 from eightysix.lab.world import NODE, NONCE_PATH, SUBSCRIPTION, TENANT
 
 __all__ = ["VERSIONS", "Metadata"]
@@ -42,9 +43,9 @@ _DEEPEST = 16
 class Metadata:
     """Answers at the link-local address."""
 
-    def __init__(self, directory: Directory, authority: Authority, roster: Roster, nonce: str) -> None:
+    def __init__(self, directory: Directory, attests: Issued, roster: Roster, nonce: str) -> None:
         self._directory = directory
-        self._authority = authority
+        self._attests = attests
         self._roster = roster
         self._nonce = nonce
 
@@ -158,7 +159,7 @@ class Metadata:
             "timeStamp": {"createdOn": _american(now), "expiresOn": _american(now + 6 * 3600)},
             "vmId": _VM_ID,
         }
-        signature = base64.b64encode(self._authority.sign_document(document)).decode()
+        signature = base64.b64encode(sign_document(self._attests, document)).decode()
         return json_answer(200, {"encoding": "pkcs7", "signature": signature})
 
 

@@ -2,9 +2,12 @@
 
 | op | request | answer |
 | --- | --- | --- |
-| `pod` | `pod` (a `PodSpec`), `uid`, `container_id` | `ca` |
+| `pod` | `pod` (a `PodSpec`), `uid`, `container_id` | `token`, `federated_token`, `token_path`, `federated_token_path`, `ca` |
 | `delete-pod` | `pod`, `namespace` | |
 | `exec` | `pod`, `namespace`, `argv`, `user` | |
+| `created-pods` | | `pods`: those that pods made, each told once: `pod`, `uid` |
+| `secret` | `namespace`, `name`, `data` (plain text) | |
+| `objects` | `items`: any objects of Kubernetes that were there before | |
 | `push` | `repository`, `tag`, `content_b64`, `by`, `address` | `digest` |
 | `blob` | `container`, `name`, `content_b64` | `etag` |
 | `leap` | `seconds` | `ahead_ns`, `now_ns` |
@@ -13,7 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -23,15 +26,18 @@ from eightysix.lab.services.control import ControlError
 from eightysix.lab.services.directory import resource_of
 from eightysix.lab.services.registry_push import Pushing, push
 from eightysix.lab.services.roster import Pod
-from eightysix.lab.world import REGISTRY_HOST
+from eightysix.lab.world import REGISTRY_HOST, TOKEN_FOLDER
 
 if TYPE_CHECKING:
     from eightysix.lab.services.assembly import Services
+    from eightysix.lab.services.cluster import Cluster
 
-__all__ = ["RUNNER_IP", "Operations"]
+__all__ = ["FEDERATED_PATH", "RUNNER_IP", "Operations"]
 
 RUNNER_IP = "198.51.100.20"
 """Where pushes of the run come from, as the telemetry tells it: a runner outside of the cluster (RFC 5737)."""
+FEDERATED_PATH = "/var/run/secrets/azure/tokens/azure-identity-token"
+"""Where the webhook of workload identity projects the token that Entra exchanges."""
 _RUNNER = "docker/28.0.1 go/go1.23.6 git-commit/bbd0a17 kernel/6.8.0-1021-azure os/linux arch/amd64"
 _REGISTRY_RESOURCE = "https://containerregistry.azure.net"
 
@@ -55,6 +61,20 @@ class _Exec(Struct):
     argv: tuple[str, ...]
     namespace: str = "ml"
     user: str = "operator@contoso.example"
+
+
+class _Secret(Struct):
+    name: str
+    data: dict[str, str]
+    namespace: str = "ml"
+
+
+class _Objects(Struct):
+    items: list[dict[str, Any]]
+
+
+class _Nothing(Struct):
+    pass
 
 
 class _Leap(Struct):
@@ -89,15 +109,30 @@ class Operations:
             "pod": _taking(_Pod, self._pod),
             "delete-pod": _taking(_Named, self._delete_pod),
             "exec": _taking(_Exec, self._exec),
+            "created-pods": _taking(_Nothing, self._created_pods),
+            "secret": _taking(_Secret, self._secret),
+            "objects": _taking(_Objects, self._objects),
             "push": _taking(_Push, self._push),
             "blob": _taking(_Blob, self._blob),
             "leap": _taking(_Leap, self._leap),
         }
 
+    def _cluster(self) -> Cluster:
+        if self._services.cluster is None:
+            raise ControlError("this run has no API server")
+        return self._services.cluster
+
     def _pod(self, asked: _Pod) -> Told:
         services = self._services
         pod = Pod(asked.pod, asked.uid, asked.container_id)
         services.roster.add(pod)
+        told: dict[str, object] = {"token": "", "federated_token": ""}
+        if services.cluster is not None:
+            try:
+                told = services.cluster.add(pod)
+            except BaseException:
+                services.roster.remove(pod.spec.namespace, pod.spec.name)
+                raise
         services.record.mark(
             "pod-started",
             pod=pod.spec.name,
@@ -106,20 +141,41 @@ class Operations:
             container_id=pod.container_id,
             ip=pod.spec.ip,
         )
-        return {"ca": services.ca}
+        paths = {"token_path": f"{TOKEN_FOLDER}/token", "federated_token_path": FEDERATED_PATH}
+        return {**told, **paths, "ca": services.ca}
+
+    def _find(self, namespace: str, name: str) -> Pod:
+        pod = self._services.roster.get(namespace, name)
+        if pod is None:
+            raise ControlError(f"no pod is called {namespace}/{name}")
+        return pod
 
     def _delete_pod(self, asked: _Named) -> Told:
-        pod = self._services.roster.remove(asked.namespace, asked.pod)
-        if pod is None:
-            raise ControlError(f"no pod is called {asked.namespace}/{asked.pod}")
-        self._services.record.mark("pod-ended", pod=asked.pod, namespace=asked.namespace, uid=pod.uid)
+        services, pod = self._services, self._find(asked.namespace, asked.pod)
+        if services.cluster is not None:
+            services.cluster.remove(pod)
+        services.roster.remove(asked.namespace, asked.pod)
+        services.record.mark("pod-ended", pod=asked.pod, namespace=asked.namespace, uid=pod.uid)
         return {}
 
     def _exec(self, asked: _Exec) -> Told:
+        services, pod = self._services, self._find(asked.namespace, asked.pod)
+        if services.cluster is not None:
+            services.cluster.exec(pod, asked.argv, asked.user)
         argv = list(asked.argv)
-        self._services.record.mark(
-            "exec", pod=asked.pod, namespace=asked.namespace, argv=argv, user=asked.user
-        )
+        services.record.mark("exec", pod=asked.pod, namespace=asked.namespace, argv=argv, user=asked.user)
+        return {}
+
+    def _created_pods(self, asked: _Nothing) -> Told:
+        del asked
+        return {"pods": self._cluster().created()}
+
+    def _secret(self, asked: _Secret) -> Told:
+        self._cluster().secret(asked.namespace, asked.name, asked.data)
+        return {}
+
+    def _objects(self, asked: _Objects) -> Told:
+        self._cluster().load(asked.items)
         return {}
 
     def _push(self, asked: _Push) -> Told:

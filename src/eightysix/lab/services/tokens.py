@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from eightysix.lab.services.clock import Clock
 
-__all__ = ["LONGEST", "Signer", "decode_part", "encode_part"]
+__all__ = ["LONGEST", "Signer", "check", "decode_part", "encode_part", "key_of"]
 
 LONGEST = 16 << 10
 """A token that is longer is none: Entra's have about 1.5 kB."""
@@ -51,20 +51,33 @@ class Signer:
 
     def check(self, token: str) -> dict[str, object] | None:
         """The claims of a token that this signer signed and that is valid now; None for anything else."""
-        parts = token.split(".") if 0 < len(token) <= LONGEST and token.isascii() else []
-        if len(parts) != 3:
-            return None
-        header, claims, signature = (decode_part(parts[0]), decode_part(parts[1]), _raw(parts[2]))
-        if header is None or claims is None or signature is None or header.get("alg") != "RS256":
-            return None
-        try:
-            self._public.verify(signature, f"{parts[0]}.{parts[1]}".encode(), _PADDING, _HASH)
-        except InvalidSignature:
-            return None
-        starts, ends, now = claims.get("nbf", 0), claims.get("exp"), self._clock.now()
-        if not isinstance(starts, int) or not isinstance(ends, int) or not starts <= now < ends:
-            return None
-        return claims
+        return check(token, self._public, self._clock.now())
+
+
+def check(token: str, key: rsa.RSAPublicKey, now: int) -> dict[str, object] | None:
+    """The claims of a token that `key` proves and that is valid at `now`; None for anything else."""
+    parts = token.split(".") if 0 < len(token) <= LONGEST and token.isascii() else []
+    if len(parts) != 3:
+        return None
+    header, claims, signature = (decode_part(parts[0]), decode_part(parts[1]), _raw(parts[2]))
+    if header is None or claims is None or signature is None or header.get("alg") != "RS256":
+        return None
+    try:
+        key.verify(signature, f"{parts[0]}.{parts[1]}".encode(), _PADDING, _HASH)
+    except InvalidSignature:
+        return None
+    starts, ends = claims.get("nbf", 0), claims.get("exp")
+    if not isinstance(starts, int) or not isinstance(ends, int) or not starts <= now < ends:
+        return None
+    return claims
+
+
+def key_of(jwk: Mapping[str, object]) -> rsa.RSAPublicKey:
+    """The public key that a JSON Web Key (RFC 7517) holds. Raises ValueError."""
+    modulus, exponent = _raw(str(jwk.get("n", ""))), _raw(str(jwk.get("e", "")))
+    if not modulus or not exponent:
+        raise ValueError("the key is no RSA key")
+    return rsa.RSAPublicNumbers(int.from_bytes(exponent), int.from_bytes(modulus)).public_key()
 
 
 def encode_part(value: Mapping[str, object]) -> str:
