@@ -327,7 +327,7 @@ __attribute__((constructor)) static void begin(void)
     if (!python_find()) return;
     eightysix_preload_loaded = 1;
     disabled = getenv("EIGHTYSIX_SENSOR_DISABLE");
-    if ((disabled && same(disabled, "1")) || access(DISABLE_FILE, F_OK) == 0) return;
+    if ((disabled && *disabled && !same(disabled, "0")) || access(DISABLE_FILE, F_OK) == 0) return;
     if (health_start(&died)) {
         tell_withdrawn(died);
         return;

@@ -234,7 +234,7 @@ def test_what_is_no_uid_gets_no_folder(desk: Desk, uid: str) -> None:
         b'{"v":1,"t_ns":1,"pid":1,"event":"connect"}',
         b'{"v":1,"t_ns":1,"seq":0,"event":"connect"}',
         b'{"v":1,"t_ns":1,"seq":0,"pid":1,"event":["connect"]}',
-        b'{"v":1,"t_ns":1,"seq":0,"pid":1,"event":"gap","gap":"silent","number":1}',
+        b'{"v":1,"t_ns":1,"seq":0,"pid":1,"event":"gap","gap":"endpoint","number":1}',
         b'{"sensor":"py","time":1.0,"event":"connect","pid":1,"seq":0}',
         b'{"v":1,"t_ns":NaN,"seq":0,"pid":1,"event":"connect"}',
     ],
@@ -612,3 +612,19 @@ def test_after_kill_9_pods_go_on_and_the_next_receiver_takes_over(tmp_path: Path
         again.send()
         assert [json.loads(line)["seq"] for line in lines(2)] == [0, 2]
         second.kill()
+
+
+def test_what_was_sent_before_there_was_a_socket_is_counted_and_no_sign(desk: Desk) -> None:
+    sender = Sender(desk.receiver.add(A))
+    sender.seq = 12
+    sender.send()
+    desk.after(10)
+    assert desk.count(A).unheard == 12
+    assert desk.records("gap") == []
+
+
+def test_a_new_folder_gets_its_socket_at_once(desk: Desk) -> None:
+    desk.after(2)
+    (desk.root / A).mkdir()
+    desk.after()
+    assert (desk.root / A / "s.sock").exists()

@@ -12,7 +12,7 @@ from eightysix.model.incident import Incident
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Source, Verdict
 from eightysix.rules.catalog import load_all
-from eightysix.serve.live.hearing import DROP_POINTS, SILENCE_POINTS, Hearing, with_gaps
+from eightysix.serve.live.hearing import DROP_POINTS, Hearing, with_gaps
 from eightysix.serve.live.loop import Watch
 from eightysix.serve.replay import Replay, ReplayOptions
 from eightysix.sources.lines import Block, find_newlines
@@ -91,7 +91,6 @@ def uid_of(incident: Incident) -> str:
         ("sequence", DROP_POINTS, "dropped records: sensors of pod"),
         ("flood", DROP_POINTS, "dropped records: sensors of pod"),
         ("endpoint", DROP_POINTS, "was tampered with from inside of the pod: sensors of pod"),
-        ("silent", SILENCE_POINTS, "fell silent in a process that still lives: sensors of pod"),
     ],
 )
 def test_a_gap_after_a_chain_began_counts_for_its_pod(world: World, gap: str, points: int, text: str) -> None:
@@ -105,20 +104,20 @@ def test_a_gap_after_a_chain_began_counts_for_its_pod(world: World, gap: str, po
 
 def test_kinds_that_are_one_loss_count_once(world: World) -> None:
     (first,) = world.after(0, "tetragon.log", *LINES)
-    for gap in ("sequence", "flood", "dropped", "silent", "endpoint", "conflict"):
+    for gap in ("sequence", "flood", "dropped", "endpoint", "conflict"):
         world.gap(uid_of(first), gap)
-    assert world.told[-1].score == first.score + 2 * DROP_POINTS + SILENCE_POINTS
+    assert world.told[-1].score == first.score + 2 * DROP_POINTS
 
 
 def test_the_gap_of_another_pod_says_nothing(world: World) -> None:
     world.after(0, "tetragon.log", *LINES)
-    assert world.gap("another", "silent") == []
+    assert world.gap("another", "endpoint") == []
 
 
 def test_a_gap_before_the_chain_says_nothing(world: World) -> None:
     (first,) = world.after(0, "tetragon.log", *LINES)
     world.now_ns = to_ns(first.t0) - 60 * SECOND
-    assert world.gap(uid_of(first), "silent", 0) == []
+    assert world.gap(uid_of(first), "endpoint", 0) == []
 
 
 def test_of_a_kind_that_is_not_known_nothing_is_made(world: World) -> None:
@@ -128,7 +127,7 @@ def test_of_a_kind_that_is_not_known_nothing_is_made(world: World) -> None:
 
 def test_a_gap_outlives_a_restart(world: World) -> None:
     (first,) = world.after(0, "tetragon.log", *LINES)
-    (second,) = world.gap(uid_of(first), "silent")
+    (second,) = world.gap(uid_of(first), "endpoint")
     world.begin()
     world.after(1)
     assert world.after(5, "tetragon.log", *LINES[-3:]) == []
@@ -148,7 +147,7 @@ def test_that_sensors_have_nothing_to_tell_is_no_silence(world: World) -> None:
 def test_gaps_never_contain(world: World) -> None:
     (incident,) = world.after(0, "tetragon.log", *LINES)
     hearing = Hearing(SECOND)
-    for gap in ("sequence", "silent", "endpoint"):
+    for gap in ("sequence", "conflict", "endpoint"):
         hearing.lost(uid_of(incident), gap, world.now_ns)
     for verdict in Verdict:
         changed = with_gaps(replace(incident, verdict=verdict, score=1000), hearing.gaps_of(incident), 60)
@@ -196,7 +195,7 @@ def test_records_over_http_do_not_say_whose_they_are(world: World) -> None:
 
 def test_a_gap_over_http_is_nobodys(world: World) -> None:
     (first,) = world.after(0, "tetragon.log", *LINES)
-    line = sensor_line(event="gap", gap="silent", number=1, pod={"uid": uid_of(first)})
+    line = sensor_line(event="gap", gap="endpoint", number=1, pod={"uid": uid_of(first)})
     assert world.after(1, "state/spool/000000000001.jsonl", line) == []
     assert world.watch.replay.sensor.lost == {}
 

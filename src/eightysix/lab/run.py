@@ -123,7 +123,7 @@ def _set_up(
     about["runtime"] = backend.version()
     cloud = Cloud(keeper, output, nonce)
     ending.callback(cloud.close)
-    sensor, preload = sensors.bring(keeper)
+    sensor, preload = sensors.bring(place.folder / "sensor")
     endpoints = None
     if receiving is not None and sensor:
         endpoints = ending.enter_context(receiving(output / "sensor.jsonl", place.endpoints))

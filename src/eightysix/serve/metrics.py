@@ -221,8 +221,9 @@ _METRICS = (
         "sensor_lost",
         "sensor_lost_total",
         "counter",
-        "Records that never came, by their numbers (missing) and by what senders say (sender).",
-        ("pod", "told_by"),
+        "Records that never came: by their numbers between others (missing), by those before the first one (unheard),"
+        " by what senders say (sender).",
+        ("pod", "reason"),
     ),
     _Metric(
         "sensor_throttled",

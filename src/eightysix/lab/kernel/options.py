@@ -14,20 +14,24 @@ from eightysix.model.errors import UsageError
 __all__ = ["USAGE", "Options", "parse"]
 
 USAGE = """\
-usage: python -m eightysix.lab.kernel --cgroup DIR --output FILE [--pods FILE] [--mechanism auto|ebpf|tracefs|strace]
+usage: python -m eightysix.lab.kernel --cgroup DIR --output FILE [--pods FILE] [--mechanism auto|ebpf|tracefs]
          [--deny ADDRESS]... [--node NAME] [--cluster NAME] [--offset SECONDS] [--ring BYTES]
+       python -m eightysix.lab.kernel --mechanism strace --trace FIFO --output FILE [--pods FILE] [--place PATH]
 
 Writes what the processes in a cgroup (version 2) and below do, in the form of Tetragon's export. One line of JSON tells
 that it is ready. It ends on SIGTERM or at the end of its input, and a last line tells counts and what was lost. A line
-{"leap": SECONDS} on its input makes all that follows that much later.
+{"leap": SECONDS} on its input makes all that follows that much later. With strace, the processes are those that
+`lab.kernel.strace.wrap` wrapped to write to FIFO, and of the pod whose `cgroup` in the pods file is PATH.
 """
 
 
 class Options(Struct, frozen=True, kw_only=True):
     """What was asked for."""
 
-    cgroup: Path
     output: Path
+    cgroup: Path | None = None
+    trace: Path | None = None
+    place: str = ""
     pods: Path | None = None
     mechanism: str = "auto"
     deny: tuple[str, ...] = ()
@@ -52,22 +56,23 @@ def parse(arguments: Sequence[str]) -> Options:
             deny.append(value)
         else:
             given[name] = value
-    if "--cgroup" not in given or "--output" not in given:
-        raise UsageError("--cgroup and --output are needed", USAGE)
     mechanism = given.get("--mechanism", "auto")
+    needed = ("--output", "--trace" if mechanism == "strace" else "--cgroup")
+    if any(name not in given for name in needed):
+        raise UsageError(f"{' and '.join(needed)} are needed", USAGE)
     if mechanism not in ("auto", *MECHANISMS):
         raise UsageError(f"--mechanism is one of auto, {', '.join(MECHANISMS)}", USAGE)
     try:
         offset, ring = float(given.get("--offset", "0")), int(given.get("--ring", "0"))
     except ValueError:
         raise UsageError("--offset and --ring are numbers", USAGE) from None
+    paths = {name[2:]: Path(given[name]) for name in ("--cgroup", "--trace", "--pods") if name in given}
     return Options(
-        cgroup=Path(given["--cgroup"]), output=Path(given["--output"]),
-        pods=Path(given["--pods"]) if "--pods" in given else None, mechanism=mechanism, deny=tuple(deny),
-        node=given.get("--node", NODE), cluster=given.get("--cluster", CLUSTER), offset=offset, ring=ring,
+        **paths, output=Path(given["--output"]), mechanism=mechanism, deny=tuple(deny), node=given.get("--node", NODE),
+        cluster=given.get("--cluster", CLUSTER), place=given.get("--place", "").strip("/"), offset=offset, ring=ring,
     )  # fmt: skip
 
 
 _NAMES = frozenset(
-    ("--cgroup", "--output", "--pods", "--mechanism", "--deny", "--node", "--cluster", "--offset", "--ring")
+    "--cgroup --trace --place --output --pods --mechanism --deny --node --cluster --offset --ring".split()
 )

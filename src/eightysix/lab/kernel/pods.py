@@ -74,6 +74,10 @@ class Pods:
             del self._paths[next(iter(self._paths))]
         self._paths[number] = below
 
+    def place(self, number: int, below: str) -> None:
+        """Say where a cgroup is that only has a name."""
+        self._paths[number] = below
+
     def of(self, cgroup: int) -> Entry | None:
         """The pod of a cgroup; None for one that the file does not know."""
         path = self._paths.get(cgroup)

@@ -27,6 +27,9 @@ from eightysix.model.errors import LabError
 
 __all__ = ["Mechanism", "run"]
 
+TRACED = 1
+"""Stands for the cgroup of what strace tells of: the root's, in which nobody is told."""
+
 _GRACE_S = 0.05
 """After the end was asked for: what other processors are still writing."""
 
@@ -60,23 +63,27 @@ def run(
     mnt, pid, net = (namespace(1, kind) or namespace("self", kind) for kind in ("mnt", "pid", "net"))
     hosts = (mnt, pid, net)
     runtimes = {namespace(one, "mnt") for one in (1, "self", os.getppid())} - {0}
-    hierarchy = hierarchy_of(options.cgroup)
+    hierarchy = hierarchy_of(options.cgroup) if options.cgroup is not None else None
     clock = Clock(offset_s=options.offset)
     pods = Pods(options.pods, hierarchy)
-    tree = Tree(options.node, frozenset(runtimes))
+    traced = options.mechanism == "strace"
+    if traced:
+        pods.place(TRACED, options.place)
+    tree = Tree(options.node, None if traced else frozenset(runtimes))
     descriptor = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     with ExitStack() as stack:
         output = stack.enter_context(os.fdopen(descriptor, "wb"))
-        files, no_files = _files()
+        files, no_files = _files() if not traced else (None, {})
         if files is not None:
             stack.callback(files.close)
         entered = files.watch if files is not None else None
         exporter = Exporter(
             output.write, tree, pods, clock, options.node, options.cluster, hosts, found, entered
         )  # fmt: skip
-        mechanism, why_not = _choose(options, hierarchy, exporter.take)
+        mechanism, why_not = _choose(options, hierarchy, clock, exporter.take)
         stack.callback(mechanism.close)
-        _seed(hierarchy, mechanism, exporter.take)
+        if hierarchy is not None:
+            _seed(hierarchy, mechanism, exporter.take)
         ready({"ready": True, "mechanism": mechanism.name, "why_not": why_not | no_files})
         _follow(mechanism, files, exporter, pods, clock, output, control)
         lost = mechanism.lost()
@@ -90,16 +97,16 @@ def run(
 
 
 def _choose(
-    options: Options, hierarchy: Hierarchy, take: Callable[[Fact], None]
+    options: Options, hierarchy: Hierarchy | None, clock: Clock, take: Callable[[Fact], None]
 ) -> tuple[Mechanism, dict[str, str]]:
     """The best mechanism that works, and why better ones do not."""
     reasons = available()
     why_not: dict[str, str] = {}
     for name in MECHANISMS if options.mechanism == "auto" else (options.mechanism,):
-        reason = reasons.get(name, "not for a cgroup: it wraps a command")
+        reason = reasons.get(name, "")
         if not reason:
             try:
-                return _open(name, options, hierarchy, take), why_not
+                return _open(name, options, hierarchy, clock, take), why_not
             except (LabError, OSError) as error:
                 reason = str(error)
         why_not[name] = reason
@@ -107,15 +114,26 @@ def _choose(
     raise LabError(f"no mechanism works here: {told}")
 
 
-def _open(name: str, options: Options, hierarchy: Hierarchy, take: Callable[[Fact], None]) -> Mechanism:
+def _open(
+    name: str, options: Options, hierarchy: Hierarchy | None, clock: Clock, take: Callable[[Fact], None]
+) -> Mechanism:
     from eightysix.lab.kernel.ebpf import RING_BYTES, Ebpf
+    from eightysix.lab.kernel.strace import Reader
     from eightysix.lab.kernel.tracefs import Tracefs
 
-    if name == "tracefs":
-        if options.deny:
-            raise LabError("it can refuse nothing (--deny)")
-        return Tracefs(hierarchy, take)
-    return Ebpf(hierarchy, take, options.deny, options.ring or RING_BYTES)
+    if options.deny and name != "ebpf":
+        raise LabError("it can refuse nothing (--deny)")
+    if name == "strace":
+        if options.trace is None:
+            raise LabError("it sees no cgroup, but a command that it wraps (--trace)")
+        return Reader(options.trace, clock, take, TRACED)
+    if hierarchy is None:
+        raise LabError("it needs a cgroup (--cgroup)")
+    return (
+        Tracefs(hierarchy, take)
+        if name == "tracefs"
+        else Ebpf(hierarchy, take, options.deny, options.ring or RING_BYTES)
+    )
 
 
 def _seed(hierarchy: Hierarchy, mechanism: Mechanism, take: Callable[[Fact], None]) -> None:

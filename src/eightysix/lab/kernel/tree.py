@@ -47,9 +47,10 @@ class Process:
 
 
 class Tree:
-    """Live processes by id, and all by exec id. When there are too many the ended ones go first, the oldest first."""
+    """Live processes by id, and all by exec id; `hosts` are the mount namespaces of host and runtimes, None: every process is
+    inside of a container. When there are too many the ended ones go first, the oldest first."""
 
-    def __init__(self, node: str, hosts: frozenset[int] = frozenset(), *, most: int = MOST) -> None:
+    def __init__(self, node: str, hosts: frozenset[int] | None = frozenset(), *, most: int = MOST) -> None:
         self._node = node
         self._hosts = hosts
         self._most = most
@@ -101,11 +102,12 @@ class Tree:
             fact.pid_ns,
             fact.net,
         )
-        if fact.mnt and fact.mnt not in self._hosts and not process.inside:
+        if fact.mnt and fact.mnt not in (self._hosts or ()) and not process.inside:
             process.inside = True
             process.init = (
                 fact.ns_pid == 1
             )  # the first program in the container; anything else was sent in later
+        process.inside = process.inside or self._hosts is None
         process.binary = fact.binary if fact.binary.startswith("/") else _join(fact.cwd, fact.binary)
         process.arguments = " ".join(_quoted(word) for word in fact.arguments)
         flags = ["procFS"] if fact.proc else ["execve"]

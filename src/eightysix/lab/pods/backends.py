@@ -80,12 +80,12 @@ class Oci:
             argv=container.pod.argv,
             env=container.env,
             hostname=container.pod.name,
-            net=f"{keeper.folder}/net/{container.net}",
             cgroup=container.cgroup,
         )
         (keeper.inside / "pods" / container.name / "config.json").write_text(json.dumps(told))
         container.process = keeper.spawn(
             *(*self._command, "run", "--bundle", bundle, container.container_id),
+            net=container.net,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

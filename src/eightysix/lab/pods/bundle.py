@@ -25,9 +25,10 @@ _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tr
 
 
 def config(
-    *, root: str, argv: Sequence[str], env: Mapping[str, str], hostname: str, net: str, cgroup: str
+    *, root: str, argv: Sequence[str], env: Mapping[str, str], hostname: str, cgroup: str
 ) -> dict[str, object]:
-    """The configuration. `root` has everything mounted already; `net` is the file of a network namespace."""
+    """The configuration. `root` has everything mounted already. The network is that in which the runtime is started: where
+    it had to join one, it would do so as the pod, and the kernel's sensor would see a pod that enters a namespace."""
     capabilities = list(CAPABILITIES)
     return {
         "ociVersion": "1.0.2",
@@ -53,10 +54,7 @@ def config(
         ],
         "linux": {
             "cgroupsPath": cgroup,
-            "namespaces": [
-                *({"type": kind} for kind in ("pid", "ipc", "uts", "mount", "cgroup")),
-                {"type": "network", "path": net},
-            ],
+            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "cgroup")],
             "maskedPaths": list(_MASKED),
             "readonlyPaths": list(_READ_ONLY),
         },

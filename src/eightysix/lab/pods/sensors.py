@@ -14,7 +14,6 @@ from pathlib import Path
 import eightysix
 from eightysix.lab.pods.environments import cache_folder
 from eightysix.lab.pods.image import SENSOR_PLACE
-from eightysix.lab.pods.keeper import Keeper
 from eightysix.model.errors import LabError
 
 __all__ = ["LIBRARY", "bring", "source"]
@@ -24,16 +23,15 @@ _PACKAGE = "eightysix_sensor"
 _COMPILE_S = 60.0
 
 
-def bring(keeper: Keeper) -> tuple[str, str]:
-    """Copy the sensor into the run; returns its folder and, in the pod, the path of its library. Either may be empty: what
-    is not there is not invented."""
+def bring(folder: Path) -> tuple[str, str]:
+    """Copy the sensor into `folder`, which it makes; returns that and, in the pod, the path of its library. Either may be
+    empty: what is not there is not invented."""
     package = source()
     if package is None:
         return "", ""
-    place = keeper.inside / "sensor"
-    place.mkdir()
+    folder.mkdir()
     done = subprocess.run(
-        [sys.executable, "-P", "-m", _PACKAGE, "install", str(place)],
+        [sys.executable, "-P", "-m", _PACKAGE, "install", str(folder)],
         env={**os.environ, "PYTHONPATH": str(package.parent)},
         capture_output=True,
         text=True,
@@ -42,11 +40,11 @@ def bring(keeper: Keeper) -> tuple[str, str]:
     )
     if done.returncode:
         raise LabError(f"the sensor cannot be copied: {done.stderr.strip()[-300:]}")
-    library = place / LIBRARY
+    library = folder / LIBRARY
     compiled = None if library.exists() else _compiled(package)
     if compiled is not None:
         shutil.copyfile(compiled, library)
-    return f"{keeper.folder}/sensor", f"{SENSOR_PLACE}/{LIBRARY}" if library.exists() else ""
+    return str(folder), f"{SENSOR_PLACE}/{LIBRARY}" if library.exists() else ""
 
 
 def source() -> Path | None:

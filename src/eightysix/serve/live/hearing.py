@@ -46,7 +46,7 @@ _WITNESSES = frozenset({Source.TETRAGON, Source.SENSOR, Source.FALCO})
 class Gap(Struct, frozen=True):
     """When an input did not tell what it saw. `until_ns` is 0 while it lasts."""
 
-    kind: str  # silent, ended, dropped; of one pod's sensor also tampered, silenced
+    kind: str  # silent, ended, dropped; of one pod's sensors also tampered
     since_ns: int
     until_ns: int = 0
 
@@ -67,10 +67,9 @@ _OF_SENSORS: Mapping[str, str] = {
     "flood": "dropped",
     "conflict": "tampered",
     "endpoint": "tampered",
-    "silent": "silenced",
 }
 """What the receiver of sensor records tells of one pod (`serve.sensors.stream`), and what it counts as: records of it were
-lost; somebody in it meddles with its sensor; a process of it lives, and its sensor says nothing any more."""
+lost, or somebody in it meddles with its socket or its sensor's numbers."""
 
 
 _ENDPOINT = "sensors of pod "
@@ -181,12 +180,6 @@ def inputs_of(incident: Incident) -> set[str]:
     }
 
 
-_MEDDLED: Mapping[str, str] = {
-    "tampered": "was tampered with from inside of the pod",
-    "silenced": "fell silent in a process that still lives",
-}
-
-
 def carried_over(incident: Incident, before: Incident, suspect_at: int) -> Incident:
     """`incident` with what was said of silence before a restart, as long as nothing was heard since."""
     return _with_reasons(
@@ -218,9 +211,9 @@ def _reason(file: str, gap: Gap) -> Reason:
     since = rfc3339(gap.since_ns)
     if gap.kind == "dropped":
         return Reason(DROP_POINTS, f"{_TOLD}dropped records: {file}, told at {since}", Basis.JUDGED)
-    if gap.kind in _MEDDLED:
-        points = SILENCE_POINTS if gap.kind == "silenced" else DROP_POINTS
-        return Reason(points, f"{_TOLD}{_MEDDLED[gap.kind]}: {file}, told at {since}", Basis.JUDGED)
+    if gap.kind == "tampered":
+        text = f"{_TOLD}was tampered with from inside of the pod: {file}, told at {since}"
+        return Reason(DROP_POINTS, text, Basis.JUDGED)
     if gap.kind == "ended":
         text = f"{_TOLD}ended: nothing comes from {file} since {since}"
     else:

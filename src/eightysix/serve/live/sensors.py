@@ -105,7 +105,11 @@ class SensorFeed:
         gauges.sensor_lost = {
             (pod, reason): number
             for pod, told in counts.items()
-            for reason, number in (("missing", told.missing), ("sender", told.sender_dropped))
+            for reason, number in (
+                ("missing", told.missing),
+                ("sender", told.sender_dropped),
+                ("unheard", told.unheard),
+            )
             if number
         }
         gauges.sensor_throttled = {pod: told.throttled for pod, told in counts.items() if told.throttled}

@@ -46,7 +46,10 @@ class Counts(Struct):
     conflicting: int = 0
     """Numbers that were told twice with different content. Both are handed on: one of them may be the true one."""
     missing: int = 0
-    """Numbers that never came."""
+    """Numbers that never came, between others."""
+    unheard: int = 0
+    """Numbers before the first one that came of a process: sent before there was a socket, or before this receiver began.
+    No sign of anything, and told as what it is."""
     sender_dropped: int = 0
     """What the senders themselves say that they dropped."""
     throttled: int = 0

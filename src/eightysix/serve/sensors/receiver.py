@@ -18,6 +18,7 @@ from contextlib import suppress
 import msgspec
 
 from eightysix.model.errors import EightysixError
+from eightysix.serve.follow.notify import Watcher
 from eightysix.serve.sensors.endpoint import Endpoint, EndpointError, Root
 from eightysix.serve.sensors.limits import MAX_DATAGRAM, Counts, Limits
 from eightysix.serve.sensors.pods import PodInfo
@@ -70,6 +71,11 @@ class Receiver:
         self._poller = select.epoll()
         self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poller.register(self._wake_out, select.EPOLLIN)
+        # A folder that the kubelet makes gets its socket at once: the container's first records are the ones that matter.
+        self._watcher = Watcher(use=adopt)
+        self._watcher.watch((), (root,))
+        if self._watcher.believed:
+            self._poller.register(self._watcher.fileno(), select.EPOLLIN)
         self._endpoints: dict[str, Endpoint] = {}
         self._streams: dict[str, PodStream] = {}
         self._by_descriptor: dict[int, str] = {}
@@ -158,6 +164,10 @@ class Receiver:
                     with suppress(OSError):
                         os.read(self._wake_out, 4096)
                     continue
+                if descriptor == self._watcher.fileno():
+                    self._watcher.drain()
+                    self._looks_at = now
+                    continue
                 uid = self._by_descriptor.get(descriptor)
                 if uid is not None:
                     read += self._read(uid, self._limits.turn, now, lines)
@@ -176,6 +186,7 @@ class Receiver:
             for uid in list(self._endpoints):
                 self._close(uid, remove=False)
             self._poller.close()
+            self._watcher.close()
             os.close(self._wake_in)
             os.close(self._wake_out)
             self._root.close()
@@ -233,7 +244,6 @@ class Receiver:
             process = self._processes.find(uid, record.ns_pid, record.start_ticks, record.boot_id)
             if process is not None:
                 ours["host_pid"], container = process.pid, process.container_id
-                stream.found(record, process)
         stream.counts.passed += 1
         return as_line(record.fields, ours | self._whose(uid, container))
 
@@ -298,10 +308,8 @@ class Receiver:
             lines += self._gaps(stream, now)
 
     def _gaps(self, stream: PodStream, now: float, *, last: bool = False) -> list[bytes]:
-        lives = self._processes.lives if self._processes is not None else None
         return [
-            as_line(fields, self._whose(stream.uid))
-            for fields in stream.gaps(now, self._now(), lives, last=last)
+            as_line(fields, self._whose(stream.uid)) for fields in stream.gaps(now, self._now(), last=last)
         ]
 
     def _try(self, uid: str, what: Callable[[], object]) -> None:

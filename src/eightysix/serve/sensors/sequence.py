@@ -45,14 +45,11 @@ class Numbers(Struct):
     """Before this the program ran that the present one replaced."""
     missing: int = 0
     """Numbers that never came, since somebody asked last."""
-    last_s: float = 0.0
-    quiet_after: str = ""
-    """The event of the last record."""
     _seen: dict[int, bytes] = {}
     _awaited: dict[int, float] = {}
     _start: bytes = b""
 
-    def take(self, seq: int, t_ns: int, event: str, data: bytes, now_ns: int, now_s: float) -> Told:
+    def take(self, seq: int, t_ns: int, data: bytes, now_ns: int, now_s: float) -> Told:
         """Note a record, and say whether it is to be handed on. `now_ns` is of the receiver's own clock: a time that lies
         ahead of it is no measure for others."""
         mark = blake2b(data, digest_size=8).digest()
@@ -60,7 +57,7 @@ class Numbers(Struct):
         known = self._seen.get(seq)
         if mark == known or mark == self._start:
             return Told.REPLAYED
-        if seq == 0 and event in ("start", "sensor_start") and t_ns >= self.newest_ns - PAST_NS:
+        if seq == 0 and not self._is_awaited(seq) and t_ns >= self.newest_ns - PAST_NS:
             self._begin(mark, told_ns)
             told = Told.NEW
         elif t_ns < self.floor_ns:
@@ -75,10 +72,14 @@ class Numbers(Struct):
             told = Told.NEW
             self._advance(seq, now_s)
         self.newest_ns = max(self.newest_ns, told_ns)
-        self.last_s, self.quiet_after = now_s, event
         if told is Told.NEW:
             self._remember(seq, mark)
+            self._start = self._start or (mark if seq == 0 else b"")
         return told
+
+    def _is_awaited(self, seq: int) -> bool:
+        """Whether a first record was overtaken by those after it."""
+        return not self._start and 0 <= self.highest < WINDOW and seq not in self._seen
 
     def overdue(self, now_s: float) -> int:
         """How many numbers never came, since the last call."""

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec import Struct
 
 from eightysix.serve.sensors.limits import Counts, Limits
-from eightysix.serve.sensors.processes import Process
 from eightysix.serve.sensors.records import Admitted, admit
-from eightysix.serve.sensors.sequence import Numbers, Told
+from eightysix.serve.sensors.sequence import MAX_JUMP, Numbers, Told
 
-__all__ = ["HEARTBEAT", "QUIET_S", "Budget", "PodStream"]
+__all__ = ["HEARTBEAT", "Budget", "PodStream"]
 
 HEARTBEAT = "heartbeat"
-
-QUIET_S = 90.0
-"""A sensor that sent anything sends a heartbeat within 30 s. Three times that is no accident while its process lives."""
 
 _Name = tuple[str, int, int]
 
@@ -49,9 +43,7 @@ class Budget(Struct):
 
 class _Followed(Struct):
     numbers: Numbers
-    process: Process | None = None
     dropped: int = 0
-    told_quiet: bool = False
 
 
 class PodStream:
@@ -73,10 +65,11 @@ class PodStream:
         followed = self._processes.pop(name, None)
         if followed is None:
             followed = _Followed(Numbers())
+            self.counts.unheard += min(record.seq, MAX_JUMP)
             while len(self._processes) >= self._limits.processes:
                 del self._processes[next(iter(self._processes))]
         self._processes[name] = followed  # the last in the order
-        told = followed.numbers.take(record.seq, record.t_ns, record.event, data, now_ns, now)
+        told = followed.numbers.take(record.seq, record.t_ns, data, now_ns, now)
         if told is Told.REPLAYED:
             self.counts.replayed += 1
             return None
@@ -84,16 +77,9 @@ class PodStream:
         if told is Told.CONFLICT:
             self.counts.conflicting += 1
             self._note("conflict", 1)
-        followed.told_quiet = False
         if record.event == HEARTBEAT:
             self._heartbeat(followed, record)
         return record
-
-    def found(self, record: Admitted, process: Process) -> None:
-        """The process of a record was found on the node."""
-        followed = self._processes.get((record.boot_id, record.ns_pid, record.start_ticks))
-        if followed is not None:
-            followed.process = process
 
     def throttled(self, now: float) -> None:
         """The pod is over its budget."""
@@ -105,16 +91,13 @@ class PodStream:
         self.counts.repaired += 1
         self._note("endpoint", 1)
 
-    def gaps(
-        self, now: float, now_ns: int, lives: Callable[[Process], bool] | None, *, last: bool = False
-    ) -> list[dict[str, object]]:
+    def gaps(self, now: float, now_ns: int, *, last: bool = False) -> list[dict[str, object]]:
         """What is to be told of gaps: at most one record of each kind in a while, and with `last` all that is left."""
         for followed in self._processes.values():
             missing = followed.numbers.overdue(float("inf") if last else now)
             if missing:
                 self.counts.missing += missing
                 self._note("sequence", missing)
-            self._listen(followed, now, lives)
         found: list[dict[str, object]] = []
         for gap, number in list(self._gaps.items()):
             if last or now - self._told.get(gap, float("-inf")) >= self._limits.tell_s:
@@ -122,17 +105,6 @@ class PodStream:
                 del self._gaps[gap]
                 found.append({"v": 1, "t_ns": now_ns, "event": "gap", "gap": gap, "number": number})
         return found
-
-    def _listen(self, followed: _Followed, now: float, lives: Callable[[Process], bool] | None) -> None:
-        """A process that lives, and whose sensor said something and then not even that it lives, was silenced. Of one that
-        is not known on the node nobody can say that."""
-        numbers, process = followed.numbers, followed.process
-        if followed.told_quiet or process is None or lives is None or now - numbers.last_s < QUIET_S:
-            return
-        if numbers.quiet_after != HEARTBEAT:
-            followed.told_quiet = True
-            if lives(process):
-                self._note("silent", 1)
 
     def _heartbeat(self, followed: _Followed, record: Admitted) -> None:
         told = record.fields.get("dropped")
