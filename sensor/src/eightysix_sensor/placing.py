@@ -55,7 +55,8 @@ def install(target: str) -> list[str]:
 
     Without a native part the package alone is copied, and the last line returned says so.
     """
-    folder = Path(target).resolve()
+    # Not resolve(): /proc/PID/root is a link that reads as "/" and leads elsewhere.
+    folder = Path(os.path.abspath(target))
     folder.mkdir(parents=True, exist_ok=True)
     source = Path(__file__).resolve().parent
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))

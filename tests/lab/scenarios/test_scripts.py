@@ -198,7 +198,7 @@ def test_label(scenario: Scenario) -> None:
         _attack(label.subsets)
         twin = SCENARIOS[label.twin].label
         assert not twin.malicious
-        assert {"land", "reach"} <= {*label.stages}
+        assert {"land", "run"} <= {*label.stages}
     else:
         assert all(bounds.at_most in ("none", "watch") for bounds in label.subsets.values())
         assert not label.twin or SCENARIOS[label.twin].label.malicious

@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -194,7 +195,8 @@ async def state(request: Request):
 
 def leave():
     """Ends this worker, as one that leaks too much memory does."""
-    os._exit(3)
+    threading.Timer(0.2, os._exit, (3,)).start()
+    return {"leaves": os.getpid()}
 
 
 ROUTES = {
@@ -232,8 +234,6 @@ def refresh(seconds):
 
 
 if os.environ.get("REFRESH_S"):
-    import threading
-
     threading.Thread(target=refresh, args=(float(os.environ["REFRESH_S"]),), daemon=True).start()
 
 if __name__ == "__main__":
