@@ -26,7 +26,7 @@ from eightysix.lab.pods.backends import Backend, Oci, Rootless
 from eightysix.lab.pods.cloud import Cloud
 from eightysix.lab.pods.interpreter import find
 from eightysix.lab.pods.keeper import Keeper
-from eightysix.lab.pods.leaps import Leaps, move_file
+from eightysix.lab.pods.leaps import Leaps, finish_file
 from eightysix.lab.pods.stage import LabStage, Parts
 from eightysix.lab.pods.story import Story, Teller
 from eightysix.lab.pods.watching import Kernel, Receiving
@@ -197,8 +197,10 @@ def _adopting(stage: LabStage) -> Iterator[None]:
 def _finish(scenario: Scenario, output: Path, about: dict[str, object], stage: LabStage | None) -> None:
     """Move what was stamped by the machine's clock to the run's, and write the label and what the run was."""
     leaps = stage.leaps if stage is not None else []
-    for name in ("tetragon.jsonl", "sensor.jsonl"):
-        move_file(output / name, Leaps(leaps))
+    moving = Leaps(leaps)
+    runtime = stage.runtime if stage is not None else ""
+    about["runtime_records"] = finish_file(output / "tetragon.jsonl", moving, runtime)
+    finish_file(output / "sensor.jsonl", moving)
     about["leaps"] = [leap.seconds for leap in leaps]
     (output / "label.json").write_bytes(_pretty(scenario.label))
     (output / "run.json").write_bytes(_pretty(about))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from eightysix.lab.pods.leaps import Leap, Leaps, move_file
+from eightysix.lab.pods.leaps import Leap, Leaps, finish_file
 
 SECOND = 1_000_000_000
 T0 = 1_795_440_000 * SECOND  # 2026-11-23T13:20:00Z
@@ -57,7 +57,7 @@ def test_what_was_installed_before_a_leap_is_older_after_it() -> None:
 def test_a_file_moves_whole_and_keeps_what_is_no_record(tmp_path: Path) -> None:
     file = tmp_path / "sensor.jsonl"
     file.write_bytes(b'{"t_ns":%d}\nhalf a li\n[1]\n' % (T0 + 11 * SECOND))
-    move_file(file, LEAPS)
+    assert finish_file(file, LEAPS) == 0
     assert file.read_bytes() == b'{"t_ns":%d}\nhalf a li\n[1]\n' % (T0 + 3611 * SECOND)
     assert list(tmp_path.iterdir()) == [file]
 
@@ -66,5 +66,15 @@ def test_without_leaps_not_a_byte_changes(tmp_path: Path) -> None:
     file = tmp_path / "tetragon.jsonl"
     text = json.dumps(exported(15, 5), indent=None).encode() + b"\n"
     file.write_bytes(text)
-    move_file(file, Leaps([]))
+    assert finish_file(file, Leaps([]), "--root /x ") == 0
     assert file.read_bytes() == text
+
+
+def test_what_the_runtime_itself_did_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "tetragon.jsonl"
+    ours, its = exported(15, 5), exported(16, 5)
+    ours["process_exec"]["process"]["arguments"] = "/app/server.py --root /run/lab/1/runtime exec"
+    its["process_exec"]["process"]["arguments"] = "--root /run/lab/1/runtime exec c python"
+    file.write_text(json.dumps(ours) + "\n" + json.dumps(its) + "\n")
+    assert finish_file(file, Leaps([]), "--root /run/lab/1/runtime ") == 1
+    assert file.read_text() == json.dumps(ours) + "\n"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -35,26 +36,38 @@ def tier(request: pytest.FixtureRequest) -> Tier:
     return chosen
 
 
-def machine() -> object:
-    """What a run must leave as it was."""
-    cgroups = runs.unified()
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of our own, so that other runs on this machine are none of ours; environments are those that are there."""
+    shared = cache_folder()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cache_folder().mkdir(parents=True)
+    (shared / "venvs").mkdir(parents=True, exist_ok=True)
+    (cache_folder() / "venvs").symlink_to(shared / "venvs")
+
+
+def ids() -> list[str]:
+    """Runs of ours that have something on this machine."""
     folder = cache_folder() / "runs"
-    return (
-        Path("/proc/self/mountinfo").read_text(),
-        sorted(os.listdir("/sys/class/net")),
-        sorted(path.name for path in cgroups.glob("eightysix-lab-*")) if cgroups else [],
-        sorted(path.name for path in folder.iterdir()) if folder.exists() else [],
-    )
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def left_of(*names: str) -> list[str]:
+    """What is left of runs: folders, cgroups, mounts, interfaces."""
+    cgroups = runs.unified()
+    mounts = Path("/proc/self/mountinfo").read_text()
+    left = [name for name in names if (cache_folder() / "runs" / name).exists() or name in mounts]
+    left += [name for name in names if cgroups is not None and (cgroups / f"eightysix-lab-{name}").exists()]
+    return left + [name for name in os.listdir("/sys/class/net") if name in ("veth5", "veth6")]
 
 
 def test_a_pod_is_whole_and_alone(tier: Tier, tmp_path: Path) -> None:
     """One run looks at everything: a run costs a second, and each look some milliseconds."""
-    runs.sweep()
-    before = machine()
     host = addresses_of_machine()
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def script(stage: Stage) -> None:
+        seen["ids"] = ids()
         stage.start(POD)
         reach = [f"{address},22" for address in (*host, "198.51.100.1", "1.1.1.1")]
         seen["one"] = look(stage, f"{METADATA_IP},80", f"{POD_IP},8080", *reach)
@@ -73,7 +86,8 @@ def test_a_pod_is_whole_and_alone(tier: Tier, tmp_path: Path) -> None:
         seen["again"] = stage.probe("python", "-c", "import tiny_metrics", pod="inference-0")
 
     played = play(tier, tmp_path / "run", script)
-    assert machine() == before
+    assert len(seen["ids"]) == 1
+    assert ids() == left_of(*seen["ids"]) == []
 
     one, two = seen["one"], seen["two"]
     assert one["reach"].pop(METADATA_IP) == "open"
@@ -101,12 +115,10 @@ def test_a_pod_is_whole_and_alone(tier: Tier, tmp_path: Path) -> None:
 
 
 def test_what_failed_is_told_and_leaves_nothing(tier: Tier, tmp_path: Path) -> None:
-    runs.sweep()
-    before = machine()
     dying = replace(POD, files={"/app/server.py": "import sys; sys.exit('no model here')"})
     with pytest.raises(LabError, match=r"inference-0 does not answer .*no model here"):
         play(tier, tmp_path / "run", lambda stage: stage.start(dying))
-    assert machine() == before
+    assert ids() == []
     told = json.loads((tmp_path / "run" / "run.json").read_bytes())
     assert "no model here" in told["failed"]
     with pytest.raises(UsageError, match="is not empty"):
@@ -115,20 +127,18 @@ def test_what_failed_is_told_and_leaves_nothing(tier: Tier, tmp_path: Path) -> N
 
 def test_a_file_of_a_pod_stays_in_the_pod(tmp_path: Path) -> None:
     need_root()
-    for path in ("/../escape", "relative", "/usr/bin/python3"):
-        pod = replace(POD, files={path: "x"})
-        with pytest.raises(LabError, match="cannot be given the file"):
-            play(
-                Tier.ROOT,
-                tmp_path / path.strip("/").replace("/", "-"),
-                lambda stage, pod=pod: stage.start(pod),
-            )  # type: ignore[misc]
+
+    def script(stage: Stage) -> None:
+        for number, path in enumerate(("/../escape", "relative", "/usr/bin/python3")):
+            pod = replace(POD, name=f"pod-{number}", ip=f"10.244.1.{20 + number}", files={path: "x"})
+            with pytest.raises(LabError, match="cannot be given the file"):
+                stage.start(pod)
+
+    play(Tier.ROOT, tmp_path / "run", script)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_outlives_a_lab_that_is_ended(tier: Tier, number: int, tmp_path: Path) -> None:
-    runs.sweep()
-    before = machine()
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, str(HERE / "plays.py"), str(tier), str(tmp_path / "run")]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as lab:
@@ -138,11 +148,13 @@ def test_nothing_outlives_a_lab_that_is_ended(tier: Tier, number: int, tmp_path:
             pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _descends(pid, lab.pid)
         ]
         assert len(started) > 5
+        alive = ids()
+        assert len(alive) == 1
         lab.send_signal(number)
         lab.wait(60)
     _until(lambda: not any(os.path.exists(f"/proc/{pid}") and not _zombie(pid) for pid in started))
-    runs.sweep()
-    assert machine() == before
+    assert runs.sweep() == (alive if number == signal.SIGKILL else [])
+    assert left_of(*alive) == []
 
 
 def test_runs_at_the_same_time_know_nothing_of_each_other(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from msgspec import Struct
 
-__all__ = ["Leap", "Leaps", "move_file"]
+__all__ = ["Leap", "Leaps", "finish_file"]
 
 _SECOND = 1_000_000_000
 
@@ -88,27 +88,42 @@ class Leaps:
                 dist["age_s"] = round(age + (ahead - self.ahead_ns(installed)) / _SECOND, 3)
 
 
-def move_file(path: Path, leaps: Leaps) -> None:
-    """Move every record of a file of telemetry; a line that is no object stays as it is."""
-    if not leaps or not path.exists():
-        return
+def finish_file(path: Path, leaps: Leaps, runtime: str = "") -> int:
+    """Move every record of a file of telemetry, and leave out those of the container runtime itself, which has entered a pod's
+    cgroup and not yet become its program: its arguments begin with `runtime`. Returns how many were left out.
+
+    What is no object stays as it is, and without leaps so does every byte that is kept.
+    """
+    if not path.exists() or not (leaps or runtime):
+        return 0
     move = leaps.tetragon if path.name == "tetragon.jsonl" else leaps.sensor
     fresh = path.with_name(path.name + ".new")
+    left_out = 0
     with path.open("rb") as old, fresh.open("wb") as new:
         for line in old:
             try:
                 record = json.loads(line)
             except ValueError:
-                new.write(line)
-                continue
+                record = None
             if isinstance(record, dict):
-                move(record)
-                line = (
-                    json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
-                    + b"\n"
-                )
+                if runtime and _arguments(record).startswith(runtime):
+                    left_out += 1
+                    continue
+                if leaps:
+                    move(record)
+                    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+                    line = text.encode(errors="replace") + b"\n"
             new.write(line)
     fresh.replace(path)
+    return left_out
+
+
+def _arguments(record: dict[str, Any]) -> str:
+    """Of the process that a record of Tetragon's export is about."""
+    for told in record.values():
+        if isinstance(told, dict) and isinstance(told.get("process"), dict):
+            return str(told["process"].get("arguments", ""))
+    return ""
 
 
 def _nanoseconds(text: str) -> int:

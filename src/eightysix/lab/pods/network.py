@@ -30,7 +30,11 @@ def make_cloud(keeper: Keeper) -> None:
     """The namespace of services, with every address of the world."""
     _make(keeper, CLOUD)
     addresses = "\n".join(f"ip addr add {address}/32 dev lo" for address in (*SERVED, GATEWAY_IP))
-    keeper.shell(f"{addresses}\nip link set lo up\necho 1 > /proc/sys/net/ipv4/ip_forward", net=CLOUD)
+    # Without the limit of answers a second, every second "unreachable" would be a time-out.
+    limits = "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit"
+    keeper.shell(
+        f"{addresses}\nip link set lo up\necho 1 > /proc/sys/net/ipv4/ip_forward\n{limits}", net=CLOUD
+    )
 
 
 def add_pod(keeper: Keeper, name: str, ip: str) -> str:

@@ -91,6 +91,8 @@ class LabStage:
         self._lock = threading.RLock()
         self._pods: dict[str, Container] = {}
         self.leaps: list[Leap] = []
+        self.runtime = f"--root {parts.keeper.folder}/runtime "
+        """How the arguments of the container runtime itself begin."""
 
     # --- pods
 

@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from eightysix.lab.interface import PodSpec
 from eightysix.lab.pods.cloud import python_of_ours
-from eightysix.lab.world import CLUSTER, NODE
 from eightysix.model.errors import LabError
 
 __all__ = ["Endpoints", "Kernel", "Receiving", "Started", "pod_object"]
@@ -86,7 +85,7 @@ class Kernel:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
-                env={**environ, "EIGHTYSIX_LAB_NODE": NODE, "EIGHTYSIX_LAB_CLUSTER": CLUSTER},
+                env=environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
