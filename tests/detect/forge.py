@@ -71,12 +71,19 @@ def sensors_of(streams: Streams) -> dict[tuple[str, int], dict[str, object]]:
     for lines in streams.values():
         for line in lines:
             record = json.loads(line)
-            if isinstance(record.get("event"), str) and "t_ns" in record and isinstance(record.get("pod"), dict):
+            if (
+                isinstance(record.get("event"), str)
+                and "t_ns" in record
+                and isinstance(record.get("pod"), dict)
+            ):
                 pid = record.get("host_pid")
                 if isinstance(pid, int):
                     found.setdefault(
                         (str(record["pod"].get("uid")), pid),
-                        {name: record.get(name) for name in ("boot_id", "pid", "ns_pid", "tid", "start_ticks", "node")},
+                        {
+                            name: record.get(name)
+                            for name in ("boot_id", "pid", "ns_pid", "tid", "start_ticks", "node")
+                        },
                     )
     return found
 
@@ -282,14 +289,10 @@ def forged(streams: Streams, names: Iterable[str], *, beside: bool, known: Strea
     acts = acts_of(streams)
     records = [record for name in names for act in acts for record in FORGERIES[name](forger, act)]
     records.sort(key=lambda record: str(record["t_ns"]).zfill(20))
-    rest = {
-        name: lines for name, lines in streams.items() if beside or not _is_sensors(lines)
-    }
+    rest = {name: lines for name, lines in streams.items() if beside or not _is_sensors(lines)}
     return {**rest, "forged.jsonl": [json.dumps(record) for record in records]}
 
 
 def _is_sensors(lines: Sequence[str]) -> bool:
     first = json.loads(lines[0]) if lines else {}
     return isinstance(first.get("event"), str) and ("t_ns" in first or first.get("sensor") == "py")
-
-
