@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from eightysix.lab.interface import Scenario, Tier
+from eightysix.lab.kernel import strace
 from eightysix.lab.pods import choice, network, runs, sensors
 from eightysix.lab.pods.backends import Backend, Oci, Rootless
 from eightysix.lab.pods.cloud import Cloud
@@ -29,7 +30,7 @@ from eightysix.lab.pods.keeper import Keeper
 from eightysix.lab.pods.leaps import Leaps, finish_file
 from eightysix.lab.pods.stage import LabStage, Parts
 from eightysix.lab.pods.story import Story, Teller
-from eightysix.lab.pods.watching import Kernel, Receiving
+from eightysix.lab.pods.watching import Kernel, Receiving, Traces, Watching
 from eightysix.model.errors import LabError, UsageError
 
 __all__ = ["Played", "run"]
@@ -128,13 +129,15 @@ def _set_up(
     if receiving is not None and sensor:
         endpoints = ending.enter_context(receiving(output / "sensor.jsonl", place.endpoints))
     about["sensor"] = ("preload" if preload else "python") if endpoints is not None else "none"
-    kernel = _kernel(ending, place, output, mechanism, about)
+    watching = _watch(ending, place, output, mechanism, about, keeper)
+    if watching is not None:
+        backend.wrap = watching.wrap
     parts = Parts(
         keeper=keeper,
         backend=backend,
         cloud=cloud,
         endpoints=endpoints,
-        kernel=kernel,
+        watching=watching,
         python=find(),
         folder=output,
         nonce=nonce,
@@ -148,25 +151,39 @@ def _set_up(
     return stage
 
 
-def _kernel(
+def _watch(
     ending: ExitStack,
     place: runs.Place,
     output: Path,
     mechanism: str,
     about: dict[str, object],
-) -> Kernel | None:
-    """Start the kernel's sensor, if it is wanted."""
-    if mechanism == "none":
+    keeper: Keeper,
+) -> Watching | None:
+    """Start what looks at the kernel, if it is wanted and can be had; `about` tells which it is, or why there is none."""
+    why = strace.missing() if keeper.rootless else ""
+    if mechanism == "none" or (why and mechanism == "auto"):
         about["mechanism"] = "none"
+        about["no_mechanism"] = why or "not wanted"
         return None
-    kernel = Kernel(place.folder, output, place.cgroup_folder, mechanism=mechanism)
+    watching: Watching
+    if not keeper.rootless and mechanism == "strace":
+        raise LabError(
+            "strace wraps what an ordinary user runs", "Take --mechanism tracefs, or --tier rootless."
+        )
+    if not keeper.rootless:
+        assert place.cgroup_folder is not None  # noqa: S101 - the root tier has made it
+        watching = Kernel(place.folder, output, place.cgroup_folder, mechanism=mechanism)
+    elif why or mechanism not in ("auto", "strace"):
+        raise LabError(f"{mechanism} cannot be used without root: {why or 'only strace can'}")
+    else:
+        watching = Traces(place.folder, keeper.inside, output)
 
     def drained() -> None:
-        about["kernel_counts"] = dict(kernel.close())
+        about["kernel_counts"] = dict(watching.close())
 
     ending.callback(drained)
-    about["mechanism"] = kernel.told.get("mechanism", "")
-    return kernel
+    about["mechanism"] = watching.mechanism
+    return watching
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +33,8 @@ class Container:
         self.env = env
         self.root = ""
         self.cgroup = ""
+        self.place = f"kubepods/burstable/pod{uid}/{container_id}"
+        """Its cgroup below the run's, as the kubelet's cgroupfs driver names it."""
         self.process: subprocess.Popen[bytes] | None = None
         self.log: Log | None = None
 
@@ -42,8 +44,14 @@ class Container:
         return self.process is not None and self.process.poll() is None
 
 
+Wrap = Callable[[str, str, Sequence[str]], list[str]]
+
+
 class Backend(Protocol):
     """Starts containers whose root is made and mounted."""
+
+    wrap: Wrap
+    """See `Watching.wrap`; nothing is wrapped until somebody sets it."""
 
     def version(self) -> str:
         """Name and version, for `run.json`."""
@@ -64,6 +72,7 @@ class Oci:
     def __init__(self, keeper: Keeper, runtime: str) -> None:
         self._keeper = keeper
         self._runtime = runtime
+        self.wrap: Wrap = _as_it_is
         options = ["--cgroup-manager=cgroupfs"] if runtime == "crun" else []
         self._command = [runtime, "--root", f"{keeper.folder}/runtime", *options]
 
@@ -77,7 +86,7 @@ class Oci:
         bundle = f"{keeper.folder}/pods/{container.name}"
         told = config(
             root=container.root,
-            argv=container.pod.argv,
+            argv=self.wrap(container.name, container.place, container.pod.argv),
             env=container.env,
             hostname=container.pod.name,
             cgroup=container.cgroup,
@@ -94,7 +103,9 @@ class Oci:
 
     def exec(self, container: Container, argv: Sequence[str], timeout_s: float) -> Done:
         """Environment and folder are those of the container."""
-        command = self._keeper.enter(*self._command, "exec", container.container_id, *argv)
+        command = self._keeper.enter(
+            *self._command, "exec", container.container_id, *self.wrap(container.name, container.place, argv)
+        )
         return Tail(command).wait(timeout_s)
 
     def stop(self, container: Container, grace_s: float) -> None:
@@ -136,6 +147,7 @@ class Rootless:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._inits: dict[str, int] = {}
+        self.wrap: Wrap = _as_it_is
         kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in CAPABILITIES)
         self._confined = ("setpriv", f"--bounding-set=-all,{kept}", "--inh-caps=-all", "env", "-i")
 
@@ -148,7 +160,8 @@ class Rootless:
         container.process = self._keeper.spawn(
             *("unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "sh", "-c", _ENTER),
             *("eightysix-lab", container.root, container.pod.name),
-            *(*self._confined, *_variables(container), *container.pod.argv),
+            *(*self._confined, *_variables(container)),
+            *self.wrap(container.name, container.place, container.pod.argv),
             net=container.net,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -179,7 +192,8 @@ class Rootless:
         command = [
             *("nsenter", f"--target={init}", "--user", "--preserve-credentials", "--mount", "--pid"),
             *("--net", "--ipc", "--uts", "--root", "--wd", "--"),
-            *(*self._confined, *_variables(container), *argv),
+            *(*self._confined, *_variables(container)),
+            *self.wrap(container.name, container.place, argv),
         ]
         return Tail(command).wait(timeout_s)
 
@@ -193,6 +207,10 @@ class Rootless:
         if init and container.running:
             _signal(init, 9)
         _ended(container)
+
+
+def _as_it_is(_name: str, _cgroup: str, argv: Sequence[str]) -> list[str]:
+    return list(argv)
 
 
 def _variables(container: Container) -> list[str]:

@@ -27,7 +27,7 @@ from eightysix.lab.pods.cloud import Cloud
 from eightysix.lab.pods.interpreter import Interpreter
 from eightysix.lab.pods.keeper import Keeper
 from eightysix.lab.pods.leaps import Leap
-from eightysix.lab.pods.watching import Endpoints, Kernel, Started
+from eightysix.lab.pods.watching import Endpoints, Started, Watching
 from eightysix.model.errors import LabError
 
 __all__ = ["LabStage", "Parts"]
@@ -69,7 +69,7 @@ class Parts(msgspec.Struct, frozen=True):
     backend: Backend
     cloud: Cloud
     endpoints: Endpoints | None
-    kernel: Kernel | None
+    watching: Watching | None
     python: Interpreter
     folder: Path
     nonce: str
@@ -120,7 +120,7 @@ class LabStage:
         env = image.environment(pod, parts.nonce, preload=parts.preload)
         container = Container(pod, uid, container_id, net, env)
         name = container.name
-        container.cgroup = f"{parts.cgroup}/kubepods/burstable/pod{uid}/{container_id}"
+        container.cgroup = f"{parts.cgroup}/{container.place}"
         venv = environments.build(pod.venv, parts.python)
         container.root = image.make(keeper, name, pod, parts.ca)
         self._mint(container)
@@ -133,8 +133,8 @@ class LabStage:
         )
         image.write_files(keeper, name, pod.files)
         image.mark(keeper, name, parts.nonce, network.inode(keeper, net))
-        if parts.kernel is not None:
-            parts.kernel.add(started, container.cgroup.removeprefix(parts.cgroup).lstrip("/"))
+        if parts.watching is not None:
+            parts.watching.add(started, container.place)
         return container
 
     def _mint(self, container: Container) -> None:

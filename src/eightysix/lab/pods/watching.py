@@ -5,9 +5,10 @@ which a higher room brings along.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,10 +16,12 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from eightysix.lab.interface import PodSpec
+from eightysix.lab.kernel import strace
 from eightysix.lab.pods.cloud import python_of_ours
+from eightysix.lab.pods.pacing import moment
 from eightysix.model.errors import LabError
 
-__all__ = ["Endpoints", "Kernel", "Receiving", "Started", "pod_object"]
+__all__ = ["Endpoints", "Kernel", "Receiving", "Started", "Traces", "Watching", "pod_object"]
 
 READY_S = 30.0
 END_S = 20.0
@@ -69,26 +72,34 @@ def pod_object(started: Started) -> dict[str, object]:
     }
 
 
-class Kernel:
-    """Runs `eightysix.lab.kernel` for the pods of one run."""
+class Watching(Protocol):
+    """What looks at the processes of pods from outside."""
 
-    def __init__(self, folder: Path, out: Path, cgroup: Path | None, *, mechanism: str) -> None:
-        self._pods = folder / "pods.jsonl"
-        self._pods.touch()
-        self._log = out / "logs" / "kernel.log"
-        arguments = ["--cgroup", str(cgroup)] if cgroup else []
-        command, environ = python_of_ours(
-            "eightysix.lab.kernel",
-            *(*arguments, "--pods", str(self._pods), "--output", str(out / "tetragon.jsonl")),
-            *("--mechanism", mechanism),
-        )
-        with self._log.open("ab") as log:
+    mechanism: str
+
+    def add(self, started: Started, cgroup: str) -> None:
+        """Tell it of a pod, before the first process of that starts."""
+
+    def wrap(self, name: str, cgroup: str, argv: Sequence[str]) -> list[str]:
+        """What is to be started in the container `name` in place of `argv`, so that it is seen."""
+
+    def close(self) -> Mapping[str, Any]:
+        """Let it drain and end; returns counts and drops."""
+
+
+class Process:
+    """One process of `eightysix.lab.kernel`, ready."""
+
+    def __init__(self, log: Path, *arguments: str) -> None:
+        command, environ = python_of_ours("eightysix.lab.kernel", *arguments)
+        self._log = log
+        with log.open("ab") as file:
             self._process = subprocess.Popen(
                 command,
                 env=environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=file,
                 start_new_session=True,
             )
         self.told = self._ready()
@@ -106,19 +117,18 @@ class Kernel:
             self._process.wait()
             said = self._log.read_text(errors="replace").strip()[-600:]
             raise LabError(
-                f"the kernel sensor did not start: {said or 'no word why'}", "Try --mechanism tracefs."
+                f"the kernel sensor did not start: {said or 'no word why'}", "Try another --mechanism."
             )
         told: Mapping[str, Any] = json.loads(line)
         return told
 
-    def add(self, started: Started, cgroup: str) -> None:
-        """Tell it of a pod, before the first process of that starts."""
-        line = {"container_id": started.container_id, "cgroup": cgroup, "pod": pod_object(started)}
-        with self._pods.open("ab", buffering=0) as file:
-            file.write(json.dumps(line).encode() + b"\n")
+    def end(self) -> None:
+        """Ask it to end."""
+        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        self._process.stdin.close()
 
     def close(self) -> Mapping[str, Any]:
-        """Let it drain and end; returns its last words: counts and drops."""
+        """Let it drain and end; returns its last words."""
         process = self._process
         assert process.stdin and process.stdout  # noqa: S101, PT018 - asked for above
         process.stdin.close()
@@ -134,3 +144,95 @@ class Kernel:
         except ValueError:
             told = {}
         return told
+
+
+class _Pods:
+    """The file that says which cgroup is whose."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "pods.jsonl"
+        self.file.touch()
+
+    def add(self, started: Started, cgroup: str) -> None:
+        line = {"container_id": started.container_id, "cgroup": cgroup, "pod": pod_object(started)}
+        with self.file.open("ab", buffering=0) as file:
+            file.write(json.dumps(line).encode() + b"\n")
+
+
+class Kernel:
+    """The cgroup of the run, seen by eBPF or a trace instance."""
+
+    def __init__(self, folder: Path, out: Path, cgroup: Path, *, mechanism: str) -> None:
+        self._pods = _Pods(folder)
+        self._process = Process(
+            out / "logs" / "kernel.log",
+            *("--cgroup", str(cgroup), "--pods", str(self._pods.file)),
+            *("--output", str(out / "tetragon.jsonl"), "--mechanism", mechanism),
+        )
+        self.mechanism = str(self._process.told.get("mechanism", ""))
+
+    def add(self, started: Started, cgroup: str) -> None:
+        """See `Watching`."""
+        self._pods.add(started, cgroup)
+
+    def wrap(self, _name: str, _cgroup: str, argv: Sequence[str]) -> list[str]:
+        """Nothing needs to be wrapped."""
+        return list(argv)
+
+    def close(self) -> Mapping[str, Any]:
+        """See `Watching`."""
+        return self._process.close()
+
+
+class Traces:
+    """Each command of a pod under a strace of its own, for who may use nothing better.
+
+    The tracer runs in the pod, as the grandchild of what it traces (`strace -D`): processes have the parents and numbers that
+    they would have without it. Who owns the pod could end it: these records are as sure as the pod's own word.
+    """
+
+    mechanism = "strace"
+
+    def __init__(self, folder: Path, inside: Path, out: Path) -> None:
+        self._pods = _Pods(folder)
+        self._folder = folder / "traces"
+        self._folder.mkdir()
+        self._inside = inside
+        self._out = out
+        self._running: list[tuple[Path, Process]] = []
+
+    def add(self, started: Started, cgroup: str) -> None:
+        """See `Watching`."""
+        self._pods.add(started, cgroup)
+
+    def wrap(self, name: str, cgroup: str, argv: Sequence[str]) -> list[str]:
+        """See `Watching`."""
+        number = len(self._running)
+        in_pod = f"/run/trace-{number}"
+        fifo = self._inside / "pods" / name / f"root{in_pod}"
+        os.mkfifo(fifo, 0o600)
+        output = self._folder / f"{number}.jsonl"
+        process = Process(
+            self._out / "logs" / "kernel.log",
+            *("--mechanism", "strace", "--trace", str(fifo), "--place", cgroup),
+            *("--pods", str(self._pods.file), "--output", str(output)),
+        )
+        self._running.append((output, process))
+        program, *rest = strace.wrap(argv, Path(in_pod))
+        return [program, "-D", *rest]
+
+    def close(self) -> Mapping[str, Any]:
+        """Join what all of them saw, in the order of time."""
+        for _, process in self._running:
+            process.end()
+        counts = [process.close() for _, process in self._running]
+        lines = [
+            line for output, _ in self._running for line in output.read_bytes().splitlines(keepends=True)
+        ]
+        lines.sort(key=moment)
+        (self._out / "tetragon.jsonl").write_bytes(b"".join(lines))
+        return {
+            "commands": len(counts),
+            "records": len(lines),
+            "dropped_total": sum(int(count.get("dropped_total", 0)) for count in counts),
+        }
