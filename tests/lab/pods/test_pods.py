@@ -56,7 +56,8 @@ def left_of(*names: str) -> list[str]:
     """What is left of runs: folders, cgroups, mounts, interfaces."""
     cgroups = runs.unified()
     mounts = Path("/proc/self/mountinfo").read_text()
-    left = [name for name in names if (cache_folder() / "runs" / name).exists() or name in mounts]
+    left = [name for name in names if (cache_folder() / "runs" / name).exists()]
+    left += ["a mount"] * ("eightysix-lab" in mounts)
     left += [name for name in names if cgroups is not None and (cgroups / f"eightysix-lab-{name}").exists()]
     return left + [name for name in os.listdir("/sys/class/net") if name in ("veth5", "veth6")]
 

@@ -36,10 +36,11 @@ COMMAND_S = 30.0
 
 
 class Keeper:
-    """Holds the namespaces. `folder` is an empty one of the machine; inside it becomes a tmpfs that nobody else sees."""
+    """Holds the namespaces. Inside, `folder` is a tmpfs that nobody else sees; `fallback` is an empty folder to mount it over
+    where the machine has none that says nothing about it."""
 
-    def __init__(self, folder: Path, *, rootless: bool, cgroups: bool = False) -> None:
-        self.folder = folder
+    def __init__(self, fallback: Path, *, rootless: bool, cgroups: bool = False) -> None:
+        self.folder = folder = _neutral() or fallback
         self.rootless = rootless
         kinds = ("--user", "--map-root-user") if rootless else ()
         self._holder = subprocess.Popen(
@@ -126,6 +127,17 @@ class Keeper:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _neutral() -> Path | None:
+    """An empty folder that every machine has: paths of the run are seen in telemetry, as arguments of the runtime."""
+    for folder in (Path("/mnt"), Path("/media"), Path("/srv")):
+        try:
+            if not folder.is_symlink() and not any(folder.iterdir()):
+                return folder
+        except OSError:
+            continue
+    return None
 
 
 def child_of(parent: int) -> int:
