@@ -282,6 +282,9 @@ def _record(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
     scenarios = [_scenario(name) for name in args.scenario] or list(load().values())
     failed = 0
+    for scenario in [] if args.scenario else [scenario for scenario in scenarios if _lacks(scenario)]:
+        print(f"eightysix: {scenario.name} is left out: {_lacks(scenario)}", file=err)
+        scenarios.remove(scenario)
     for scenario in scenarios:
         print(f"{scenario.name}: {scenario.title}", file=out, flush=True)
         try:
@@ -298,6 +301,15 @@ def _record(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         told = ", ".join(f"{name.removesuffix('.jsonl')} {count}" for name, count in lines.items())
         print(f"  kept: {told}", file=out, flush=True)
     return 1 if failed else 0
+
+
+def _lacks(scenario: Scenario) -> str:
+    """What a scenario needs and this machine was not given; empty where nothing."""
+    from eightysix.lab.pods import environments
+    from eightysix.lab.pods.interpreter import find
+
+    missing = [name for name in scenario.needs if not environments.ready(name, find())]
+    return f"needs {', '.join(missing)} (eightysix lab setup {' '.join(missing)})" if missing else ""
 
 
 # --- setup, clean

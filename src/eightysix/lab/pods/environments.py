@@ -29,7 +29,10 @@ DEFAULT = ("serving", "uvloop", "joblib", "langchain")
 PLACE = "/opt/venv"
 """Where a pod has it."""
 
-_RECIPE = "1"
+_BASE = "serving"
+"""The others hold all of it: they begin as its copy, and pip adds what is missing."""
+
+_RECIPE = "2"
 """Changes whenever a finished folder would look different."""
 
 _STAMP = ".eightysix-ready"
@@ -88,8 +91,12 @@ def build(name: str, python: Interpreter) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
     try:
+        if name == _BASE:
+            _skeleton(fresh, python)
+        else:
+            shutil.copytree(build(_BASE, python), fresh, symlinks=True, dirs_exist_ok=True)
+            (fresh / _STAMP).unlink()
         fresh.chmod(0o755)
-        _skeleton(fresh, python)
         _install(fresh, name, python)
         (fresh / _STAMP).write_text("")
         try:
