@@ -161,10 +161,7 @@ def measure(count: int) -> dict[str, Any]:
     }
     with tempfile.TemporaryDirectory() as temporary, cgroup("pod/main") as folder:
         place = Path(temporary)
-        results["without"] = {
-            "us": work(folder, place),
-            "storm_seconds": round(storm(folder, place, count), 2),
-        }
+        before, quiet = work(folder, place), storm(folder, place, count)
         for name in ("ebpf", "tracefs"):
             why = why_not(name)
             results[name] = {"why_not": why} if why else mechanism(name, folder, place, count)

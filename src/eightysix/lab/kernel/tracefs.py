@@ -59,7 +59,11 @@ class Interpreter:
     """Events to facts: which process a thread belongs to, and which cgroup a process is in. No I/O but what `look` does."""
 
     def __init__(
-        self, formats: dict[str, Format], hierarchy: Hierarchy, look: Callable[[int], Exec | None]
+        self,
+        formats: dict[str, Format],
+        hierarchy: Hierarchy,
+        look: Callable[[int], Exec | None],
+        group_of: Callable[[int], int] = lambda _pid: 0,
     ) -> None:
         self._formats = formats
         self._kinds = {form.id: name for name, form in formats.items()}
