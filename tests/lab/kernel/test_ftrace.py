@@ -173,3 +173,11 @@ def test_no_event_breaks_it(given_events: list[tuple[int, bytes]]) -> None:
     found = Interpreter(FORMATS, Hierarchy(Path("/"), "/", Path("/")), lambda _pid: None)
     for number, data in given_events:
         found.facts((1, number, data))
+
+
+def test_a_process_that_is_made_in_the_cgroup(tmp_path: Path) -> None:
+    """clone3 with CLONE_INTO_CGROUP: no event says that it came there."""
+    found = Interpreter(FORMATS, Hierarchy(tmp_path, "/", tmp_path), lambda _pid: None, {30: 77}.__getitem__)
+    assert say(found, raw("fork", 9, struct.pack("<IQ", 30, 0x2_0000_0000))) == [Fork(5, 77, 9, 30, 9)]
+    assert say(found, raw("fork", 9, struct.pack("<IQ", 31, 0))) == []
+    assert len(say(found, raw("exec", 30, struct.pack("<II", 0, 30)))) == 1

@@ -34,6 +34,21 @@ class Hierarchy:
         prefix = self.path.rstrip("/") + "/"
         return path[len(prefix) :] if path.startswith(prefix) else None
 
+    def group_of(self, pid: int) -> int:
+        """Id of the cgroup that a process is in now; 0 for one that is elsewhere or gone."""
+        try:
+            text = Path(f"/proc/{pid}/cgroup").read_text()
+        except OSError:
+            return 0
+        for line in text.splitlines():
+            if line.startswith("0::"):
+                below = self.below(line[3:])
+                try:
+                    return 0 if below is None else (self.folder / below).stat().st_ino
+                except OSError:
+                    return 0
+        return 0
+
     def folders(self) -> Iterator[tuple[int, str]]:
         """Ids and paths (below the folder) of all cgroups there are now."""
         for count, (place, names, _) in enumerate(os.walk(self.folder)):

@@ -24,8 +24,8 @@ RING_BYTES = 8 << 20
 _NAME_BYTES = 48
 """KEY of the source: longest name of a file that is looked up, and its end."""
 
-_OLD_CALLS = {"open": "tp/syscalls/sys_exit_open", "creat": "tp/syscalls/sys_exit_creat"}
-"""System calls that arm64 never had: their programs are left out where the kernel has no such tracepoint."""
+_OPENING = ("open", "openat", "openat2", "creat", "open_by_handle_at")
+"""System calls that open files. arm64 never had the first and the fourth: those that the kernel has are hooked."""
 
 _CAP_BPF, _CAP_PERFMON, _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 39, 38, 12, 21
 """include/uapi/linux/capability.h"""
@@ -94,10 +94,6 @@ class Ebpf:
 
     def _start(self, hierarchy: Hierarchy, deny: Sequence[str], ring: int) -> None:
         self._object.resize("records", ring)
-        events = TRACEFS / "events" / "syscalls"
-        self._object.leave_out(
-            {section for call, section in _OLD_CALLS.items() if not (events / f"sys_exit_{call}").is_dir()}
-        )
         self._object.load()
         for name in names_to_watch():
             self._object.put("names", name.encode().ljust(_NAME_BYTES, b"\0"), struct.pack("=I", 1))
@@ -106,9 +102,11 @@ class Ebpf:
         settings = struct.pack("=QII", hierarchy.id, hierarchy.level, 0)
         self._object.put("settings", struct.pack("=I", 0), settings)
         self.waits = [self._object.ring("records", self._record)]
+        events = TRACEFS / "events" / "syscalls"
+        opening = [f"sys_exit_{call}" for call in _OPENING if (events / f"sys_exit_{call}").is_dir()]
         group = os.open(hierarchy.folder, os.O_RDONLY)
         try:
-            self.hooks = self._object.attach(group)
+            self.hooks = self._object.attach(group, opening)
         finally:
             os.close(group)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes as c
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,35 +73,31 @@ class BpfObject:
         )
         self._call("bpf_map__set_max_entries", c.c_int, _POINTER, c.c_uint32)(found, entries)
 
-    def leave_out(self, sections: set[str]) -> None:
-        """Do not load the programs of these sections: this kernel has no such hook."""
-        skip = self._call("bpf_program__set_autoload", c.c_int, _POINTER, c.c_bool)
-        for program, _, section in self._programs():
-            if section in sections:
-                skip(program, False)
-
     def load(self) -> None:
         """Let the kernel verify and keep everything."""
         code = self._call("bpf_object__load", c.c_int, _POINTER)(self._object)
         if code:
             raise BpfError(f"the kernel does not take the programs: {os.strerror(-code)}")
 
-    def attach(self, cgroup: int) -> list[str]:
-        """Attach what was loaded, network programs to the cgroup of this descriptor; the sections that are attached."""
+    def attach(self, cgroup: int, tracepoints: Sequence[str]) -> list[str]:
+        """Attach everything: network programs to the cgroup of this descriptor, the one of the section `tp` to each of
+        `tracepoints` (of the category `syscalls`), others where their section says. Returns the hooks."""
         to_cgroup = self._call("bpf_program__attach_cgroup", _POINTER, _POINTER, c.c_int)
+        to_call = self._call("bpf_program__attach_tracepoint", _POINTER, _POINTER, c.c_char_p, c.c_char_p)
         attach = self._call("bpf_program__attach", _POINTER, _POINTER)
-        loaded = self._call("bpf_program__autoload", c.c_bool, _POINTER)
-        sections: list[str] = []
+        hooks: list[str] = []
         for program, _, section in self._programs():
-            if not loaded(program):
-                continue
-            c.set_errno(0)
-            link = to_cgroup(program, cgroup) if section.startswith("cgroup/") else attach(program)
-            if not link:
-                raise BpfError(f"{section} cannot be attached: {os.strerror(c.get_errno())}")
-            self._links.append(link)
-            sections.append(section)
-        return sections
+            for hook in tracepoints if section == "tp" else (section,):
+                c.set_errno(0)
+                if section == "tp":
+                    link = to_call(program, b"syscalls", hook.encode())
+                else:
+                    link = to_cgroup(program, cgroup) if section.startswith("cgroup/") else attach(program)
+                if not link:
+                    raise BpfError(f"{hook} cannot be attached: {os.strerror(c.get_errno())}")
+                self._links.append(link)
+                hooks.append(hook)
+        return hooks
 
     def map(self, name: str) -> int:
         """Descriptor of a map."""

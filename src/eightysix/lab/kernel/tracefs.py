@@ -34,7 +34,9 @@ EVENTS = {
 }
 _FILTERS = {"connect": "newstate == 2 && protocol == 6"}  # TCP_SYN_SENT, IPPROTO_TCP
 
-_CLONE_THREAD, _CLONE_PARENT = 0x00010000, 0x00008000
+_CLONE_THREAD, _CLONE_INTO_CGROUP = 0x00010000, 0x2_0000_0000
+"""include/uapi/linux/sched.h. The second is how runtimes start a container's first process; no event tells its cgroup."""
+
 _BUFFER_KB = 4096
 """Of each processor: about 40,000 events."""
 
@@ -57,12 +59,17 @@ class Interpreter:
     """Events to facts: which process a thread belongs to, and which cgroup a process is in. No I/O but what `look` does."""
 
     def __init__(
-        self, formats: dict[str, Format], hierarchy: Hierarchy, look: Callable[[int], Exec | None]
+        self,
+        formats: dict[str, Format],
+        hierarchy: Hierarchy,
+        look: Callable[[int], Exec | None],
+        group_of: Callable[[int], int] = lambda _pid: 0,
     ) -> None:
         self._formats = formats
         self._kinds = {form.id: name for name, form in formats.items()}
         self._hierarchy = hierarchy
         self._look = look
+        self._group_of = group_of
         self._groups: dict[int, int] = {}
         self._threads: dict[int, int] = {}
 
@@ -91,6 +98,8 @@ class Interpreter:
             return []
         pid = self._threads.get(thread, thread)
         cgroup = self._groups.get(pid)
+        if kind == "fork" and form.number(data, "clone_flags") & _CLONE_INTO_CGROUP:
+            cgroup = self._group_of(form.number(data, "pid")) or None
         if cgroup is None:
             return []
         if kind == "fork":
@@ -208,7 +217,7 @@ class Tracefs:
         with suppress(OSError):  # older kernels wake readers at half a page
             self._write("buffer_percent", "0")
         formats = {name: read_format(self._folder, event) for name, event in EVENTS.items()}
-        self._interpreter = Interpreter(formats, hierarchy, found)
+        self._interpreter = Interpreter(formats, hierarchy, found, hierarchy.group_of)
         for name, event in EVENTS.items():
             if name in _FILTERS:
                 self._write(f"events/{event}/filter", _FILTERS[name])

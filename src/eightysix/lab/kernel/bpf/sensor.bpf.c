@@ -91,6 +91,7 @@ struct sock {
 #define NAME 256 /* NAME_MAX and its end */
 #define PATH 4096 /* PATH_MAX, a power of two: it is also a mask */
 #define ARGS 8192
+#define SPACE 16384 /* of a program's name, arguments and folder together; a power of two */
 #define PARTS 96 /* names and mount points of a path that are followed */
 #define KEY 48 /* longest name of a credential file, and its end */
 #define AGAIN 1000000000ull /* the same datagrams are told once a second */
@@ -98,15 +99,19 @@ struct sock {
 enum { EXEC = 1, FORK, EXIT, OPEN, NET, GROUP, SETNS };
 enum { CUT_FILE = 1, CUT_ARGS = 2, CUT_PATH = 4 };
 
+/* Where a walk along a path is. It lies in a map, of which the verifier knows no values: on the stack it would try each. */
+struct walked { __u32 start, length, whole, secrets; };
+
 struct head { __u64 ktime, cgroup; __u32 type, tgid, tid, uid; };
 struct exec {
 	struct head head;
 	__u32 ppid, nspid, mntns, pidns, netns, auid, file, args, cwd, cut;
-	char data[PATH + ARGS + PATH + NAME];
+	char data[SPACE + NAME];
+	struct walked walked;
 };
 struct fork { struct head head; __u32 child, ppid, nspid, unused; };
 struct leave { struct head head; __u32 code, unused; };
-struct opened { struct head head; __u32 mode, length, cut, unused; char data[PATH + NAME]; };
+struct opened { struct head head; __u32 mode, length, cut, unused; char data[SPACE + NAME]; struct walked walked; };
 struct connected {
 	struct head head;
 	__u8 source[16], destination[16];
@@ -173,46 +178,46 @@ own struct upid last_id(struct task_struct *task)
 }
 
 /* The names of a path from its end to the root of its mount namespace, each ended by 0; a chroot does not shorten it. */
-struct walk { struct dentry *at; struct mount *mount; char *into; __u64 length; __u32 whole, secrets; };
+struct walk { struct dentry *at; struct mount *mount; char *into; struct walked *walked; };
 
 static long step(__u32 index, struct walk *walk)
 {
 	struct dentry *at = walk->at;
 	struct mount *mount = walk->mount;
+	struct walked *walked = walk->walked;
 	struct dentry *parent = BPF_CORE_READ(at, d_parent), *top = BPF_CORE_READ(mount, mnt.mnt_root);
 	if (at == top || at == parent) {
 		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 		if (at != top || above == mount) {
-			walk->whole = 1;
+			walked->whole = 1;
 			return 1;
 		}
 		walk->at = BPF_CORE_READ(mount, mnt_mountpoint);
 		walk->mount = above;
 		return 0;
 	}
-	if (walk->length >= PATH)
+	if (walked->length >= PATH)
 		return 1;
-	char *place = walk->into + (walk->length & (PATH - 1));
+	char *place = walk->into + ((walked->start + walked->length) & (SPACE - 1));
 	long more = bpf_probe_read_kernel_str(place, NAME, BPF_CORE_READ(at, d_name.name));
 	if (more <= 0)
 		return 1;
 	__u64 name = 0;
 	bpf_probe_read_kernel(&name, sizeof(name), place);
-	if (name == 0x0073746572636573ull) /* "secrets" and its end, little endian */
-		walk->secrets = 1;
-	walk->length += more & (2 * NAME - 1);
+	if (name == 0x0073746572636573ull || name == 0x0074656c6562756bull) /* "secrets", "kubelet", little endian */
+		walked->secrets = 1;
+	walked->length += more;
 	walk->at = parent;
 	return 0;
 }
 
-own __u32 follow(struct path *path, char *into, __u32 *cut, __u32 *secrets)
+own void follow(struct path *path, char *into, struct walked *walked, __u32 start)
 {
-	struct walk walk = { .at = BPF_CORE_READ(path, dentry), .into = into };
+	struct walk walk = { .at = BPF_CORE_READ(path, dentry), .into = into, .walked = walked };
 	walk.mount = (void *)BPF_CORE_READ(path, mnt) - bpf_core_field_offset(struct mount, mnt);
+	walked->start = start;
+	walked->length = walked->whole = walked->secrets = 0;
 	bpf_loop(PARTS, step, &walk, 0);
-	*cut |= walk.whole ? 0 : CUT_PATH;
-	*secrets = walk.secrets;
-	return walk.length & (2 * PATH - 1);
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -248,12 +253,10 @@ int BPF_PROG(on_exec, struct task_struct *task, int old, struct linux_binprm *pr
 	}
 	record->args = size;
 	at += size;
-	if (at > PATH + ARGS)
-		return 0;
-	__u32 cut = 0, secrets = 0, length = follow(&task->fs->pwd, record->data + at, &cut, &secrets);
-	record->cut |= cut;
-	record->cwd = length;
-	at += length;
+	follow(&task->fs->pwd, record->data, &record->walked, at);
+	record->cut |= record->walked.whole ? 0 : CUT_PATH;
+	record->cwd = record->walked.length;
+	at += record->walked.length;
 	if (at > sizeof(record->data))
 		return 0;
 	tell(record, __builtin_offsetof(struct exec, data) + at, EXEC);
@@ -290,7 +293,9 @@ int BPF_PROG(on_exit, struct task_struct *task)
 /* After the call, so that the path is the one that was opened, not the one that was asked for. */
 struct done { __u64 common; long number; long result; };
 
-own int opened(struct done *call)
+/* One program for open, openat, openat2, creat and open_by_handle_at; ../ebpf.py attaches it to each. */
+SEC("tp")
+int on_open(struct done *call)
 {
 	__u32 zero = 0;
 	struct opened *record;
@@ -307,8 +312,9 @@ own int opened(struct done *call)
 		return 0;
 	char key[KEY] = {};
 	bpf_probe_read_kernel_str(key, sizeof(key), BPF_CORE_READ(file, f_path.dentry, d_name.name));
-	__u32 cut = 0, secrets = 0, length = follow(&file->f_path, record->data, &cut, &secrets);
-	if (!(mode & FMODE_WRITE) && !secrets && !cut && !bpf_map_lookup_elem(&names, &key))
+	follow(&file->f_path, record->data, &record->walked, 0);
+	__u32 cut = record->walked.whole ? 0 : CUT_PATH, length = record->walked.length;
+	if (!(mode & FMODE_WRITE) && !record->walked.secrets && !cut && !bpf_map_lookup_elem(&names, &key))
 		return 0;
 	fill(&record->head, OPEN);
 	record->mode = mode;
@@ -319,17 +325,6 @@ own int opened(struct done *call)
 	tell(record, __builtin_offsetof(struct opened, data) + length, OPEN);
 	return 0;
 }
-
-SEC("tp/syscalls/sys_exit_open")
-int on_open(struct done *call) { return opened(call); }
-SEC("tp/syscalls/sys_exit_creat")
-int on_creat(struct done *call) { return opened(call); }
-SEC("tp/syscalls/sys_exit_openat")
-int on_openat(struct done *call) { return opened(call); }
-SEC("tp/syscalls/sys_exit_openat2")
-int on_openat2(struct done *call) { return opened(call); }
-SEC("tp/syscalls/sys_exit_open_by_handle_at")
-int on_handle(struct done *call) { return opened(call); }
 
 struct setns_call { __u64 common; long number; long fd; long kind; };
 
