@@ -71,7 +71,7 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 	--generate-hashes --only-binary :all: --no-emit-package eightysix \
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
 	@cd src/eightysix/lab/pods/venvs && for name in serving uvloop joblib langchain torch; do \
-	$(CURDIR)/.venv-lock/bin/uv pip compile $$name.in --quiet --upgrade --python-version 3.11 $(if $(WHEELS),--find-links "$(WHEELS)") \
+	$(CURDIR)/.venv-lock/bin/uv pip compile $$name.in --quiet --upgrade $$([ $$name = torch ] || echo --universal) --python-version 3.11 $(if $(WHEELS),--find-links "$(WHEELS)") \
 	--generate-hashes --only-binary :all: --custom-compile-command "make lock" --output-file $$name.txt >/dev/null || exit 1; done
 
 lab-setup: dev ## Install what the lab plays with: Debian packages as root, and the pods' environments (once)

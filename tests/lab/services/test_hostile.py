@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from urllib.parse import quote
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -234,6 +237,39 @@ def test_whatever_is_asked_is_answered(world: World, name: str) -> None:
             assert value.isascii()
 
     run()
+
+
+SERVED = ("metadata", "sink", "index", "arm", "storage", "registry")
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_on_the_wire_too(world: World, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
+    @given(_REQUESTS)
+    def run(request: Request) -> None:
+        target = quote(request.path, safe="/%.:") + "?" + quote(request.query, safe="=&%:/")
+        lines = [f"{request.method} {target} HTTP/1.1", "host: a", "connection: close"]
+        lines += [f"{name}: {value}" for name, value in request.headers if name != "content-length"]
+        head = "\r\n".join([*lines, f"content-length: {len(request.body)}", "", ""]).encode("latin-1")
+        said = _talk(world, name, head + request.body)
+        assert said.startswith(b"HTTP/1.1 "), said[:100]
+        assert said[9:10] in b"234"
+
+    run()
+    assert capfd.readouterr().err == ""
+
+
+def _talk(world: World, name: str, data: bytes) -> bytes:
+    ports = world.addresses[name]
+    plain = "http" in ports
+    with socket.create_connection((ports["ip"], ports["http" if plain else "https"]), timeout=20) as raw:
+        connection = raw if plain else world.trust.wrap_socket(raw, server_hostname=ports["ip"])
+        parts = []
+        with connection:
+            connection.sendall(data)
+            while part := connection.recv(1 << 16):
+                parts.append(part)
+        return b"".join(parts)
 
 
 def test_nothing_of_it_is_a_token(world: World) -> None:

@@ -108,6 +108,19 @@ def test_what_cannot_be_started_says_why(tmp_path: Path) -> None:
     assert (code, said.startswith("the services cannot run: ")) == (1, True)
 
 
+def test_without_its_extra_it_names_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['cryptography'] = None\n"
+        "from eightysix.lab.services.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, str(_spec(tmp_path))]
+    done = subprocess.run(
+        command, input=b"", capture_output=True, check=False, timeout=60, env=_environment()
+    )
+    assert done.returncode == 2
+    assert done.stderr.decode().endswith("pip install 'eightysix[lab]'\n")
+
+
 def test_without_tls_everything_but_the_api_server_answers_plainly(tmp_path: Path) -> None:
     with running(tmp_path, tls=False) as world:
         assert "api_server" not in world.addresses

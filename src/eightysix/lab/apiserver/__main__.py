@@ -28,19 +28,39 @@ from eightysix.model.errors import EightysixError, UsageError
 _NAMES = ["objects=", "folder=", "listen=", "audit=", "policy=", "plain"]
 
 
+class _Listed(msgspec.Struct, rename={"api_version": "apiVersion"}):
+    kind: str = ""
+    api_version: str = ""
+    items: list[msgspec.Raw] | None = None
+
+
 def manifests(path: Path) -> Iterator[Object]:
-    """The objects that a file of manifests holds: one JSON document, or YAML ones."""
+    """The objects that a file of manifests holds: one JSON document, or YAML ones. Items of a list in JSON are decoded one
+    by one: a cluster's pods are many."""
     try:
-        text = path.read_text(encoding="utf-8")
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        found = [msgspec.json.decode(text)] if text.lstrip().startswith("{") else yaml.load_all(text, loader)
-        for each in found:
-            if isinstance(each, dict):
-                yield each
-            elif each is not None:
-                raise UsageError(f"{path}: a document is no object", "give manifests as kubectl takes them")
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        data = path.read_bytes()
+        if not data.lstrip().startswith(b"{"):
+            yield from _documents(data, path)
+            return
+        told = msgspec.json.decode(data, type=_Listed)
+        if told.items is None or not told.kind.endswith("List"):
+            yield msgspec.json.decode(data, type=dict)
+            return
+        kind = told.kind.removesuffix("List")
+        more = {"kind": kind, "apiVersion": told.api_version} if kind else {}
+        for item in told.items:
+            yield {**more, **msgspec.json.decode(item, type=dict)}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: {str(error)[:200]}", "give manifests as kubectl takes them") from error
+
+
+def _documents(data: bytes, path: Path) -> Iterator[Object]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for each in yaml.load_all(data, loader):
+        if isinstance(each, dict):
+            yield each
+        elif each is not None:
+            raise UsageError(f"{path}: a document is no object", "give manifests as kubectl takes them")
 
 
 def _address(text: str) -> tuple[str, int]:

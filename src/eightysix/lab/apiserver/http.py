@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import responses
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -267,7 +268,9 @@ class _Exchange:
             ("content-length", str(len(answer.body))),
             *([("connection", "close")] if close else []),
         ]
-        parts = [http.send(h11.Response(status_code=answer.status, headers=headers))]
+        parts = [
+            http.send(h11.Response(status_code=answer.status, headers=headers, reason=_reason(answer.status)))
+        ]
         if answer.body and not self._head:
             parts.append(http.send(h11.Data(data=answer.body)))
         parts.append(http.send(h11.EndOfMessage()))
@@ -296,7 +299,11 @@ class _Exchange:
                 ("content-type", answer.content_type),
                 ("transfer-encoding", "chunked"),
             ]
-            self._put(http.send(h11.Response(status_code=answer.status, headers=headers)))
+            self._put(
+                http.send(
+                    h11.Response(status_code=answer.status, headers=headers, reason=_reason(answer.status))
+                )
+            )
             for chunk in chunks:
                 if chunk:
                     self._put(http.send(h11.Data(data=chunk)))
@@ -347,6 +354,11 @@ class _Exchange:
                 if not data:
                     break
                 left -= len(data)
+
+
+def _reason(status: int) -> bytes:
+    """The phrase beside a status: some clients show it."""
+    return responses.get(status, "").encode("ascii")
 
 
 def _refused(error: ApiError) -> Answer:

@@ -129,7 +129,7 @@ class ApiServer:
         certificate = tls.authority.decode("ascii") if tls is not None else ""
         self._admission = Admission(self.store, self._rbac, self.catalogue, certificate, clock)
         rest = Rest(self.store, self._admission, clock)
-        self._handler = Handler(
+        self.handle = Handler(
             store=self.store,
             catalogue=self.catalogue,
             authenticator=Authenticator(self._tokens, dict(tokens or {}), clock),
@@ -147,7 +147,7 @@ class ApiServer:
         self.load(bootstrap())
         self.load(objects)
         context = tls.context() if tls is not None else None
-        self._http = HttpServer(address, self._handler, tls=context, limits=limits)
+        self._http = HttpServer(address, self.handle, tls=context, limits=limits)
         self.port = self._http.port
         self.address = (address[0], self.port)
         self._follower = threading.Thread(target=self._follow, name="apiserver-pods", daemon=True)
@@ -237,7 +237,7 @@ class ApiServer:
         """Send a request from inside, as `user`: it is authorized and audited as any other."""
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         told = (("user-agent", agent), ("content-type", kind), *headers)
-        return self._handler(
+        return self.handle(
             Request(method, target, told, as_json(body) if body is not None else b"", peer, user=user)
         )
 

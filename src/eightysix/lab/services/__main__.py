@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from eightysix.lab.services import spec as specs
-from eightysix.lab.services.assembly import Services
 
 __all__ = ["main"]
 
@@ -29,6 +28,11 @@ def main(arguments: list[str]) -> int:
         spec = specs.read(Path(arguments[0]))
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         sys.stderr.write(f"the spec cannot be used: {error}\n")
+        return 2
+    try:
+        from eightysix.lab.services.assembly import Services
+    except ImportError as error:
+        sys.stderr.write(f"{error}: pip install 'eightysix[lab]'\n")
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
     services = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
-from uuid import NAMESPACE_DNS, uuid5
 
 import msgspec
 
@@ -96,9 +95,8 @@ class Cluster:
         path = f"/api/v1/namespaces/{spec.namespace}/pods"
         if pod.uid not in self._told:
             self._ensure(spec)
-            owner = _owner(spec)
             controller = objects.controller_of(spec.workload_kind)
-            new = objects.pod_object(spec, owner)
+            new = objects.pod_object(spec)
             answer = self._must("POST", path, _manager(controller), new, _MASTER_IP, _MANAGER + controller)
             self._bind(path, spec.name)
             self._ours.add(pod.uid)
@@ -281,13 +279,6 @@ def _mark_of(event: Object) -> tuple[str, dict[str, object]]:
     if resource == "pods" and verb == "create" and not part:
         return "api-pod-created", about
     return "api-call", {"verb": verb[:32], "resource": f"{resource}/{part}".strip("/")[:256], **about}
-
-
-def _owner(spec: PodSpec) -> str:
-    """Uid of the workload: the same for each of its pods."""
-    return str(
-        uuid5(NAMESPACE_DNS, f"{spec.workload}.{spec.namespace}.{spec.workload_kind}.eightysix.example")
-    )
 
 
 def _manager(controller: str) -> User:

@@ -308,7 +308,7 @@ class _Talk:
         self._put(b"".join(part or b"" for part in parts))
         ours: object = http.our_state  # mypy took it for what it was before anything was sent
         if close or ours is not h11.DONE or http.their_state is not h11.DONE:
-            self._linger()
+            self._end()
             return False
         http.start_next_cycle()
         return True
@@ -317,6 +317,15 @@ class _Talk:
         self._connection.settimeout(max(1.0, self._deadline - time.monotonic()))
         if data:
             self._connection.sendall(data)
+
+    def _end(self) -> None:
+        """End the connection as the protocols want it."""
+        if self._http.their_state not in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED):
+            self._linger()
+        elif isinstance(self._connection, ssl.SSLSocket):
+            self._connection.settimeout(0.5)
+            with suppress(OSError):
+                self._connection.unwrap()  # tells that nothing was cut off
 
     def _linger(self) -> None:
         """Take a little of what is still on its way: closing on unread bytes resets the connection, and the client

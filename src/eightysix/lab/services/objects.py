@@ -6,12 +6,23 @@ The role is wider than a server needs, as roles are: it reads the secrets of its
 from __future__ import annotations
 
 from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
 
 from eightysix.lab.interface import PodSpec
 from eightysix.lab.services.directory import IDENTITY, PUSHER
 from eightysix.lab.world import NODE, TENANT
 
-__all__ = ["NAMESPACE", "OPERATORS", "SCHEDULER", "controller_of", "pod_object", "running", "status", "world"]
+__all__ = [
+    "NAMESPACE",
+    "OPERATORS",
+    "SCHEDULER",
+    "controller_of",
+    "owner_uid",
+    "pod_object",
+    "running",
+    "status",
+    "world",
+]
 
 Object = dict[str, Any]
 
@@ -36,6 +47,11 @@ def controller_of(workload_kind: str) -> str:
     return _CONTROLLERS.get(workload_kind, "")
 
 
+def owner_uid(namespace: str, kind: str, name: str) -> str:
+    """Uid of a workload: the same for each of its pods, in every run."""
+    return str(uuid5(NAMESPACE_DNS, f"{name}.{namespace}.{kind}.eightysix.example"))
+
+
 def world() -> list[Object]:
     """The objects."""
     rules = [
@@ -45,6 +61,10 @@ def world() -> list[Object]:
         _rule(["serviceaccounts"], ["get", "list"]),
         _rule(["serviceaccounts/token"], ["create"]),
     ]
+    workload = _item(
+        "apps/v1", "StatefulSet", "inference", NAMESPACE, spec={"replicas": 1, "serviceName": "inference"}
+    )
+    workload["metadata"]["uid"] = owner_uid(NAMESPACE, "StatefulSet", "inference")
     plain = {"clientId": PUSHER.client_id, "clientSecret": PUSHER.secret, "tenantId": TENANT}
     found: list[Object] = [
         _item("v1", "Namespace", NAMESPACE, ""),
@@ -64,14 +84,12 @@ def world() -> list[Object]:
         ),
         _item("v1", "Secret", "acr-push-sp", NAMESPACE, type="Opaque", stringData=plain),
         _item("v1", "ConfigMap", "inference-settings", NAMESPACE, data={"batch": "8", "threshold": "0.5"}),
-        _item(
-            "apps/v1", "StatefulSet", "inference", NAMESPACE, spec={"replicas": 1, "serviceName": "inference"}
-        ),
+        workload,
         _item(f"{_RBAC}/v1", "Role", "inference", NAMESPACE, rules=rules),
         _binding(
             "RoleBinding", "inference", NAMESPACE, "Role", "inference", _account("inference-sa", NAMESPACE)
         ),
-        _binding("RoleBinding", OPERATORS, NAMESPACE, "ClusterRole", "edit", _group(OPERATORS)),
+        _binding("ClusterRoleBinding", OPERATORS, "", "ClusterRole", "edit", _group(OPERATORS)),
     ]
     bind = [_rule(["pods/binding"], ["create"])]
     found.append(_item(f"{_RBAC}/v1", "ClusterRole", SCHEDULER, "", rules=bind))
@@ -88,8 +106,8 @@ def world() -> list[Object]:
     return found
 
 
-def pod_object(pod: PodSpec, owner: str) -> Object:
-    """A pod as its workload makes it; `owner` is the workload's uid."""
+def pod_object(pod: PodSpec) -> Object:
+    """A pod as its workload makes it."""
     container: Object = {
         "name": pod.container,
         "image": pod.image,
@@ -100,7 +118,7 @@ def pod_object(pod: PodSpec, owner: str) -> Object:
         container["ports"] = [{"containerPort": pod.port, "protocol": "TCP"}]
     metadata: Object = {"name": pod.name, "namespace": pod.namespace, "labels": dict(pod.labels)}
     if controller_of(pod.workload_kind):
-        metadata["ownerReferences"] = [_owner(pod, owner)]
+        metadata["ownerReferences"] = [_owner(pod)]
     spec = {"serviceAccountName": pod.service_account, "containers": [container]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
@@ -117,13 +135,13 @@ def running(item: Object, pod: PodSpec, uid: str, container_id: str) -> Object:
     }
 
 
-def _owner(pod: PodSpec, uid: str) -> Object:
+def _owner(pod: PodSpec) -> Object:
     version = "batch/v1" if pod.workload_kind == "Job" else "apps/v1"
     return {
         "apiVersion": version,
         "kind": pod.workload_kind,
         "name": pod.workload,
-        "uid": uid,
+        "uid": owner_uid(pod.namespace, pod.workload_kind, pod.workload),
         "controller": True,
         "blockOwnerDeletion": True,
     }

@@ -61,17 +61,6 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "Digest MediaType Size:int ArtifactType CorrelationId Region ResultType Category ResultDescription "
         "CallerIpAddress DurationMs UserTenantId UserAgent Type _ResourceId _SubscriptionId "
     ),
-    "StorageBlobLogs": _columns(
-        "TenantId TimeGenerated:datetime AccountName Location Protocol OperationName AuthenticationType "
-        "StatusCode StatusText DurationMs:real ServerLatencyMs:real Uri CallerIpAddress CorrelationId "
-        "SchemaVersion OperationVersion AuthenticationHash RequesterObjectId RequesterTenantId RequesterAppId "
-        "RequesterAudience RequesterTokenIssuer RequesterUpn AuthorizationDetails:dynamic UserAgentHeader "
-        "ReferrerHeader ClientRequestId Etag ServiceType OperationCount:int ObjectKey RequestHeaderSize:long "
-        "RequestBodySize:long ResponseHeaderSize:long ResponseBodySize:long RequestMd5 ResponseMd5 "
-        "LastModifiedTime:datetime ConditionsUsed ContentLengthHeader:long Category TlsVersion "
-        "SasExpiryStatus MetricResponseType SourceUri DestinationUri AccessTier SourceAccessTier "
-        "RehydratePriority SourceSystem Type _ResourceId _SubscriptionId "
-    ),
 }
 """Each table's columns with their kinds; kinds that are not told are string."""
 
