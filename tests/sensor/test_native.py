@@ -83,7 +83,7 @@ def test_it_is_there_before_the_first_line_of_a_pth_file(host: Host, tmp_path: P
     "off", [{"EIGHTYSIX_SENSOR": ""}, {"EIGHTYSIX_SENSOR": "off"}, {"EIGHTYSIX_SENSOR_DISABLE": "1"}]
 )
 def test_switched_off_nothing_happens(host: Host, off: dict[str, str]) -> None:
-    host.run(CONNECT + "assert not hasattr(__import__('sys'), 'native_part')", **off)
+    host.run(CONNECT + "assert not hasattr(__import__('sys'), 'native_part')", check=True, **off)
     assert host.told == []
     assert host.records == []
 

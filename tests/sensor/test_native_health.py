@@ -89,10 +89,8 @@ def test_programs_that_still_run_are_not_dead(host: Host) -> None:
 
 def test_the_same_process_as_another_program_counts_once(host: Host) -> None:
     # replaced by the C library's exec, which no audit event tells of
-    again = (
-        f"import ctypes, os, sys; a = (ctypes.c_char_p * 4)(sys.executable.encode(), b'-c', {CRASH.encode()!r}, None); "
-        + ("ctypes.CDLL(None).execv(a[0], a)")
-    )
+    words = f"a = (ctypes.c_char_p * 4)(sys.executable.encode(), b'-c', {CRASH.encode()!r}, None)"
+    again = f"import ctypes, os, sys; {words}; ctypes.CDLL(None).execv(a[0], a)"
     host.run(again, check=False)
     used = [slot for slot in range(64) if state(host).read_bytes()[slot * 32 : slot * 32 + 4].strip(b"\0")]
     assert used == [0]
