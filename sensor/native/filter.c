@@ -17,7 +17,9 @@ struct table {
     unsigned path_count;
     /* For a quick no: second and third byte of a wanted beginning. */
     uint8_t begins[256];
-    /* Wanted ends by their last byte: number of the first + 1, and of the next one. */
+    /* Wanted last parts of a path by length and last byte, other wanted ends by their last byte: number of the first + 1, and
+     * of the next one. */
+    uint8_t names[256];
     uint8_t ends[256];
     uint8_t after[MAX_PATHS];
     unsigned begin_count;
@@ -78,6 +80,11 @@ static inline uint8_t begin_of(const char *path)
     return (uint8_t)((unsigned char)path[1] ^ ((unsigned char)(path[1] ? path[2] : 0) << 3));
 }
 
+static inline uint8_t name_key(size_t length, char last)
+{
+    return (uint8_t)(length * 29u + (unsigned char)last);
+}
+
 /* `*` and an end; a relative path that is all of what follows the slash ends so too. */
 static int ends_with(const char *path, size_t length, const char *end, size_t size)
 {
@@ -95,6 +102,10 @@ int filter_path(const char *path, size_t length)
 {
     const struct table *table = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
     if (!length) return 0;
+    size_t from = length;
+    while (from && path[from - 1] != '/') from--;
+    for (unsigned i = table->names[name_key(length - from, path[length - 1])]; i; i = table->after[i - 1])
+        if (ends_with(path, length, table->paths[i - 1] + 1, table->lengths[i - 1] - 1u)) return 1;
     for (unsigned i = table->ends[(unsigned char)path[length - 1]]; i; i = table->after[i - 1])
         if (ends_with(path, length, table->paths[i - 1] + 1, table->lengths[i - 1] - 1u)) return 1;
     if (path[0] != '/' || !table->begins[begin_of(path)]) return 0;
@@ -147,9 +158,13 @@ int filter_add_path(const char *pattern)
     unsigned number = next->path_count++;
     next->lengths[number] = (uint8_t)length;
     if (pattern[0] == '*') {
-        unsigned char last = (unsigned char)pattern[length - 1];
-        next->after[number] = next->ends[last];
-        next->ends[last] = (uint8_t)(number + 1);
+        size_t from = length;
+        while (from > 1 && pattern[from - 1] != '/') from--;
+        /* an end that begins in the middle of a part, or has more parts than one, is looked at by its last byte */
+        uint8_t *first = from == 2 && length > 2 ? &next->names[name_key(length - from, pattern[length - 1])]
+                                                 : &next->ends[(unsigned char)pattern[length - 1]];
+        next->after[number] = *first;
+        *first = (uint8_t)(number + 1);
         return 1;
     }
     next->begin[next->begin_count++] = (uint8_t)number;

@@ -147,6 +147,7 @@ enum { MAX_RECORD = 4096 };
 struct record {
     char text[MAX_RECORD];
     size_t length;
+    size_t limit;
     int full;
 };
 

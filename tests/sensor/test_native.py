@@ -40,6 +40,7 @@ def test_another_interpreter_is_told_by_records_of_its_own(tmp_path: Path, versi
     host = Host(tmp_path, python_of(version))
     inside = (
         CONNECT
+        + "s = socket.socket(socket.AF_UNIX); s.connect_ex('/nonexistent')"  # no network's address: takes no number
         + "\ntry: open('/var/run/secrets/x')\nexcept OSError: pass\nimport pickle; pickle.loads(b'cposix\\ngetcwd\\n.')"
     )
     done = host.run(
@@ -50,6 +51,7 @@ def test_another_interpreter_is_told_by_records_of_its_own(tmp_path: Path, versi
     assert names(host) == ["start"], "the callable belongs to the first interpreter"
     assert [record["event"] for record in host.records] == ["connect", "open", "pickle"]
     assert [record["seq"] for record in host.records] == [0, 1, 2]
+    assert host.records[1]["flags"] & 3 == 0
     connect = host.records[0]
     assert (connect["dst"], connect["port"], connect["native"]) == ("127.0.0.1", 9, True)
     assert connect["interpreter"] > 0
