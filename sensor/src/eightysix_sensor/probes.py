@@ -10,6 +10,8 @@ from __future__ import annotations
 import posix
 import sys
 from _thread import get_ident
+from posix import fstat, getcwd
+from posix import stat as stat_of
 
 from eightysix_sensor import commands, threads
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
@@ -95,11 +97,15 @@ def install(core: Core, events: Events) -> None:
         if loaded is not None:
             _quietly(core, probe, loaded)
         else:
-            by_top.setdefault(name.partition(".")[0], []).append(name)
+            # NOTE: `importlib.import_module` raises no event for what it imports, so of other people's packages the first
+            # import of anything counts; this one of the standard library is imported by a statement, if at all.
+            by_top.setdefault(name if name.startswith("concurrent.") else name.partition(".")[0], []).append(
+                name
+            )
     finder = Finder(core, probes)
 
-    def on_import(top: str) -> None:
-        names = by_top.pop(top, None)
+    def on_import(top: str, name: str) -> None:
+        names = by_top.pop(top, None) or by_top.pop(name, None)
         if names:
             finder.waiting.update([name for name in names if name not in sys.modules])
             if finder.waiting and finder not in sys.meta_path:
@@ -155,7 +161,7 @@ class Loads:
                 self._loaded.add(key)
                 self._events.forget()
         if path and path[0] != "/":
-            path = posix.getcwd() + "/" + path
+            path = getcwd() + "/" + path
         fields = {"path": told_path(path) if path else None, "mode": "r", "file": file, "api": api}
         self._core.emit("open" if path else "load", fields, frame, True, key=(api, path, str(file)))
 
@@ -236,7 +242,7 @@ def _identity(source: Any) -> Tuple[str, Optional[posix.stat_result]]:
     if kind.__module__ == "_io" and kind.__name__ in _STREAMS:
         try:
             name = source.name
-            return text(name, 4096), posix.fstat(source.fileno())
+            return text(name, 4096), fstat(source.fileno())
         except (OSError, ValueError, AttributeError):
             pass
     return "", None
@@ -244,7 +250,7 @@ def _identity(source: Any) -> Tuple[str, Optional[posix.stat_result]]:
 
 def _stat(path: str) -> Optional[posix.stat_result]:
     try:
-        return posix.stat(path)
+        return stat_of(path)
     except (OSError, ValueError):
         return None
 
