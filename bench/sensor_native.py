@@ -232,6 +232,42 @@ def gates(results: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     return told
 
 
+def table(results: Mapping[str, Any]) -> str:
+    """The results as Markdown."""
+    lines = ["| | without | a hook that does nothing | native part |", "|---|---|---|---|"]
+    events = results["ns per event"]
+    for name in events["native"]:
+        cells = " | ".join(f"{events[mode][name]} ns" for mode in ("off", "empty", "native"))
+        lines.append(f"| {TITLES[name]} | {cells} |")
+    for title, told in results["pickles, ms"].items():
+        percent = told["percent"]
+        off, empty, native = (told[mode] for mode in ("off", "empty", "native"))
+        lines.append(
+            f"| {title} | {off} ms | {empty} ms ({percent['empty']:+} %) | {native} ms ({percent['native']:+} %) |"
+        )
+    for library, told in results["imports, ms"].items():
+        if "not run" in told:
+            lines.append(f"| import {library} | not run: {told['not run']} | | |")
+        else:
+            lines.append(
+                f"| import {library} | {told['off']} ms | | {told['native']} ms ({told['percent']['native']:+} %) |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+TITLES = {
+    "other": "an event that nobody wants",
+    "attribute": "a frequent one (`object.__getattr__`)",
+    "like_wanted": "one whose name begins like a wanted one",
+    "open_module": "`open` of a module",
+    "open_compiled": "`open` of a compiled module",
+    "open_json": "`open` of a file that ends like credentials do",
+    "open_number": "`open` of a descriptor",
+    "seen_global": "a global that unpickling looked up before",
+}
+BEGIN, END = "<!-- cost -->\n", "<!-- /cost -->\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -239,7 +275,19 @@ def main() -> None:
     parser.add_argument("--python", action="append", default=[])
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--output", type=Path)
+    parser.add_argument(
+        "--page",
+        nargs=2,
+        type=Path,
+        metavar=("PAGE", "RESULTS"),
+        help="measure nothing: write the page's table",
+    )
     args = parser.parse_args()
+    if args.page:
+        before, begin, rest = args.page[0].read_text().partition(BEGIN)
+        told = table(json.loads(args.page[1].read_text()))
+        args.page[0].write_text(before + begin + told + END + rest.partition(END)[2])
+        return
     results = measure(args.python or [sys.executable], args.runs)
     text = json.dumps(results, indent=1) + "\n"
     if args.output:

@@ -177,7 +177,7 @@ static const char BOOT[] =
     "    if spec is None: raise ImportError('no eightysix_sensor')\n"
     "    _frozen_importlib._load(spec)\n"
     "from eightysix_sensor.boot import start\n"
-    "start(native)\n";
+    "if start(native) is False: raise RuntimeError('the sensor did not start')\n";
 
 static int run_boot(void)
 {

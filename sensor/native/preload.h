@@ -40,7 +40,6 @@ typedef intptr_t Py_ssize_t;
     F(long long, PyLong_AsLongLong, (PyObject *))                                   \
     F(PyObject *, PyLong_FromLongLong, (long long))                                 \
     F(PyObject *, PyDict_New, (void))                                               \
-    F(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                 \
     F(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *))            \
     F(PyObject *, PyModule_New, (const char *))                                     \
     F(PyObject *, PyCFunction_NewEx, (void *, PyObject *, PyObject *))              \

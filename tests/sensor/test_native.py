@@ -55,7 +55,7 @@ def test_another_interpreter_is_told_by_records_of_its_own(tmp_path: Path, versi
     connect = host.records[0]
     assert (connect["dst"], connect["port"], connect["native"]) == ("127.0.0.1", 9, True)
     assert connect["interpreter"] > 0
-    assert int(done.stdout) == 3
+    assert int(done.stdout) == 4
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -197,6 +197,7 @@ def test_an_interrupt_while_the_sensor_works_reaches_the_program(tmp_path: Path)
     [
         ("raise RuntimeError('x')", "RuntimeError"),
         ("import no_such_module", "ModuleNotFoundError"),
+        ("def start(native): return False", "RuntimeError"),
         ("def start(native): native.set_hook(1, (), ())", "TypeError"),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sensor.preloading import Host, library
+from tests.tiers import require_tier
 
 CRASH = "import os; os.kill(os.getpid(), 11)"
 
@@ -145,3 +146,14 @@ def test_code_in_the_pod_can_switch_the_sensor_off_and_that_is_told(host: Host) 
     host.run("pass")
     assert starts(host) == 0
     assert [record["event"] for record in host.records] == ["withdrawn"]
+
+
+@pytest.mark.tier("root")
+def test_the_kill_switch_is_a_file(host: Host) -> None:
+    if os.geteuid() != 0:
+        require_tier("root", "needs root for a mount of its own")
+    switch = "mount -t tmpfs none /run && mkdir /run/eightysix && touch /run/eightysix/disable && "
+    for begins, times in (("", 1), (switch, 1)):  # the second time nothing more is told
+        host.program("unshare", "-m", "sh", "-c", f"{begins}exec {host.python} -c pass")
+        assert starts(host) == times
+    assert host.records == []

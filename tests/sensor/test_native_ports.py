@@ -1,5 +1,5 @@
 """The native part under other loaders: musl's, and arm64's under an emulator. Python itself is not there for either, so a
-program with Python's names stands in; what that leaves untested is told in docs/sensor.md."""
+program with Python's names stands in; what that leaves untested is told in docs/sensor-native.md."""
 
 from __future__ import annotations
 
