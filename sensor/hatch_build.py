@@ -20,7 +20,7 @@ REQUIRED = "EIGHTYSIX_SENSOR_NATIVE"
 """`required`: without a compiler the build fails. `off`: no native part. Else: as it can be had."""
 
 
-class NativePart(BuildHookInterface):  # type: ignore[type-arg, misc]
+class NativePart(BuildHookInterface):  # type: ignore[type-arg]
     """Build hook of hatchling."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Every way under the sensor with its native part, under the sensor in Python alone, and under the kernel's sensor.
 
     python -m bench.evasion.play [--output bench/results/evasion.json] [--only NAME...]
-    python -m bench.evasion.play --table bench/results/evasion.json
+    python -m bench.evasion.play --page docs/evasion.md bench/results/evasion.json
 
 Needs root. Everything happens in a network namespace and a cgroup of its own, with the metadata service's address on the
 loopback device. The interpreter that runs this runs the ways; uvloop and pycurl are tried where it has them.
@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ADDRESS, PORT = "169.254.169.254", 80
 """Where every cloud's metadata service is; here it is this machine's own."""
 
+BEGIN, END = "<!-- evasion -->\n", "<!-- /evasion -->\n"
 TOKEN = "secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
 STATIC = """
 #include <arpa/inet.h>
@@ -48,6 +49,13 @@ int main(int count, char **words)
     struct sockaddr_in to = {AF_INET, htons((unsigned short)atoi(words[count - 1])), {inet_addr(words[1])}, {0}};
     return connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to);
 }
+"""
+POISONED = """
+def by_compile(code, file):
+    exec(compile(code, file, "exec"), {})
+
+def by_replace(code, file):
+    exec(compile(code, "<string>", "exec").replace(co_filename=file), {})
 """
 ORDINARY = frozenset({"import", "connect", "sendto", "open", "resolve", "heartbeat"})
 """Events that are no trace of hiding: what every program does, and what the ways are after."""
@@ -131,7 +139,7 @@ def _way(world: World, way: Way, usual: dict[str, set[str]]) -> dict[str, Any]:
         if said != "done\n" and way.name != "exec_without_preload":
             told[column] = {"not_run": f"failed: {said.strip()[-200:]}"}
             continue
-        seen = any(_is_it(record, way.goal, world) for record in records)
+        seen = any(_is_it(record, way.goal) for record in records)
         told[column] = {"seen": seen, "traces": sorted(_events(records) - usual[column] - ORDINARY)}
     return told
 
@@ -140,7 +148,7 @@ def _events(records: list[dict[str, Any]]) -> set[str]:
     return {str(record["event"]) for record in records}
 
 
-def _is_it(record: dict[str, Any], goal: str, world: World) -> bool:
+def _is_it(record: dict[str, Any], goal: str) -> bool:
     path = record.get("path")
     if goal == "connect":
         return record["event"] in ("connect", "sendto") and (record.get("dst"), record.get("port")) == (
@@ -225,23 +233,24 @@ def _environment(folder: Path, column: str) -> None:
     venv.create(made, with_pip=False, symlinks=True)
     (site,) = made.glob("lib/python3.*/site-packages")
     (site / "zz_more.pth").write_text(f"{sysconfig.get_path('platlib')}\n{sysconfig.get_path('purelib')}\n")
-    _innocent(site)
+    _distributions(site)
     if column == "python":
         home = str(ROOT / "sensor" / "src")
-        line = f"import sys; sys.path.insert(0, {home!r}); import eightysix_sensor.boot as b; sys.path.remove({home!r}); b.start(None)"
-        (site / "00_eightysix.pth").write_text(line + "\n")
+        line = f"import sys; sys.path.insert(0, {home!r}); import eightysix_sensor.boot as b; sys.path.remove({home!r})"
+        (site / "00_eightysix.pth").write_text(f"{line}; b.start(None)\n")
 
 
-def _innocent(site: Path) -> None:
-    """A distribution that does nothing, for those who would pass as it."""
-    (site / "innocent").mkdir()
-    (site / "innocent" / "__init__.py").write_text('"""Nothing."""\n')
-    about = site / "innocent-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: innocent\nVersion: 1.0\n")
-    (about / "RECORD").write_text(
-        "innocent/__init__.py,,\ninnocent-1.0.dist-info/METADATA,,\ninnocent-1.0.dist-info/RECORD,,\n"
-    )
+def _distributions(site: Path) -> None:
+    """Two distributions: one that does nothing, and one whose code takes the other's name."""
+    for name, code in (("innocent", "NOTHING = None\n"), ("poisoned", POISONED)):
+        (site / name).mkdir()
+        (site / name / "__init__.py").write_text(code)
+        about = site / f"{name}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "RECORD").write_text(
+            f"{name}/__init__.py,,\n{about.name}/METADATA,,\n{about.name}/RECORD,,\n"
+        )
 
 
 @contextmanager
@@ -288,10 +297,20 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--table", type=Path, metavar="RESULTS", help="measure nothing: tell these as tables")
+    parser.add_argument(
+        "--page",
+        nargs=2,
+        type=Path,
+        metavar=("PAGE", "RESULTS"),
+        help="measure nothing: write the page's table",
+    )
     args = parser.parse_args()
-    if args.table:
-        sys.stdout.write(table(json.loads(args.table.read_text())))
+    if args.page:
+        page, results = args.page
+        before, begin, rest = page.read_text().partition(BEGIN)
+        page.write_text(
+            before + begin + table(json.loads(results.read_text())) + END + rest.partition(END)[2]
+        )
         return
     reason = missing()
     if reason:

@@ -92,8 +92,8 @@ uint64_t start_of_process(void)
 
 static void put(struct record *record, char byte)
 {
-    if (record->length + 4 >= sizeof record->text)
-        record->full = 1; /* room stays for the end of a text and of the line */
+    if (record->length >= record->limit)
+        record->full = 1;
     else
         record->text[record->length++] = byte;
 }
@@ -158,6 +158,7 @@ void record_begin(struct record *record, const char *event)
     size_t length = length_of(boot);
     record->length = 0;
     record->full = 0;
+    record->limit = sizeof record->text - 48; /* room stays for the number and the end of the line */
     if (!length) {
         length = read_file("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
         while (length && boot[length - 1] == '\n') boot[--length] = 0;
@@ -171,7 +172,6 @@ void record_begin(struct record *record, const char *event)
     record_number(record, "ns_pid", getpid());
     record_number(record, "tid", syscall(SYS_gettid));
     record_number(record, "start_ticks", (long long)start_of_process());
-    record_number(record, "seq", record_next_number());
     record_text(record, "event", event, length_of(event));
     record_raw(record, ",\"native\":true");
 }
@@ -210,6 +210,9 @@ void record_send(struct record *record)
         this_second = now.tv_sec;
         in_second = 0;
     }
+    /* The number is taken now: one that was begun and not sent leaves no gap, one that is dropped does. */
+    record->limit = sizeof record->text - 4;
+    record_number(record, "seq", record_next_number());
     if (record->full || ++in_second > MOST_PER_SECOND) {
         dropped++;
         return;

@@ -11,14 +11,15 @@ enum { SLOTS = 512 };
 struct table {
     struct event events[MAX_EVENTS];
     uint8_t slots[SLOTS]; /* number of the event + 1 */
-    uint8_t pairs[256];   /* for a quick no: first two bytes of a wanted name */
     unsigned count;
     char paths[MAX_PATHS][MAX_PATH_TEXT];
     uint8_t lengths[MAX_PATHS];
     unsigned path_count;
     /* For a quick no: second and third byte of a wanted beginning. */
     uint8_t begins[256];
-    /* Wanted ends by their last byte: number of the first + 1, and of the next one. */
+    /* Wanted last parts of a path by length and last byte, other wanted ends by their last byte: number of the first + 1, and
+     * of the next one. */
+    uint8_t names[256];
     uint8_t ends[256];
     uint8_t after[MAX_PATHS];
     unsigned begin_count;
@@ -29,34 +30,59 @@ static struct table tables[2];
 static struct table *current = &tables[0];
 static struct table *next = &tables[1];
 
-/* The first 24 bytes tell all names of events apart that Python has. */
-static inline unsigned hash_name(const char *name)
+/* A text may be read beyond its end as far as nothing else can begin there: the page, with memory tags of arm64 16 bytes. */
+#ifdef __aarch64__
+enum { GRANULE = 16 };
+#else
+enum { GRANULE = 4096 };
+#endif
+
+/* A name's first eight bytes as a number, what is behind its end as zeros. */
+static inline uint64_t word_of(const char *name)
 {
-    unsigned hash = 0;
-    for (unsigned i = 0; i < 24 && name[i]; i++) hash = ((hash << 5) | (hash >> 27)) ^ (unsigned char)name[i];
-    return (hash ^ (hash >> 9) ^ (hash >> 18)) % SLOTS;
+    uint64_t word = 0;
+    if (((uintptr_t)name & (GRANULE - 1)) <= GRANULE - sizeof word) {
+        __builtin_memcpy(&word, name, sizeof word);
+        uint64_t ends = (word - 0x0101010101010101u) & ~word & 0x8080808080808080u;
+        if (ends) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            word &= ((ends & (0 - ends)) >> 7) - 1;
+#else
+#error "the native part is for little-endian machines"
+#endif
+        }
+    } else {
+        for (unsigned i = 0; i < sizeof word && name[i]; i++) word |= (uint64_t)(unsigned char)name[i] << (8 * i);
+    }
+    return word;
 }
 
-static inline uint8_t pair_of(const char *name)
+static inline unsigned slot_of(uint64_t word)
 {
-    return (uint8_t)((unsigned char)name[0] * 29u + (unsigned char)(name[0] ? name[1] : 0));
+    return (unsigned)((word * 0x9e3779b97f4a7c15u) >> 55) % SLOTS;
 }
 
 const struct event *filter_event(const char *name)
 {
     const struct table *table = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
-    if (!table->pairs[pair_of(name)]) return NULL;
-    for (unsigned slot = hash_name(name);; slot = (slot + 1) % SLOTS) {
+    uint64_t word = word_of(name);
+    for (unsigned slot = slot_of(word);; slot = (slot + 1) % SLOTS) {
         unsigned number = table->slots[slot];
         if (!number) return NULL;
         const struct event *event = &table->events[number - 1];
-        if (same(event->name, name)) return event;
+        /* eight bytes without an end: the rest follows */
+        if (event->word == word && (!(word >> 56) || same(event->name + 8, name + 8))) return event;
     }
 }
 
 static inline uint8_t begin_of(const char *path)
 {
     return (uint8_t)((unsigned char)path[1] ^ ((unsigned char)(path[1] ? path[2] : 0) << 3));
+}
+
+static inline uint8_t name_key(size_t length, char last)
+{
+    return (uint8_t)(length * 29u + (unsigned char)last);
 }
 
 /* `*` and an end; a relative path that is all of what follows the slash ends so too. */
@@ -76,6 +102,10 @@ int filter_path(const char *path, size_t length)
 {
     const struct table *table = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
     if (!length) return 0;
+    size_t from = length;
+    while (from && path[from - 1] != '/') from--;
+    for (unsigned i = table->names[name_key(length - from, path[length - 1])]; i; i = table->after[i - 1])
+        if (ends_with(path, length, table->paths[i - 1] + 1, table->lengths[i - 1] - 1u)) return 1;
     for (unsigned i = table->ends[(unsigned char)path[length - 1]]; i; i = table->after[i - 1])
         if (ends_with(path, length, table->paths[i - 1] + 1, table->lengths[i - 1] - 1u)) return 1;
     if (path[0] != '/' || !table->begins[begin_of(path)]) return 0;
@@ -99,7 +129,8 @@ struct event *filter_add_event(const char *name, uint8_t flags)
 {
     size_t length = length_of(name);
     if (!length || length >= MAX_NAME) return NULL;
-    unsigned slot = hash_name(name);
+    uint64_t word = word_of(name);
+    unsigned slot = slot_of(word);
     for (; next->slots[slot]; slot = (slot + 1) % SLOTS) {
         struct event *there = &next->events[next->slots[slot] - 1];
         if (same(there->name, name)) {
@@ -110,10 +141,10 @@ struct event *filter_add_event(const char *name, uint8_t flags)
     if (next->count == MAX_EVENTS) return NULL;
     struct event *event = &next->events[next->count++];
     for (size_t i = 0; i < length; i++) event->name[i] = name[i];
+    event->word = word;
     event->flags = flags;
     event->what = same(name, "open") ? OPEN : same(name, "pickle.find_class") ? FIND_CLASS : PLAIN;
     next->slots[slot] = (uint8_t)next->count;
-    next->pairs[pair_of(name)] = 1;
     return event;
 }
 
@@ -127,9 +158,13 @@ int filter_add_path(const char *pattern)
     unsigned number = next->path_count++;
     next->lengths[number] = (uint8_t)length;
     if (pattern[0] == '*') {
-        unsigned char last = (unsigned char)pattern[length - 1];
-        next->after[number] = next->ends[last];
-        next->ends[last] = (uint8_t)(number + 1);
+        size_t from = length;
+        while (from > 1 && pattern[from - 1] != '/') from--;
+        /* an end that begins in the middle of a part, or has more parts than one, is looked at by its last byte */
+        uint8_t *first = from == 2 && length > 2 ? &next->names[name_key(length - from, pattern[length - 1])]
+                                                 : &next->ends[(unsigned char)pattern[length - 1]];
+        next->after[number] = *first;
+        *first = (uint8_t)(number + 1);
         return 1;
     }
     next->begin[next->begin_count++] = (uint8_t)number;
@@ -156,7 +191,8 @@ static uint64_t seen[SEEN];
 static unsigned seen_used;
 static uint64_t seed[2] = {0x9e3779b97f4a7c15u, 0xd1b54a32d192ed03u};
 
-/* An innocent pair that hashes like a dangerous one would hide it, so nobody outside of the process may know the key. */
+/* An innocent pair that hashes like a dangerous one would hide it, so nobody outside of the process may know the key: one
+ * of ours beside the one of Python's own hashes. */
 void seen_seed(void)
 {
     const unsigned char *random = (const unsigned char *)getauxval(AT_RANDOM);
@@ -164,28 +200,11 @@ void seen_seed(void)
     for (unsigned i = 0; i < 16; i++) seed[i / 8] ^= (uint64_t)random[i] << (8 * (i % 8));
 }
 
-__extension__ typedef unsigned __int128 wide;
-
-static inline uint64_t mix(uint64_t hash, const char *text, size_t length)
+uint64_t seen_key(uint64_t module, uint64_t name)
 {
-    while (length >= 8) {
-        uint64_t word;
-        __builtin_memcpy(&word, text, 8);
-        wide product = (wide)(hash ^ word) * (seed[1] | 1);
-        hash = (uint64_t)product ^ (uint64_t)(product >> 64);
-        text += 8;
-        length -= 8;
-    }
-    uint64_t word = (uint64_t)length << 56;
-    for (size_t i = 0; i < length; i++) word |= (uint64_t)(unsigned char)text[i] << (8 * i);
-    wide product = (wide)(hash ^ word) * (seed[1] | 1);
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-uint64_t seen_key(const char *module, size_t module_length, const char *name, size_t name_length)
-{
-    uint64_t hash = mix(seed[0] ^ module_length * 0x9fb21c651e98df25u, module, module_length);
-    hash = mix(hash ^ seed[0], name, name_length);
+    uint64_t hash = (module ^ seed[0]) * (seed[1] | 1);
+    hash = ((hash ^ (hash >> 29)) + name) * 0xbf58476d1ce4e5b9u;
+    hash ^= hash >> 32;
     return hash ? hash : 1;
 }
 

@@ -112,7 +112,35 @@ static int add_address(struct record *record, PyObject *address)
     return 1;
 }
 
-enum shape { ADDRESS, NAME, PATH, PROGRAM, PAIR };
+static int ends_with(const char *text, size_t length, const char *end)
+{
+    size_t size = length_of(end);
+    if (length < size) return 0;
+    for (size_t i = 0; i < size; i++)
+        if (text[length - size + i] != end[i]) return 0;
+    return 1;
+}
+
+/* O_ACCMODE (of which O_RDONLY is 0), O_CREAT, O_TRUNC and O_APPEND of Linux */
+enum { WRITES = 03 | 0100 | 01000 | 02000 };
+
+/* What runs at every start is told when it is written: each start reads it. */
+static int add_path(struct record *record, PyObject *path, PyObject *flags)
+{
+    size_t length = 0;
+    const char *text = python_text(path, &length);
+    long long number = python_is(flags, py.PyLong_Type) ? py.PyLong_AsLongLong(flags) : 0;
+    if (number == -1 && py.PyErr_Occurred()) py.PyErr_Clear();
+    if (!text) return 0;
+    if (!(number & WRITES) && (ends_with(text, length, ".pth") || ends_with(text, length, "customize.py") ||
+                               ends_with(text, length, "/METADATA") || ends_with(text, length, "/PKG-INFO")))
+        return 0;
+    record_text(record, "path", text, length);
+    if (flags) record_number(record, "flags", number);
+    return 1;
+}
+
+enum shape { ADDRESS, NAME, PATH, LIBRARY, PROGRAM, PAIR };
 
 /* What is told, and as which event of the sensor's records. */
 static const struct {
@@ -125,7 +153,7 @@ static const struct {
     {"socket.getaddrinfo", "resolve", NAME},
     {"socket.gethostbyname", "resolve", NAME},
     {"open", "open", PATH},
-    {"ctypes.dlopen", "dlopen", PATH},
+    {"ctypes.dlopen", "dlopen", LIBRARY},
     {"subprocess.Popen", "spawn", PROGRAM},
     {"os.posix_spawn", "spawn", PROGRAM},
     {"os.exec", "spawn", PROGRAM},
@@ -145,7 +173,8 @@ void elsewhere(const struct event *event, PyObject *arguments, int64_t number)
     switch (SHAPES[which].shape) {
     case ADDRESS: told = add_address(&record, second); break;
     case NAME: told = add_text(&record, "host", first); break;
-    case PATH: told = add_text(&record, "path", first); break;
+    case PATH: told = add_path(&record, first, python_item(arguments, 2)); break;
+    case LIBRARY: told = add_text(&record, "path", first); break;
     case PROGRAM:
         told = add_text(&record, "exe", first);
         record_text(&record, "api", event->name, length_of(event->name));

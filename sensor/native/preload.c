@@ -90,13 +90,12 @@ static PyObject *set_hook(PyObject *self, PyObject *arguments)
     return none();
 }
 
+/* Python keeps a str's hash, and unpickling needs both soon: asking for them costs nothing. */
 static int key_of(PyObject *arguments, uint64_t *key)
 {
-    size_t module_length = 0, name_length = 0;
-    const char *module = python_text(python_item(arguments, 0), &module_length);
-    const char *name = module ? python_text(python_item(arguments, 1), &name_length) : NULL;
-    if (!name) return 0;
-    *key = seen_key(module, module_length, name, name_length);
+    PyObject *module = python_item(arguments, 0), *name = python_item(arguments, 1);
+    if (!python_is_str(module) || !python_is_str(name)) return 0;
+    *key = seen_key((uint64_t)py.PyObject_Hash(module), (uint64_t)py.PyObject_Hash(name));
     return 1;
 }
 
@@ -178,7 +177,7 @@ static const char BOOT[] =
     "    if spec is None: raise ImportError('no eightysix_sensor')\n"
     "    _frozen_importlib._load(spec)\n"
     "from eightysix_sensor.boot import start\n"
-    "start(native)\n";
+    "if start(native) is False: raise RuntimeError('the sensor did not start')\n";
 
 static int run_boot(void)
 {

@@ -24,7 +24,7 @@ typedef intptr_t Py_ssize_t;
     F(int, PySys_AddAuditHook, (int (*)(const char *, PyObject *, void *), void *)) \
     F(PyObject *, PyObject_Type, (PyObject *))                                      \
     F(int, PyType_IsSubtype, (PyObject *, PyObject *))                              \
-    F(int, PyObject_IsTrue, (PyObject *))                                           \
+    F(Py_ssize_t, PyObject_Hash, (PyObject *))                                      \
     F(PyObject *, PyObject_GetAttrString, (PyObject *, const char *))               \
     F(int, PyObject_SetAttrString, (PyObject *, const char *, PyObject *))          \
     F(PyObject *, PyObject_CallFunctionObjArgs, (PyObject *, ...))                  \
@@ -40,7 +40,6 @@ typedef intptr_t Py_ssize_t;
     F(long long, PyLong_AsLongLong, (PyObject *))                                   \
     F(PyObject *, PyLong_FromLongLong, (long long))                                 \
     F(PyObject *, PyDict_New, (void))                                               \
-    F(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                 \
     F(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *))            \
     F(PyObject *, PyModule_New, (const char *))                                     \
     F(PyObject *, PyCFunction_NewEx, (void *, PyObject *, PyObject *))              \
@@ -97,6 +96,8 @@ void python_learn(void);
 PyObject *python_item(PyObject *tuple, Py_ssize_t number);
 /* Whether `object` is of this type or one derived from it; runs no code of Python. */
 int python_is(PyObject *object, PyObject *type);
+/* Whether `object` is a str and of no type derived from it. */
+int python_is_str(PyObject *object);
 /* Text of a str or bytes object, NULL (and no error set) for another one or for what is no UTF-8. */
 const char *python_text(PyObject *object, size_t *length);
 
@@ -108,6 +109,7 @@ enum what { PLAIN, OPEN, FIND_CLASS };
 
 struct event {
     char name[MAX_NAME];
+    uint64_t word;    /* the name's first eight bytes */
     PyObject *object; /* the name as a str of the first interpreter */
     uint8_t flags;
     uint8_t what;
@@ -121,8 +123,8 @@ struct event *filter_add_event(const char *name, uint8_t flags);
 int filter_add_path(const char *pattern);
 void filter_use(void);
 
-/* The bounded set of pairs that were seen: `seen_key` never gives 0. */
-uint64_t seen_key(const char *module, size_t module_length, const char *name, size_t name_length);
+/* The bounded set of pairs that were seen: `seen_key` is of Python's hashes of both, and never 0. */
+uint64_t seen_key(uint64_t module, uint64_t name);
 int seen_has(uint64_t key);
 void seen_add(uint64_t key);
 unsigned seen_count(void);
@@ -144,6 +146,7 @@ enum { MAX_RECORD = 4096 };
 struct record {
     char text[MAX_RECORD];
     size_t length;
+    size_t limit;
     int full;
 };
 

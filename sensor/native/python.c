@@ -52,6 +52,11 @@ void python_learn(void)
     }
 }
 
+int python_is_str(PyObject *object)
+{
+    return object && type_at && *(PyObject **)((char *)object + type_at) == py.PyUnicode_Type;
+}
+
 PyObject *python_item(PyObject *tuple, Py_ssize_t number)
 {
     PyObject *found = py.PyTuple_GetItem(tuple, number);

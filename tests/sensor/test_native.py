@@ -40,6 +40,7 @@ def test_another_interpreter_is_told_by_records_of_its_own(tmp_path: Path, versi
     host = Host(tmp_path, python_of(version))
     inside = (
         CONNECT
+        + "s = socket.socket(socket.AF_UNIX); s.connect_ex('/nonexistent')"  # no network's address: takes no number
         + "\ntry: open('/var/run/secrets/x')\nexcept OSError: pass\nimport pickle; pickle.loads(b'cposix\\ngetcwd\\n.')"
     )
     done = host.run(
@@ -50,10 +51,11 @@ def test_another_interpreter_is_told_by_records_of_its_own(tmp_path: Path, versi
     assert names(host) == ["start"], "the callable belongs to the first interpreter"
     assert [record["event"] for record in host.records] == ["connect", "open", "pickle"]
     assert [record["seq"] for record in host.records] == [0, 1, 2]
+    assert host.records[1]["flags"] & 3 == 0
     connect = host.records[0]
     assert (connect["dst"], connect["port"], connect["native"]) == ("127.0.0.1", 9, True)
     assert connect["interpreter"] > 0
-    assert int(done.stdout) == 3
+    assert int(done.stdout) == 4
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -83,7 +85,7 @@ def test_it_is_there_before_the_first_line_of_a_pth_file(host: Host, tmp_path: P
     "off", [{"EIGHTYSIX_SENSOR": ""}, {"EIGHTYSIX_SENSOR": "off"}, {"EIGHTYSIX_SENSOR_DISABLE": "1"}]
 )
 def test_switched_off_nothing_happens(host: Host, off: dict[str, str]) -> None:
-    host.run(CONNECT + "assert not hasattr(__import__('sys'), 'native_part')", **off)
+    host.run(CONNECT + "assert not hasattr(__import__('sys'), 'native_part')", check=True, **off)
     assert host.told == []
     assert host.records == []
 
@@ -195,6 +197,7 @@ def test_an_interrupt_while_the_sensor_works_reaches_the_program(tmp_path: Path)
     [
         ("raise RuntimeError('x')", "RuntimeError"),
         ("import no_such_module", "ModuleNotFoundError"),
+        ("def start(native): return False", "RuntimeError"),
         ("def start(native): native.set_hook(1, (), ())", "TypeError"),
     ],
 )

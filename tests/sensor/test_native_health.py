@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sensor.preloading import Host, library
+from tests.tiers import require_tier
 
 CRASH = "import os; os.kill(os.getpid(), 11)"
 
@@ -89,10 +90,8 @@ def test_programs_that_still_run_are_not_dead(host: Host) -> None:
 
 def test_the_same_process_as_another_program_counts_once(host: Host) -> None:
     # replaced by the C library's exec, which no audit event tells of
-    again = (
-        f"import ctypes, os, sys; a = (ctypes.c_char_p * 4)(sys.executable.encode(), b'-c', {CRASH.encode()!r}, None); "
-        + ("ctypes.CDLL(None).execv(a[0], a)")
-    )
+    words = f"a = (ctypes.c_char_p * 4)(sys.executable.encode(), b'-c', {CRASH.encode()!r}, None)"
+    again = f"import ctypes, os, sys; {words}; ctypes.CDLL(None).execv(a[0], a)"
     host.run(again, check=False)
     used = [slot for slot in range(64) if state(host).read_bytes()[slot * 32 : slot * 32 + 4].strip(b"\0")]
     assert used == [0]
@@ -147,3 +146,14 @@ def test_code_in_the_pod_can_switch_the_sensor_off_and_that_is_told(host: Host) 
     host.run("pass")
     assert starts(host) == 0
     assert [record["event"] for record in host.records] == ["withdrawn"]
+
+
+@pytest.mark.tier("root")
+def test_the_kill_switch_is_a_file(host: Host) -> None:
+    if os.geteuid() != 0:
+        require_tier("root", "needs root for a mount of its own")
+    switch = "mount -t tmpfs none /run && mkdir /run/eightysix && touch /run/eightysix/disable && "
+    for begins, times in (("", 1), (switch, 1)):  # the second time nothing more is told
+        host.program("unshare", "-m", "sh", "-c", f"{begins}exec {host.python} -c pass")
+        assert starts(host) == times
+    assert host.records == []

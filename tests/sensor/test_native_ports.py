@@ -1,5 +1,5 @@
 """The native part under other loaders: musl's, and arm64's under an emulator. Python itself is not there for either, so a
-program with Python's names stands in; what that leaves untested is told in docs/sensor.md."""
+program with Python's names stands in; what that leaves untested is told in docs/sensor-native.md."""
 
 from __future__ import annotations
 
@@ -24,7 +24,15 @@ def host(compiler: str, folder: Path) -> Path:
         require_tier("compiler", f"no {compiler} here (Debian: musl-tools, gcc-aarch64-linux-gnu)")
     made = folder / "fakepython"
     # __DATE__ and its kind have no place here; exported names are what dlsym finds
-    command = [compiler, "-std=gnu99", "-O1", "-rdynamic", "-o", made, HERE / "fakepython.c"]
+    command: list[str | Path] = [
+        compiler,
+        "-std=gnu99",
+        "-O1",
+        "-rdynamic",
+        "-o",
+        made,
+        HERE / "fakepython.c",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return made

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_CHAIN = 32
 MAX_ENTRY = 200
 MAX_FRAMES = 4096
+_DEPTHS = range(MAX_FRAMES)
 _MAX_KEPT = 4096
 _MAX_STACKS = 1024
 _MAX_ORIGINS = 8
@@ -105,24 +106,26 @@ class Attribution:
         imported and for lines of `.pth` files."""
         steps: List[str] = []
         last: Any = None
-        marked = False
-        left = MAX_FRAMES
-        while frame is not None and left:
+        marked = site = False
+        for _ in _DEPTHS:
+            if frame is None:
+                break
             code = frame.f_code
             name = code.co_filename
             if name is not last:
                 last = name
                 marked = False
+                site = name in self._site_code
                 steps.append(name if type(name) is str else _UNKNOWN)
-            if not marked and code.co_name == "<module>":
-                marked = True
-                steps.append(_MODULE)
-            elif name in self._site_code and code.co_name == "addpackage":
+            if code.co_name == "<module>":
+                if not marked:
+                    marked = True
+                    steps.append(_MODULE)
+            elif site and code.co_name == "addpackage":
                 path = frame.f_locals.get("fullname")
                 if type(path) is str:
                     steps.append(_PTH + path)
             frame = frame.f_back
-            left -= 1
         return tuple(steps)
 
     def stack(self, steps: Steps, origin: Optional[Origin]) -> Stack:
@@ -221,7 +224,8 @@ class Attribution:
             dist = site.owner(rest)
             if dist is not None:
                 return (tidy(dist.entry), dist, site)
-            return ("unowned:" + tidy(rest.partition("/")[0]), None, site)
+            if folder.endswith("-packages"):
+                return ("unowned:" + tidy(rest.partition("/")[0]), None, site)
         if file.startswith(self._stdlib):
             return ("", None, None)
         return ("app:" + tidy(file), None, None)
@@ -253,11 +257,12 @@ class Attribution:
         self._stacks.clear()
 
     def _other_sites(self) -> Tuple[str, ...]:
-        """Folders on the path that hold distributions under another name (`pip install --target`)."""
+        """Folders on the path that hold distributions under another name (`pip install --target`). An `.egg-info` there is
+        that of a source tree: its code is the application's."""
         found = []
         for entry in list(sys.path):
             if type(entry) is str and entry.startswith("/") and not entry.endswith("-packages"):
-                if entry + "/" not in self._stdlib and self.site(entry).dists:
+                if entry + "/" not in self._stdlib and self.site(entry).has_installed():
                     found.append(entry)
         return tuple(found)
 

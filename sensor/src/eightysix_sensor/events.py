@@ -14,7 +14,16 @@ from eightysix_sensor.attribution import stdlib_folders
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
 from eightysix_sensor.requests import Requests
-from eightysix_sensor.told import WITHHELD, is_platform, looks_secret, text, told_host, told_name, told_path
+from eightysix_sensor.told import (
+    PLATFORM,
+    WITHHELD,
+    is_platform,
+    looks_secret,
+    text,
+    told_host,
+    told_name,
+    told_path,
+)
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -52,7 +61,7 @@ class Events:
         self._requests = Requests(core)
         self._api_server = environ.get(b"KUBERNETES_SERVICE_HOST", b"").decode("ascii", "replace").lower()
         self.installs_seen = False
-        self.on_import: Callable[[str], None] = _ignore
+        self.on_import: Callable[[str, str], None] = _ignore
         self.on_main: Callable[[], None] = _nothing
 
     def table(self) -> Dict[str, Tuple[Skips, Handler]]:
@@ -120,6 +129,7 @@ class Events:
         if type(args[0]) is str:
             self._modules.add(args[0])
         top, dot, rest = name.partition(".")
+        self.on_import(top, name)
         if dot and top != _DYNAMIC_PACKAGE:
             if not _is_namespace(top):
                 name = top
@@ -128,7 +138,6 @@ class Events:
             if name in self._modules:
                 return
             self._modules.add(name)
-        self.on_import(top)
         if top in self.standard() or top == "eightysix_sensor" or not top:
             return
         self._emit("import", {"module": name if top == _DYNAMIC_PACKAGE else told_name(name)}, frame)
@@ -253,22 +262,27 @@ class Events:
         address = args[1]
         kind = type(address)
         if kind is tuple and len(address) > 1:
-            host, port = told_host(address[0]), address[1]
-            if not host or type(port) is not int:
+            given, port = address[0], address[1]
+            if type(port) is not int or (type(given) is not str and type(given) is not bytes):
                 return
-            platform = is_platform(host, self._api_server)
-            fields: Dict[str, Any] = {"dst": host, "port": port}
-            self._emit("connect", fields, frame, platform, None if platform else (host, port))
+            steps = self._core.news("connect", None if given in PLATFORM else (given, port), frame)
+            host = told_host(given) if steps is not None else ""
+            if steps is not None and host:
+                fields: Dict[str, Any] = {"dst": host, "port": port}
+                self._core.tell("connect", fields, steps, is_platform(host, self._api_server))
         elif kind is str or kind is bytes:
             path = text(address, 256)
             self._emit("unix", {"path": told_path(path.replace("\0", "@"))}, frame, key=path, seconds=600.0)
 
     def _resolve(self, args: Args, frame: Optional[FrameType]) -> None:
-        host = told_host(args[0])
-        if not host:
+        given = args[0]
+        if type(given) is not str and type(given) is not bytes:
             return
-        port = args[1] if len(args) > 1 and type(args[1]) is int else None
-        self._emit("resolve", {"host": host, "port": port}, frame, key=host)
+        steps = self._core.news("resolve", given, frame)
+        host = told_host(given) if steps is not None else ""
+        if steps is not None and host:
+            port = args[1] if len(args) > 1 and type(args[1]) is int else None
+            self._core.tell("resolve", {"host": host, "port": port}, steps, False)
 
     # --- the rest ---
 
@@ -360,7 +374,7 @@ def _unwatched(env: Any) -> Optional[bool]:
 
 def _listed_stdlib() -> Any:
     """The standard library's modules, where Python does not list them itself (before 3.10)."""
-    names = set(sys.builtin_module_names)
+    names = {*sys.builtin_module_names, "msvcrt", "nt", "winreg", "_winapi", "_winreg"}
     for folder in stdlib_folders():
         for place in (folder, folder + "lib-dynload"):
             try:
@@ -370,7 +384,7 @@ def _listed_stdlib() -> Any:
     return frozenset(names)
 
 
-def _ignore(top: str) -> None:
+def _ignore(top: str, name: str) -> None:
     """No probe waits for a module."""
 
 
