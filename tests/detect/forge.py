@@ -7,6 +7,9 @@ acts there were, and when. So the forgeries know everything that the kernel saw,
 from __future__ import annotations
 
 import json
+import random
+import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from eightysix.model.event import Event
@@ -16,7 +19,7 @@ from eightysix.rules.catalog import load_packaged
 from eightysix.serve.replay import Replay, ReplayOptions
 from eightysix.sources.lines import Block, find_newlines
 
-__all__ = ["FORGERIES", "Streams", "acts_of", "forged", "judge", "verdicts"]
+__all__ = ["FORGERIES", "Streams", "acts_of", "forged", "judge", "sweep", "verdicts"]
 
 Streams = Mapping[str, Sequence[str]]
 Records = list[dict[str, object]]
@@ -66,7 +69,7 @@ def acts_of(streams: Streams) -> list[Event]:
 
 
 def sensors_of(streams: Streams) -> dict[tuple[str, int], dict[str, object]]:
-    """The true sensor's own words of its processes, by pod and pid on the node: forgeries that use them are of the same process."""
+    """How the true sensor names its processes, by pod and pid on the node: forgeries that use it are of the same process."""
     found: dict[tuple[str, int], dict[str, object]] = {}
     for lines in streams.values():
         for line in lines:
@@ -296,3 +299,38 @@ def forged(streams: Streams, names: Iterable[str], *, beside: bool, known: Strea
 def _is_sensors(lines: Sequence[str]) -> bool:
     first = json.loads(lines[0]) if lines else {}
     return isinstance(first.get("event"), str) and ("t_ns" in first or first.get("sensor") == "py")
+
+
+def sweep(seconds: float) -> int:
+    """Try all attacks with all forgeries, then combinations at random for so long; how many verdicts fell."""
+    from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, KERNEL_ONLY
+
+    cases = {
+        (name, place): ATTACKS[name](setting).streams
+        for name in sorted(ATTACKS)
+        for place, setting in enumerate((FULL, KERNEL_AND_AUDIT, KERNEL_ONLY))
+    }
+    before = {case: verdicts(judge(streams)) for case, streams in cases.items()}
+    rng = random.Random(86)
+    until = time.monotonic() + seconds
+    tried = fell = 0
+
+    def attempt(case: tuple[str, int], names: Sequence[str]) -> int:
+        after = verdicts(judge(forged(cases[case], names, beside=True)))
+        lost = [pod for pod, told in before[case].items() if pod not in after or after[pod].rank < told.rank]
+        if lost:
+            print("FELL", case, list(names), [str(before[case][pod]) for pod in lost], flush=True)
+        return bool(lost)
+
+    for case in cases:
+        for name in FORGERIES:
+            tried, fell = tried + 1, fell + attempt(case, [name])
+    while time.monotonic() < until:
+        names = rng.sample(sorted(FORGERIES), rng.randint(2, 5))
+        tried, fell = tried + 1, fell + attempt(rng.choice(sorted(cases)), names)
+    print(f"{tried} tried over {len(cases)} streams, {fell} verdicts fell")
+    return fell
+
+
+if __name__ == "__main__":
+    sys.exit(bool(sweep(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0)))

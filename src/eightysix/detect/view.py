@@ -60,7 +60,8 @@ class Knowledge:
 class PodView:
     """A pod's retained events, joined and sorted. Pure: the same state gives the same view. `made` is what pods did that
     this one made (`detect.follow`). `witnessed` are the installers that count where being one excuses: beside what others
-    saw, the pod's own word that a process is an installer makes it none. `memo` and `memo_times` keep what other modules worked out."""
+    saw, the pod's own word that a process is an installer makes it none. `memo` and `memo_times` keep what other modules
+    worked out."""
 
     key: str
     knowledge: Knowledge
