@@ -396,3 +396,16 @@ def test_a_storage_is_as_long_as_its_pickle_says(elements: int, verdict: FileVer
     result = scan_bytes(data)
     assert result.file.verdict is verdict
     assert any("storage 0" in one.why for one in result.findings) is (verdict is not FileVerdict.CLEAN)
+
+
+@pytest.mark.parametrize("key", ["handler", "serializedFile", "requirementsFile"])
+@pytest.mark.parametrize("path", ["../../x.py:run", "/opt/x.py", "a/../../b.pt"])
+def test_a_torchserve_manifest_loads_nothing_from_elsewhere(key: str, path: str) -> None:
+    def archive(told: str) -> bytes:
+        manifest = b'{"model":{"modelName":"m","%s":"%s"}}' % (key.encode(), told.encode())
+        return write(
+            Member(name=b"MAR-INF/MANIFEST.json", data=manifest), Member(name=b"a.txt", data=b"text")
+        )
+
+    assert "path-elsewhere" in {one.rule for one in scan_bytes(archive(path)).findings}
+    assert scan_bytes(archive("image_classifier")).findings == ()
