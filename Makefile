@@ -12,7 +12,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz lab-setup
+.PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz lab-setup lab-torch
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -70,6 +70,10 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 	.venv-lock/bin/uv pip compile pyproject.toml "$$@" --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --only-binary :all: --no-emit-package eightysix \
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
+
+lab-torch: dev ## Play the scenarios that need torch (once, 1 GB: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu)
+	@PYTHONPATH=src $(IN_DEV) -m eightysix lab setup torch
+	@EIGHTYSIX_LAB_PLAYS=torch $(IN_DEV) -m pytest tests/lab/scenarios/test_plays.py
 
 lab-setup: dev ## Install what the lab plays with: Debian packages as root, and the pods' environments (once)
 	@tools/lab_setup.sh; code=$$?; PYTHONPATH=src $(IN_DEV) -m eightysix lab setup $(ENVIRONMENTS) && exit $$code
