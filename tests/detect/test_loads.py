@@ -236,8 +236,10 @@ def test_a_load_is_never_told_without_one(chain: list[str], lookups: list[tuple[
 def test_what_multiprocessing_hands_over_is_no_load(
     why: str, chain: tuple[str, ...], command: str, expected: bool | None
 ) -> None:
-    destination = {"dst_ip": "203.0.113.7", "dst_port": 80}
-    twins = (told(Kind.CONNECT, 1.0, (APP,), **destination), connect(1.0001, "203.0.113.7", command=command))
+    twins = (
+        told(Kind.CONNECT, 1.0, (APP,), dst_ip="203.0.113.7", dst_port=80),
+        connect(1.0001, "203.0.113.7", command=command),
+    )
     view = view_of(*twins, pickled(2.0, chain, "multiprocessing.reduction._rebuild_socket"))
     (lookup,) = [o for o in view.observations if o.event.kind is Kind.PICKLE]
     assert ObservationFacts(view, lookup, "pickle").get("pickle.runs_code") is expected, why
