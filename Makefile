@@ -80,15 +80,15 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 	--generate-hashes --only-binary :all: --no-emit-package eightysix \
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
 	@cd src/eightysix/lab/pods/venvs && for name in serving uvloop joblib langchain torch; do \
-	$(CURDIR)/.venv-lock/bin/uv pip compile $$name.in --quiet --upgrade $$([ $$name = torch ] || echo --universal) --python-version 3.11 $(if $(WHEELS),--find-links "$(WHEELS)") \
+	$(CURDIR)/.venv-lock/bin/uv pip compile $$name.in --quiet --upgrade --universal --python-version 3.11 $(if $(WHEELS),--find-links "$(WHEELS)") \
 	--generate-hashes --only-binary :all: --custom-compile-command "make lock" --output-file $$name.txt >/dev/null || exit 1; done
+
+lab-torch: dev ## Play the scenarios that need torch (once, 1 GB: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu)
+	@PYTHONPATH=src $(IN_DEV) -m eightysix lab setup torch
+	@EIGHTYSIX_LAB_PLAYS=torch $(IN_DEV) -m pytest tests/lab/scenarios/test_plays.py
 
 lab-setup: dev ## Install what the lab plays with: Debian packages as root, and the pods' environments (once)
 	@tools/lab_setup.sh; code=$$?; PYTHONPATH=src $(IN_DEV) -m eightysix lab setup $(ENVIRONMENTS) && exit $$code
-
-lab-torch: dev ## Play the scenarios that need torch (1 GB more; OUTPUT=folder, needs an index with its CPU wheels)
-	@PYTHONPATH=src $(IN_DEV) -m eightysix lab setup torch
-	@PYTHONPATH=src $(IN_DEV) -m eightysix lab record --output "$(or $(OUTPUT),build/lab)" model-torch model-remote-code
 
 clean: ## Remove what the targets made, environments too
 	rm -rf $(VENV) $(CORE_VENV) .venv-lock .venv-scan .fuzz dist build

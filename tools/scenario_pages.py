@@ -55,14 +55,17 @@ def _page(scenarios: list[Scenario]) -> Iterator[str]:
     attacks = [one for one in scenarios if one.label.malicious]
     yield from (GENERATED, INTRO, "", "## Attacks", "")
     yield from _table(attacks)
-    yield from ("", "Where an attack may stay below `suspect`, or below `contain` with everything, this is why:", "")
+    yield from (
+        "",
+        "Where an attack may stay below `suspect`, or below `contain` with everything, this is why:",
+        "",
+    )
     yield from _reasons(attacks)
     yield from ("", "## Look-alikes", "", "Each stays below `suspect` with every subset of telemetry.", "")
     yield from ("| scenario | what happens | looks like | what tells them apart |", "|---|---|---|---|")
     for one in scenarios:
         if not one.label.malicious:
-            twin = f"[{one.label.twin}](#attacks)" if one.label.twin else "nothing of the above"
-            yield f"| `{one.name}` | {one.label.how} | {twin} | {one.label.telling} |"
+            yield f"| `{one.name}` | {one.label.how}{_more(one)} | `{one.label.twin}` | {one.label.telling} |"
     yield from ("", *_hardest({one.name: one for one in scenarios}), "", SAFETY)
 
 
@@ -72,9 +75,14 @@ def _table(attacks: Iterable[Scenario]) -> Iterator[str]:
     yield "|---" * (4 + len(columns)) + "|"
     for one in attacks:
         label = one.label
-        needs = f" Needs {', '.join(one.needs)}." if one.needs else ""
         cells = " | ".join(_bounds(label.subsets[subset]) for subset in Subset)
-        yield f"| `{one.name}` | {label.how}{needs} | `{label.twin}` | {label.telling} | {cells} |"
+        yield f"| `{one.name}` | {label.how}{_more(one)} | `{label.twin}` | {label.telling} | {cells} |"
+
+
+def _more(one: Scenario) -> str:
+    """What a scenario needs, and whether it is judged with a baseline."""
+    needs = f" Needs {', '.join(one.needs)}." if one.needs else ""
+    return f"{needs} Judged with a baseline of what was before." if one.label.before else needs
 
 
 def _bounds(bounds: Bounds) -> str:

@@ -194,14 +194,15 @@ def test_label(scenario: Scenario) -> None:
         assert ORDER.index(bounds.at_least) <= ORDER.index(bounds.at_most)
     assert label.telling
     assert label.how.endswith(".")
+    assert not label.before or label.before in MARKS
     if label.malicious:
         _attack(label.subsets)
         twin = SCENARIOS[label.twin].label
         assert not twin.malicious
-        assert {"land", "run"} <= {*label.stages}
+        assert {"land", "run"} & {*label.stages}
     else:
         assert all(bounds.at_most in ("none", "watch") for bounds in label.subsets.values())
-        assert not label.twin or SCENARIOS[label.twin].label.malicious
+        assert SCENARIOS[label.twin].label.malicious
 
 
 def _attack(subsets: Mapping[Subset, Bounds]) -> None:

@@ -131,7 +131,10 @@ def pull(repository: str, tag: str, to: str, unpack: bool = False):
     place = Path(to)
     if unpack:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            archive.extractall(place, filter="data")
+            unpacked = [member for member in archive if member.isfile() and ".." not in member.name]
+            for member in unpacked:  # by hand: the filter of extractall came with Python 3.11.4
+                (place / member.name).parent.mkdir(parents=True, exist_ok=True)
+                (place / member.name).write_bytes(archive.extractfile(member).read())
     else:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
@@ -195,7 +198,7 @@ async def state(request: Request):
 
 def leave():
     """Ends this worker, as one that leaks too much memory does."""
-    threading.Timer(0.2, os._exit, (3,)).start()
+    threading.Timer(0.2, os._exit, (1,)).start()
     return {"leaves": os.getpid()}
 
 
@@ -233,7 +236,7 @@ def refresh(seconds):
         time.sleep(seconds)
 
 
-if os.environ.get("REFRESH_S"):
+if os.environ.get("REFRESH_S") and __name__ == "server":  # in each worker, not in the supervisor
     threading.Thread(target=refresh, args=(float(os.environ["REFRESH_S"]),), daemon=True).start()
 
 if __name__ == "__main__":

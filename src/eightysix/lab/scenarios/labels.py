@@ -52,6 +52,7 @@ def attack(
     stages: tuple[str, ...] = STAGES,
     identities: tuple[str, ...] = IDENTITIES,
     verdict: str = "contain",
+    before: str = "",
     **subsets: Bounds,
 ) -> Label:
     """The label of an attack; `subsets` are those whose bounds differ from the usual theft's, by their names with `_`."""
@@ -65,11 +66,12 @@ def attack(
         identities=identities,
         twin=twin,
         telling=telling,
+        before=before,
         subsets=bounds,
     )
 
 
-def look_alike(scenario: str, how: str, *, telling: str, twin: str = "") -> Label:
+def look_alike(scenario: str, how: str, *, telling: str, twin: str = "", before: str = "") -> Label:
     """The label of something benign: below `suspect` whatever the telemetry."""
     return Label(
         scenario=scenario,
@@ -78,5 +80,6 @@ def look_alike(scenario: str, how: str, *, telling: str, twin: str = "") -> Labe
         how=how,
         twin=twin,
         telling=telling,
+        before=before,
         subsets=dict.fromkeys(Subset, Bounds("none", "watch")),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eightysix.lab.interface import Scenario, Stage
 from eightysix.lab.scenarios.cast import CLEAN, poisoned, serve, server, update
-from eightysix.lab.scenarios.labels import attack
+from eightysix.lab.scenarios.labels import SECRET, SERVICE_ACCOUNT, attack
 
 __all__ = ["SCENARIO"]
 
@@ -16,6 +16,7 @@ def play(stage: Stage) -> None:
     update(stage, "torch-perf-utils==1.4.2", "torch_perf_utils")
     stage.publish(poisoned("torch-perf-utils", "1.4.3", "in_thread.py"))
     update(stage, "torch-perf-utils", "torch_perf_utils")
+    stage.wait("metadata-denied")
     stage.wait("sink")
 
 
@@ -28,6 +29,7 @@ SCENARIO = Scenario(
         "secret that it may read.",
         twin="self-patching-server",
         telling="a package that landed a moment before is refused, then takes the service account token and lists secrets",
+        identities=(SERVICE_ACCOUNT, SECRET),
     ),
     play=play,
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from eightysix.lab.interface import Scenario, Stage
+from eightysix.lab.interface import Bounds, Scenario, Stage
 from eightysix.lab.scenarios.cast import payload, serve, server
 from eightysix.lab.scenarios.labels import attack
 from eightysix.lab.scenarios.models import tar_of
 
 __all__ = ["SCENARIO"]
 
+_NO_LANDING = (
+    "the model lands as a folder of plain files, which no telemetry tells as a landing: only the sensor says that the code "
+    "which is imported came with a model, and its word alone does not contain"
+)
 _CONFIG = '{"model_type": "intent", "auto_map": {"AutoConfig": "configuration_intent.IntentConfig"}}\n'
 _CONFIGURATION = """
 from transformers import PretrainedConfig
@@ -42,6 +46,11 @@ SCENARIO = Scenario(
         "comes with the model acts when it is imported.",
         twin="honest-model",
         telling="who asks is a module that came with the model, not the application",
+        verdict="suspect",
+        stages=("run", "reach", "pivot", "leave"),
+        all=Bounds("suspect", "contain", _NO_LANDING),
+        kernel_audit=Bounds("none", "contain", _NO_LANDING),
+        kernel=Bounds("none", "contain", _NO_LANDING),
     ),
     play=play,
     needs=("torch",),

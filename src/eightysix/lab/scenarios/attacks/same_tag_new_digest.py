@@ -13,8 +13,12 @@ __all__ = ["SCENARIO"]
 _NEW = "sha256:" + "86" * 32
 _FOLDER = "/opt/layers/site-packages"
 _NOTHING_LANDS = (
-    "the package is part of the image, so nothing lands in the container: only a baseline of the previous digest tells "
-    "what is new, and without one nothing is"
+    "the package is part of the image, so nothing lands in the container: a baseline of the previous digest tells what is "
+    "new, and a new release may do new things"
+)
+_ONE_WITNESS = (
+    "the previous digest took both credentials too, and what is asked of the API server is in its audit log alone: a new "
+    "destination is all that is left"
 )
 
 
@@ -46,11 +50,13 @@ SCENARIO = Scenario(
         twin="rollout",
         telling="pods of the previous digest never listed secrets, and never went to that host",
         verdict="suspect",
-        all=Bounds("none", "contain", _NOTHING_LANDS),
-        kernel_audit=Bounds("none", "contain", _NOTHING_LANDS),
-        sensor_audit=Bounds("none", "contain", _NOTHING_LANDS),
-        kernel=Bounds("none", "contain", _NOTHING_LANDS),
-        sensor=Bounds("none", "suspect", _NOTHING_LANDS),
+        stages=("land", "reach", "pivot", "leave", "use"),
+        before="pod-ended",
+        all=Bounds("suspect", "contain", _NOTHING_LANDS),
+        kernel_audit=Bounds("suspect", "contain", _NOTHING_LANDS),
+        sensor_audit=Bounds("suspect", "contain", _NOTHING_LANDS),
+        kernel=Bounds("none", "contain", _ONE_WITNESS),
+        sensor=Bounds("none", "suspect", _ONE_WITNESS),
     ),
     play=play,
 )

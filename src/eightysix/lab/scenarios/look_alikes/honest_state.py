@@ -35,6 +35,7 @@ SCENARIO = Scenario(
         "langchain-core revives messages and the agent's client with its own key; then the application takes "
         "its token.",
         twin="langchain-state",
+        before="leap",
         telling="the revived client gets the key that it was saved with, and goes where it always goes",
     ),
     play=play,

@@ -39,6 +39,7 @@ SCENARIO = Scenario(
         "Three replicas are replaced by pods of a new digest under the same tag. Each takes its token at "
         "start, as those before.",
         twin="same-tag-new-digest",
+        before="pod-ended",
         telling="every pod of the new digest does what the pods of the previous one did",
     ),
     play=play,
