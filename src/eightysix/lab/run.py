@@ -78,7 +78,7 @@ def run(
         "scenario": scenario.name,
         "tier": str(tier),
         "python": platform.python_version(),
-        "kernel": platform.release(),
+        "release": platform.release(),
     }
     stage: LabStage | None = None
     try:
@@ -162,8 +162,8 @@ def _watch(
     """Start what looks at the kernel, if it is wanted and can be had; `about` tells which it is, or why there is none."""
     why = strace.missing() if keeper.rootless else ""
     if mechanism == "none" or (why and mechanism == "auto"):
-        about["mechanism"] = "none"
-        about["no_mechanism"] = why or "not wanted"
+        about["kernel"] = "none"
+        about["no_kernel"] = why or "not wanted"
         return None
     watching: Watching
     if not keeper.rootless and mechanism == "strace":
@@ -182,7 +182,7 @@ def _watch(
         about["kernel_counts"] = dict(watching.close())
 
     ending.callback(drained)
-    about["mechanism"] = watching.mechanism
+    about["kernel"] = watching.mechanism
     return watching
 
 

@@ -41,7 +41,7 @@ def played(name: str, folder: Path) -> tuple[str, dict[str, object]]:
     code, out, err = command("run", name, "--tier", "root", "--mechanism", "ebpf", "--output", str(folder))
     assert (code, err) == (0, "")
     about = json.loads((folder / "run.json").read_bytes())
-    assert about["mechanism"] == "ebpf"
+    assert about["kernel"] == "ebpf"
     assert about["kernel_counts"]["dropped_total"] == 0
     return out, about
 

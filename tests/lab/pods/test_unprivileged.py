@@ -99,7 +99,7 @@ def test_nobody_plays_an_attack_and_both_sensors_see_it(home: Path) -> None:
     assert done.stderr == "eightysix: not possible here: root: not root\n"
     assert "detection says: contain; it was an attack, and contain is right" in done.stdout
     about = json.loads((home / "run" / "run.json").read_bytes())
-    assert (about["tier"], about["mechanism"]) == ("rootless", "strace")
+    assert (about["tier"], about["kernel"]) == ("rootless", "strace")
     assert about["kernel_counts"]["records"] > 20
     assert about["sensor"] in ("preload", "python")
     assert (home / "run" / "sensor.jsonl").read_bytes().count(b"\n") > 20
