@@ -94,13 +94,21 @@ def run_in(
 class Sensor:
     """`python -m eightysix.lab.kernel` over a cgroup. Its own end ends it: it reads our pipe."""
 
-    def __init__(self, folder: Path, output: Path, *more: str, places: Sequence[str] = ("pod/main",)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        output: Path,
+        *more: str,
+        places: Sequence[str] = ("pod/main",),
+        before: Sequence[str] = (),
+    ) -> None:
         self.output = output
         self.pods = output.with_suffix(".pods")
         with self.pods.open("w") as stream:
             for place in places:
                 stream.write(json.dumps({"container_id": CONTAINER, "cgroup": place, "pod": POD}) + "\n")
         self._command = [
+            *before,
             sys.executable, "-m", "eightysix.lab.kernel", "--cgroup", str(folder), "--pods", str(self.pods),
             "--output", str(output), *more,
         ]  # fmt: skip

@@ -375,3 +375,13 @@ def test_no_cgroup_is_said(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no cgroup of version 2" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_in_a_pid_namespace_it_says_what_it_lacks(folder: Path, tmp_path: Path, ebpf: str) -> None:
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    with Sensor(folder, tmp_path / "out.jsonl", before=command) as sensor:
+        assert sensor.ready["mechanism"] == "ebpf"
+        assert "pid namespace" in sensor.ready["why_not"]["fanotify"]
+        run_in(folder / "pod/main", "/bin/true", network=False)
+        sensor.stop()
+    assert commands(sensor)["true"]["process"]["pod"]["name"] == "inference-0"

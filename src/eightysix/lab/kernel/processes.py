@@ -7,12 +7,20 @@ from pathlib import Path
 
 from eightysix.lab.kernel.facts import Exec
 
-__all__ = ["MOST_ARGUMENTS", "found", "namespace"]
+__all__ = ["MOST_ARGUMENTS", "found", "namespace", "nested"]
 
 MOST_ARGUMENTS = 8191
 """Bytes of arguments that are read, as many as the kernel's part reads."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def nested() -> str:
+    """Why process ids that the kernel tells mean nothing here: /proc is of another process namespace. Empty where it is not."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("NSpid:") and len(line.split()) > 2:
+            return "this process is in a pid namespace of its own (a container without hostPID)"
+    return ""
 
 
 def namespace(pid: int | str, kind: str) -> int:

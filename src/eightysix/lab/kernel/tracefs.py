@@ -18,7 +18,7 @@ from eightysix.lab.kernel.clock import Clock
 from eightysix.lab.kernel.facts import Connected, Exec, Exit, Fact, Fork, Group
 from eightysix.lab.kernel.ftrace import Event, Format, events_of, read_format
 from eightysix.lab.kernel.mounts import TRACEFS, mount_tracefs
-from eightysix.lab.kernel.processes import found
+from eightysix.lab.kernel.processes import found, nested
 from eightysix.lab.kernel.records import address
 from eightysix.model.errors import LabError
 
@@ -50,6 +50,8 @@ def missing() -> str:
         return "needs root"
     if not TRACEFS.is_dir():
         return "the kernel has no tracefs: it needs CONFIG_FTRACE"
+    if nested():
+        return nested()
     if os.sysconf("SC_PAGE_SIZE") > _PAGE:
         return "pages of this machine are larger than 64 KiB"
     return ""
