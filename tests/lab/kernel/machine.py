@@ -15,7 +15,7 @@ from typing import Any
 from eightysix.lab.kernel import available
 from eightysix.lab.kernel.cgroups import mount_point
 
-__all__ = ["CONTAINER", "POD", "Sensor", "cgroup", "kinds", "run_in", "why_not"]
+__all__ = ["CONTAINER", "POD", "Sensor", "cgroup", "instances", "kinds", "run_in", "why_not"]
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINER = "ab" * 32
@@ -89,6 +89,13 @@ def run_in(
         ["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=timeout, cwd="/",
         errors="replace", env={**os.environ, "SCRIPT": (NETWORK if container and network else "") + script},
     )  # fmt: skip
+
+
+def instances() -> list[str]:
+    """Trace instances of the lab that there are, looked up in a mount namespace of its own."""
+    look = "mount -t tracefs none /sys/kernel/tracing; ls /sys/kernel/tracing/instances"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", look], capture_output=True, text=True, check=True)
+    return [name for name in done.stdout.split() if name.startswith("eightysix-lab-")]
 
 
 class Sensor:
