@@ -170,7 +170,7 @@ class Exporter:
         if known is not None:
             return known
         found = self._find(pid) if self._find is not None else None
-        process = self._tree.started(found or Exec(at, cgroup, pid, pid, 0, 0, "/", (), "", proc=True))
+        process = self._tree.started(found or Exec(at, cgroup, pid, pid, 0, 0, "", (), "", proc=True))
         process.inside = process.inside or found is None  # rather told than taken for the runtime
         process.cgroup = cgroup or process.cgroup
         process.arguments = redact(process.arguments)
