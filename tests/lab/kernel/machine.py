@@ -15,7 +15,7 @@ from typing import Any
 from eightysix.lab.kernel import available
 from eightysix.lab.kernel.cgroups import mount_point
 
-__all__ = ["CONTAINER", "POD", "Sensor", "cgroup", "kinds", "run_in", "why_not"]
+__all__ = ["CONTAINER", "POD", "Sensor", "cgroup", "instances", "kinds", "run_in", "why_not"]
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINER = "ab" * 32
@@ -91,16 +91,31 @@ def run_in(
     )  # fmt: skip
 
 
+def instances() -> list[str]:
+    """Trace instances of the lab that there are, looked up in a mount namespace of its own."""
+    look = "mount -t tracefs none /sys/kernel/tracing; ls /sys/kernel/tracing/instances"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", look], capture_output=True, text=True, check=True)
+    return [name for name in done.stdout.split() if name.startswith("eightysix-lab-")]
+
+
 class Sensor:
     """`python -m eightysix.lab.kernel` over a cgroup. Its own end ends it: it reads our pipe."""
 
-    def __init__(self, folder: Path, output: Path, *more: str, places: Sequence[str] = ("pod/main",)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        output: Path,
+        *more: str,
+        places: Sequence[str] = ("pod/main",),
+        before: Sequence[str] = (),
+    ) -> None:
         self.output = output
         self.pods = output.with_suffix(".pods")
         with self.pods.open("w") as stream:
             for place in places:
                 stream.write(json.dumps({"container_id": CONTAINER, "cgroup": place, "pod": POD}) + "\n")
         self._command = [
+            *before,
             sys.executable, "-m", "eightysix.lab.kernel", "--cgroup", str(folder), "--pods", str(self.pods),
             "--output", str(output), *more,
         ]  # fmt: skip

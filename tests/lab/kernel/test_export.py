@@ -210,3 +210,8 @@ def test_an_unknown_process_is_told_with_what_is_known(tmp_path: Path) -> None:
     (record,) = Run(tmp_path, pod=False).take(connected("203.0.113.10"))
     assert record["process_kprobe"]["process"]["pid"] == 10
     assert record["process_kprobe"]["process"]["flags"].split()[0] == "procFS"
+
+
+def test_a_process_of_a_pod_whose_start_was_lost_is_told(tmp_path: Path) -> None:
+    (record,) = Run(tmp_path).take(connected("203.0.113.10"))
+    assert record["process_kprobe"]["process"]["pod"]["uid"] == POD["uid"]

@@ -19,6 +19,7 @@ from eightysix.lab.kernel.options import parse
 from eightysix.lab.kernel.pods import Pods
 from eightysix.lab.kernel.processes import found
 from eightysix.lab.kernel.redact import redact
+from eightysix.lab.kernel.session import Lines
 from eightysix.model.errors import LabError, UsageError
 from eightysix.model.timestamps import to_ns
 from tests.lab.kernel.machine import POD
@@ -247,3 +248,16 @@ def test_redaction_takes_tokens_and_nothing_else(text: str) -> None:
 def test_redaction_keeps_what_only_begins_alike() -> None:
     samples: list[Any] = ["eyJ", "eyJshort.x", "keyJ", "eyJ" + "a" * 50]
     assert [redact(sample) for sample in samples] == samples
+
+
+def test_only_whole_lines_are_written(tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    lines = Lines(descriptor)
+    for number in range(3000):
+        lines.write(b"%d" % number + b"x" * 1000 + b"\n")
+        assert place.read_bytes()[-1:] in (b"", b"\n")
+    lines.flush()
+    lines.flush()
+    os.close(descriptor)
+    assert place.read_bytes().count(b"\n") == 3000

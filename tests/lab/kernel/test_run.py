@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from eightysix.lab.kernel.mounts import TRACEFS
 from eightysix.model.words import Kind, Outcome
 from eightysix.sources.tetragon import TetragonDecoder
-from tests.lab.kernel.machine import ROOT, Sensor, cgroup, kinds, run_in, why_not
+from tests.lab.kernel.machine import ROOT, Sensor, cgroup, instances, kinds, run_in, why_not
 from tests.tiers import require_tier
 
 SECRETS = "/run/secrets/kubernetes.io/serviceaccount"
@@ -355,7 +354,7 @@ def test_a_signal_ends_it_with_its_counts(folder: Path, tmp_path: Path, mechanis
     assert last["done"] is True
     assert last["records"]["exec"] > 0
     assert sensor.process.returncode == 0
-    assert not (TRACEFS / "instances" / f"eightysix-lab-{sensor.process.pid}").exists()
+    assert f"eightysix-lab-{sensor.process.pid}" not in instances()
     assert sensor.output.stat().st_mode & 0o777 == 0o600
 
 
@@ -367,6 +366,18 @@ def test_a_killed_sensor_leaves_no_hook(folder: Path, tmp_path: Path, ebpf: str)
     assert after.stdout.split()[0] == "111"
 
 
+def test_a_killed_sensor_leaves_no_trace_instance(folder: Path, tmp_path: Path) -> None:
+    with Sensor(folder, tmp_path / "out.jsonl", "--mechanism", "tracefs") as sensor:
+        name = f"eightysix-lab-{sensor.process.pid}"
+        assert name in instances()
+        sensor.process.kill()
+        assert sensor.stop() == {}
+    end = time.monotonic() + 20
+    while name in instances() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert name not in instances()
+
+
 def test_no_cgroup_is_said(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "eightysix.lab.kernel", "--cgroup", str(tmp_path), "--output", str(tmp_path / "o")],
@@ -375,3 +386,13 @@ def test_no_cgroup_is_said(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no cgroup of version 2" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_in_a_pid_namespace_it_says_what_it_lacks(folder: Path, tmp_path: Path, ebpf: str) -> None:
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    with Sensor(folder, tmp_path / "out.jsonl", before=command) as sensor:
+        assert sensor.ready["mechanism"] == "ebpf"
+        assert "pid namespace" in sensor.ready["why_not"]["fanotify"]
+        run_in(folder / "pod/main", "/bin/true", network=False)
+        sensor.stop()
+    assert commands(sensor)["true"]["process"]["pod"]["name"] == "inference-0"

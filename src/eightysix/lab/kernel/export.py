@@ -6,6 +6,7 @@ opened with (the policies of `deploy/tetragon` hook these). Both say how they we
 
 from __future__ import annotations
 
+import platform
 import signal
 import socket
 from collections.abc import Callable
@@ -34,6 +35,9 @@ _PROTOCOLS = {6: "IPPROTO_TCP", 17: "IPPROTO_UDP", 136: "IPPROTO_UDPLITE", 262: 
 _SENDS: dict[int, str] = {socket.AF_INET: "udp_sendmsg", socket.AF_INET6: "udpv6_sendmsg"}
 _ASKS: dict[int, str] = {socket.AF_INET: "ip4_datagram_connect", socket.AF_INET6: "ip6_datagram_connect"}
 _SIGNALS = {int(number): number.name for number in signal.Signals}
+
+_SETNS = "__arm64_sys_setns" if platform.machine() == "aarch64" else "__x64_sys_setns"
+"""How Tetragon names the call (`sys_setns` with `syscall: true`)."""
 
 _TWICE_NS = 1_000_000_000
 """The same file opened by the same process, told by two mechanisms within this time, is one opening."""
@@ -157,7 +161,7 @@ class Exporter:
     def _enter(self, fact: Entered) -> None:
         process = self._process(fact.pid, fact.cgroup, fact.at)
         arguments = [{"int_arg": fact.fd}, {"int_arg": fact.kind}]
-        more = _probe("__x64_sys_setns", arguments, HOST, "")
+        more = _probe(_SETNS, arguments, HOST, "")
         self._tell("process_kprobe", process, fact.at, fact.tid, more, "setns")
 
     def _process(self, pid: int, cgroup: int, at: int) -> Process:
@@ -166,9 +170,9 @@ class Exporter:
         if known is not None:
             return known
         found = self._find(pid) if self._find is not None else None
-        if found is None:
-            found = Exec(at, cgroup, pid, pid, 0, 0, "/", (), "", proc=True)
-        process = self._tree.started(found)
+        process = self._tree.started(found or Exec(at, cgroup, pid, pid, 0, 0, "", (), "", proc=True))
+        process.inside = process.inside or found is None  # rather told than taken for the runtime
+        process.cgroup = cgroup or process.cgroup
         process.arguments = redact(process.arguments)
         return process
 

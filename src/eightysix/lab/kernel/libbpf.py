@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes as c
+import errno
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,13 @@ LIBRARY = "libbpf.so.1"
 _POINTER = c.c_void_p
 _Callback = c.CFUNCTYPE(c.c_int, _POINTER, _POINTER, c.c_size_t)
 _Print = c.CFUNCTYPE(c.c_int, c.c_int, c.c_char_p, _POINTER)
+
+
+_ADVICE = {
+    errno.EPERM: "this process may not load programs (CAP_BPF, CAP_PERFMON), or the kernel is locked down",
+    errno.EACCES: "its verifier refused one; tell us the kernel's version",
+    errno.ENOMEM: "there is no memory for them, or RLIMIT_MEMLOCK is too low (before Linux 5.11)",
+}
 
 
 class BpfError(LabError):
@@ -77,7 +85,8 @@ class BpfObject:
         """Let the kernel verify and keep everything."""
         code = self._call("bpf_object__load", c.c_int, _POINTER)(self._object)
         if code:
-            raise BpfError(f"the kernel does not take the programs: {os.strerror(-code)}")
+            advice = _ADVICE.get(-code, "it is older than Linux 5.17, or was built without one of the hooks")
+            raise BpfError(f"the kernel does not take the programs ({os.strerror(-code)}): {advice}")
 
     def attach(self, cgroup: int, tracepoints: Sequence[str]) -> list[str]:
         """Attach everything: network programs to the cgroup of this descriptor, the one of the section `tp` to each of

@@ -7,12 +7,22 @@ from pathlib import Path
 
 from eightysix.lab.kernel.facts import Exec
 
-__all__ = ["MOST_ARGUMENTS", "found", "namespace"]
+__all__ = ["MOST_ARGUMENTS", "found", "namespace", "nested"]
 
 MOST_ARGUMENTS = 8191
 """Bytes of arguments that are read, as many as the kernel's part reads."""
 
+_FIRST_PID_NAMESPACE = 0xEFFF_FFFC
+"""PROC_PID_INIT_INO of include/linux/proc_ns.h: the inode of the machine's own, always."""
+
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def nested() -> str:
+    """Why process ids that the kernel tells mean nothing here: /proc is of another process namespace. Empty where it is not."""
+    if namespace("self", "pid") in (0, _FIRST_PID_NAMESPACE):
+        return ""
+    return "this process is in a pid namespace of its own (a container without hostPID)"
 
 
 def namespace(pid: int | str, kind: str) -> int:

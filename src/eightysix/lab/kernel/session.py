@@ -21,11 +21,11 @@ from eightysix.lab.kernel.facts import Exec, Fact
 from eightysix.lab.kernel.fanotify import Files
 from eightysix.lab.kernel.options import Options
 from eightysix.lab.kernel.pods import Pods
-from eightysix.lab.kernel.processes import found, namespace
+from eightysix.lab.kernel.processes import found, namespace, nested
 from eightysix.lab.kernel.tree import Tree
 from eightysix.model.errors import LabError
 
-__all__ = ["Mechanism", "run"]
+__all__ = ["Lines", "Mechanism", "run"]
 
 TRACED = 1
 """Stands for the cgroup of what strace tells of: the root's, in which nobody is told."""
@@ -34,6 +34,8 @@ _GRACE_S = 0.05
 """After the end was asked for: what other processors are still writing."""
 
 _MOST_INPUT = 4096
+_MOST_WAITING = 1 << 20
+"""Bytes of lines before they are written, whatever else is to do."""
 
 
 class Mechanism(Protocol):
@@ -72,21 +74,26 @@ def run(
     tree = Tree(options.node, None if traced else frozenset(runtimes))
     descriptor = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     with ExitStack() as stack:
-        output = stack.enter_context(os.fdopen(descriptor, "wb"))
-        files, no_files = _files() if not traced else (None, {})
+        stack.callback(os.close, descriptor)
+        output = Lines(descriptor)
+        strange = nested()
+        files, no_files = (
+            _files() if not (traced or strange) else (None, {"fanotify": strange} if strange else {})
+        )
         if files is not None:
             stack.callback(files.close)
         entered = files.watch if files is not None else None
         exporter = Exporter(
-            output.write, tree, pods, clock, options.node, options.cluster, hosts, found, entered
+            output.write, tree, pods, clock, options.node, options.cluster, hosts, None if strange else found, entered
         )  # fmt: skip
         mechanism, why_not = _choose(options, hierarchy, clock, exporter.take)
         stack.callback(mechanism.close)
-        if hierarchy is not None:
+        if hierarchy is not None and not strange:
             _seed(hierarchy, mechanism, exporter.take)
         ready({"ready": True, "mechanism": mechanism.name, "why_not": why_not | no_files})
         _follow(mechanism, files, exporter, pods, clock, output, control)
         lost = mechanism.lost()
+        output.flush()
         if files is not None and files.overflows:
             lost["fanotify"] = [files.overflows]
     return {
@@ -94,6 +101,28 @@ def run(
         "dropped_total": sum(map(sum, lost.values())), "processes_forgotten": tree.forgotten,
         "pods_malformed": pods.malformed,
     }  # fmt: skip
+
+
+class Lines:
+    """Whole lines into a file: each write ends a line, so that several sensors may write into one."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._waiting: list[bytes] = []
+        self._size = 0
+
+    def write(self, line: bytes) -> None:
+        """Take one line."""
+        self._waiting.append(line)
+        self._size += len(line)
+        if self._size > _MOST_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        data, self._waiting, self._size = b"".join(self._waiting), [], 0
+        while data:
+            data = data[os.write(self._descriptor, data) :]
 
 
 def _choose(
@@ -172,7 +201,7 @@ def _follow(
     exporter: Exporter,
     pods: Pods,
     clock: Clock,
-    output: IO[bytes],
+    output: Lines,
     control: IO[bytes] | None,
 ) -> None:
     """Until the end: wait, drain, write."""

@@ -9,16 +9,16 @@ datagrams, and it can refuse nothing. Events of the whole machine are read and t
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from eightysix.lab.kernel.cgroups import Hierarchy
 from eightysix.lab.kernel.clock import Clock
 from eightysix.lab.kernel.facts import Connected, Exec, Exit, Fact, Fork, Group
 from eightysix.lab.kernel.ftrace import Event, Format, events_of, read_format
 from eightysix.lab.kernel.mounts import TRACEFS, mount_tracefs
-from eightysix.lab.kernel.processes import found
+from eightysix.lab.kernel.processes import found, nested
 from eightysix.lab.kernel.records import address
 from eightysix.model.errors import LabError
 
@@ -50,6 +50,8 @@ def missing() -> str:
         return "needs root"
     if not TRACEFS.is_dir():
         return "the kernel has no tracefs: it needs CONFIG_FTRACE"
+    if nested():
+        return nested()
     if os.sysconf("SC_PAGE_SIZE") > _PAGE:
         return "pages of this machine are larger than 64 KiB"
     return ""
@@ -188,8 +190,16 @@ def _connected(form: Format, data: bytes, at: int, thread: int, pid: int, cgroup
     )
 
 
+_UNDERTAKER = """\
+read -r _
+echo 0 > "$1/tracing_on"
+for _ in 1 2 3 4 5 6 7 8 9; do rmdir "$1" && exit; sleep 0.1; done 2> /dev/null
+"""
+"""Waits for the end of its input, which is ours, and removes the instance: also when we were killed."""
+
+
 class Tracefs:
-    """An instance, its events and its end: it is removed on every way out but a kill, and a later run removes those."""
+    """An instance, its events and its end: it is removed on every way out. What an end of the machine's power left is not."""
 
     name = "tracefs"
     poll_s = 0.02
@@ -201,10 +211,14 @@ class Tracefs:
         self._take = take
         self._kept: list[Event] = []
         self._pipes: list[int] = []
-        _sweep()
-        self._folder = TRACEFS / "instances" / f"{_PREFIX}{os.getpid()}"
+        self._folder = TRACEFS / "instances" / f"eightysix-lab-{os.getpid()}"
+        self._undertaker: subprocess.Popen[bytes] | None = None
         try:
             self._folder.mkdir()
+            self._undertaker = subprocess.Popen(
+                ["/bin/sh", "-c", _UNDERTAKER, "sh", str(self._folder)],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
             self._start(hierarchy)
         except OSError as error:
             self.close()
@@ -262,25 +276,12 @@ class Tracefs:
         """Remove the instance."""
         while self._pipes:
             os.close(self._pipes.pop())
-        with suppress(OSError):
-            self._write("tracing_on", "0")
-        with suppress(OSError):
-            self._folder.rmdir()
+        if self._undertaker is not None and self._undertaker.stdin is not None:
+            self._undertaker.stdin.close()
+            self._undertaker.wait()
 
     def _write(self, name: str, text: str) -> None:
         (self._folder / name).write_text(text)
-
-
-_PREFIX = "eightysix-lab-"
-
-
-def _sweep() -> None:
-    """Remove instances whose makers were killed: their names hold the makers' ids."""
-    for place in (TRACEFS / "instances").glob(f"{_PREFIX}*"):
-        number = place.name.removeprefix(_PREFIX)
-        if number.isdigit() and not Path(f"/proc/{number}").exists():
-            with suppress(OSError):
-                place.rmdir()
 
 
 def _read(pipe: int) -> bytes:
