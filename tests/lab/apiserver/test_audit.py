@@ -154,6 +154,14 @@ def test_an_issued_token_is_told_by_its_id_and_never_itself(build: Callable[...,
     assert token.split(".")[2] not in json.dumps(lab.events)
 
 
+def test_a_reviewed_token_stays_out_too(build: Callable[..., Lab]) -> None:
+    lab = build(policy=Policy((AuditRule("RequestResponse"),)))
+    token = lab.server.token("ml", "inference-sa").token
+    lab.admin.create("/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": token}})
+    assert lab.last()["requestObject"] == {"spec": {"token": ""}}
+    assert token.split(".")[2] not in json.dumps(lab.last()["responseObject"])
+
+
 def test_no_token_or_secret_enters_the_log_at_level_metadata(lab: Lab) -> None:
     client = lab.account()
     secret = client.get("/api/v1/namespaces/ml/secrets/acr-push-sp")["data"]["clientSecret"]

@@ -253,6 +253,27 @@ def test_a_collection_is_deleted_by_label(lab: Lab) -> None:
     assert lab.admin.get(f"{MAPS}/b")
 
 
+def test_an_object_that_is_too_large_is_refused_as_by_etcd(lab: Lab) -> None:
+    status, answer = lab.admin("POST", MAPS, config("big", a="x" * 1_600_000))
+    assert (status, answer["message"]) == (500, "etcdserver: request is too large")
+    assert lab.admin("GET", f"{MAPS}/big")[0] == 404
+    assert lab.last()["stage"] == "ResponseComplete"
+
+
+def test_a_full_store_takes_nothing_but_what_makes_room(build: Callable[..., Lab]) -> None:
+    lab = build(most_bytes=200_000)
+    made = []
+    for number in range(50):
+        status, answer = lab.admin("POST", MAPS, config(f"m-{number}", a="x" * 20_000))
+        if status != 201:
+            break
+        made.append(answer)
+    assert answer["message"] == "etcdserver: mvcc: database space exceeded"
+    assert 4 < len(made) < 10
+    assert lab.admin("DELETE", f"{MAPS}/m-0")[0] == 200
+    assert lab.admin("POST", MAPS, config("again", a="x" * 20_000))[0] == 201
+
+
 def test_a_custom_resource_is_served_once_it_is_defined(lab: Lab) -> None:
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",

@@ -121,6 +121,16 @@ def test_the_end_of_its_time_is_told_by_a_bookmark(lab: Lab) -> None:
     assert events[0]["object"]["kind"] == "Pod"
 
 
+def test_an_informer_is_told_where_what_there_was_ends(lab: Lab, watch: Callable[[str], Watch]) -> None:
+    query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    found = watch(f"{PODS}?{query}")
+    assert told(found.next()) == ("ADDED", "inference-0")
+    end = found.next()
+    assert end["type"] == "BOOKMARK"
+    assert end["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    assert lab.admin("GET", f"{PODS}?watch=true&sendInitialEvents=true")[0] == 422
+
+
 def test_a_watch_of_one_name_tells_of_it_alone(lab: Lab, watch: Callable[[str], Watch]) -> None:
     found = watch(f"{PODS}?watch=true&fieldSelector=metadata.name%3Dsecond")
     lab.admin.create(PODS, pod("first"))

@@ -171,12 +171,20 @@ class Catalogue:
     def __init__(self, resources: Iterable[Resource] = BUILT_IN) -> None:
         self._by_path: dict[tuple[str, str, str], Resource] = {}
         self._by_kind: dict[tuple[str, str], Resource] = {}
-        for resource in resources:
-            self._add(resource)
+        self._versions: dict[str, dict[str, tuple[Resource, ...]]] = {}
+        self._add(resources)
 
-    def _add(self, resource: Resource) -> None:
-        self._by_path[resource.group, resource.version, resource.plural] = resource
-        self._by_kind[resource.api_version, resource.kind] = resource
+    def _add(self, resources: Iterable[Resource]) -> None:
+        """NOTE: into copies, which take the place of what other threads read at this moment."""
+        paths, kinds = dict(self._by_path), dict(self._by_kind)
+        for resource in resources:
+            paths[resource.group, resource.version, resource.plural] = resource
+            kinds[resource.api_version, resource.kind] = resource
+        versions: dict[str, dict[str, tuple[Resource, ...]]] = {}
+        for resource in paths.values():
+            group = versions.setdefault(resource.group, {})
+            group[resource.version] = (*group.get(resource.version, ()), resource)
+        self._by_path, self._by_kind, self._versions = paths, kinds, versions
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         """The resource of a path."""
@@ -194,11 +202,7 @@ class Catalogue:
 
     def versions(self) -> Mapping[str, Mapping[str, tuple[Resource, ...]]]:
         """Resources by group and version, in the order of discovery."""
-        found: dict[str, dict[str, tuple[Resource, ...]]] = {}
-        for resource in self._by_path.values():
-            group = found.setdefault(resource.group, {})
-            group[resource.version] = (*group.get(resource.version, ()), resource)
-        return found
+        return self._versions
 
     def define(self, definition: Object) -> tuple[Resource, ...]:
         """Add what a CustomResourceDefinition defines, and tell it. What is no proper definition adds nothing."""
@@ -225,7 +229,8 @@ class Catalogue:
                 subresources=("status",),
                 custom=True,
             )
-            if self.find(group, number, plural) is None or self.find(group, number, plural).custom:  # type: ignore[union-attr]
-                self._add(resource)
+            held = self.find(group, number, plural)
+            if held is None or held.custom:
                 found.append(resource)
+        self._add(found)
         return tuple(found)

@@ -18,7 +18,7 @@ from eightysix.lab.apiserver.rest import Call, Rest
 from eightysix.lab.apiserver.reviews import Reviews
 from eightysix.lab.apiserver.routes import Asked, asked_of
 from eightysix.lab.apiserver.status import ApiError, bad_request, internal, refused_method
-from eightysix.lab.apiserver.store import Store
+from eightysix.lab.apiserver.store import Full, Store
 from eightysix.lab.apiserver.subresources import Subresources
 from eightysix.lab.apiserver.watching import watch
 
@@ -70,6 +70,9 @@ class Handler:
             answer = self._answer(request, asked, user, trail)
         except ApiError as error:
             answer = Answer(error.code, as_json(error.status()), told=error.status())
+        except Full as error:
+            refused = ApiError(500, "", str(error)).status()
+            answer = Answer(500, as_json(refused), told=refused)
         except RecursionError:
             refused = bad_request("the object is nested too deeply").status()
             answer = Answer(400, as_json(refused), told=refused)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from eightysix.lab.apiserver import names, patches
+from eightysix.lab.apiserver import names, patches, protobuf
 from eightysix.lab.apiserver.admission import Admission
 from eightysix.lab.apiserver.audit import Trail, second_time
 from eightysix.lab.apiserver.catalogue import Object, Resource
@@ -30,6 +30,7 @@ from eightysix.lab.apiserver.store import Store, Stored
 
 __all__ = ["Call", "Rest", "read_body"]
 
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
 _GRACEFUL = frozenset({"pods"})
 _OWN = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -61,15 +62,15 @@ class Call(Struct, frozen=True):
 
 
 def read_body(request: Request) -> Object:
-    """The object that a request sends. JSON alone is spoken: protobuf is refused, and YAML too."""
+    """The object that a request sends: JSON, or protobuf of some kinds. YAML is refused."""
     kind = request.header("content-type").partition(";")[0].strip()
+    if kind == _PROTOBUF:
+        try:
+            return protobuf.decode(request.body)
+        except protobuf.Unreadable as error:
+            raise _unspoken(f" ({error})") from error
     if kind not in ("", "application/json", "*/*"):
-        raise ApiError(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: application/json",
-            {},
-        )
+        raise _unspoken()
     try:
         value = msgspec.json.decode(request.body)
     except (ValueError, RecursionError) as error:
@@ -79,6 +80,14 @@ def read_body(request: Request) -> Object:
     if not isinstance(value, dict):
         raise bad_request("the object provided is unrecognized (must be of type json): it is no object")
     return value
+
+
+def _unspoken(why: str = "") -> ApiError:
+    text = (
+        "the body of the request was in an unknown format - accepted media types include: application/json, "
+        f"{_PROTOBUF}{why}"
+    )
+    return ApiError(415, "UnsupportedMediaType", text, {})
 
 
 class Rest:

@@ -34,7 +34,7 @@ from eightysix.lab.apiserver.pki import Authority, Issued, new_key
 from eightysix.lab.apiserver.rbac import MASTERS, Rbac
 from eightysix.lab.apiserver.rest import Rest
 from eightysix.lab.apiserver.reviews import Reviews
-from eightysix.lab.apiserver.store import Store
+from eightysix.lab.apiserver.store import MOST_BYTES, Gone, Store
 from eightysix.lab.apiserver.subresources import Kubelet, Subresources
 from eightysix.lab.apiserver.tokens import AUDIENCE, Minted, Tokens
 from eightysix.model.errors import UsageError
@@ -115,10 +115,11 @@ class ApiServer:
         key: RSAPrivateKey | None = None,
         limits: Limits | None = None,
         history: int = 50_000,
+        most_bytes: int = MOST_BYTES,
         bookmark_s: float = 60.0,
     ) -> None:
         self.clock = clock
-        self.store = Store(history)
+        self.store = Store(history, most_bytes)
         self.catalogue = Catalogue()
         self.tls = tls
         self._audit = audit
@@ -193,7 +194,12 @@ class ApiServer:
         while not over:
             over = self.store.closed
             self.store.wait(version, 0.0 if over else 5.0)
-            for change in self.store.since(version):
+            try:
+                changes = self.store.since(version)
+            except Gone:  # more was forgotten than we had told
+                version = self.store.version
+                continue
+            for change in changes:
                 version = change.version
                 if change.resource == _PODS and self._pods is not None:
                     self._pods(change.kind, {"kind": "Pod", "apiVersion": "v1", **change.after.read()})

@@ -17,13 +17,24 @@ from msgspec import Struct
 from eightysix.lab.apiserver.catalogue import Object, Resource
 from eightysix.lab.apiserver.selectors import Selector, fields_of
 
-__all__ = ["Change", "Gone", "Key", "Page", "Store", "Stored", "key_of"]
+__all__ = ["MOST_BYTES", "Change", "Full", "Gone", "Key", "Page", "Store", "Stored", "key_of"]
 
 Key: TypeAlias = str
 """`namespace/name`, or the name of what has no namespace: sorts as keys in etcd."""
 
 _decode: Callable[[bytes], Object] = msgspec.json.Decoder(dict).decode
 _encode = msgspec.json.Encoder().encode
+
+
+MOST_BYTES = 1 << 30
+"""What all objects together may be: 300,000 pods. etcd has a quota of 2 GiB by default, up to 8."""
+_MOST_OF_ONE = 3 << 19
+"""What one object may be: etcd's `--max-request-bytes`, 1.5 MiB."""
+_MOST_HISTORY_BYTES = 256 << 20
+
+
+class Full(Exception):  # noqa: N818 - what the store is
+    """There is no room for what is to be written; the text is etcd's."""
 
 
 class Gone(Exception):  # noqa: N818 - what HTTP calls it
@@ -103,12 +114,15 @@ _NO_LABELS: Mapping[str, str] = {}
 class Store:
     """The objects. Every method is safe to call from any thread; `lock` is held around a read with its write."""
 
-    def __init__(self, history: int = 50_000) -> None:
+    def __init__(self, history: int = 50_000, most_bytes: int = MOST_BYTES) -> None:
         self.lock = threading.RLock()
         self._changed = threading.Condition(self.lock)
         self._shelves: dict[tuple[str, str], _Shelf] = {}
         self._history: list[Change] = []
         self._most = history
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._history_bytes = 0
         self._version = 1
         self._oldest = 1
         """Versions from this one on can be told in full."""
@@ -150,7 +164,7 @@ class Store:
             key = key_of(metadata.get("namespace", ""), metadata["name"])
             shelf = self._shelf(resource)
             before = shelf.objects.get(key)
-            stored = self._make(resource, item)
+            stored = self._make(resource, item, len(before.body) if before is not None else 0)
             shelf.put(key, stored)
             if silent:
                 self._oldest = self._version
@@ -163,17 +177,24 @@ class Store:
         with self.lock:
             key = key_of(stored.namespace, stored.name)
             before = self._shelf(resource).objects[key]
-            gone = self._make(resource, before.read())
+            gone = self._make(resource, before.read(), len(before.body))
             self._shelf(resource).take(key)
+            self._bytes -= len(gone.body)
             self._shelf(resource).changed = gone.version
             self._note("DELETED", resource, key, before, gone)
             return gone
 
-    def _make(self, resource: Resource, item: Object) -> Stored:
-        self._version += 1
+    def _make(self, resource: Resource, item: Object, held: int) -> Stored:
+        """The object as of the next version, in place of one of `held` bytes."""
         metadata = item["metadata"]
-        metadata["resourceVersion"] = str(self._version)
-        body = {key: value for key, value in item.items() if key not in ("kind", "apiVersion")}
+        metadata["resourceVersion"] = str(self._version + 1)
+        body = _encode({key: value for key, value in item.items() if key not in ("kind", "apiVersion")})
+        if len(body) > max(held, _MOST_OF_ONE):
+            raise Full("etcdserver: request is too large")
+        if len(body) > held + 64 and self._bytes - held + len(body) > self._most_bytes:
+            raise Full("etcdserver: mvcc: database space exceeded")
+        self._bytes += len(body) - held
+        self._version += 1
         return Stored(
             namespace=metadata.get("namespace", ""),
             name=metadata["name"],
@@ -181,18 +202,20 @@ class Store:
             version=self._version,
             labels=metadata.get("labels") or _NO_LABELS,
             fields=fields_of(resource, item),
-            body=_encode(body),
+            body=body,
         )
 
     def _note(self, kind: str, resource: Resource, key: Key, before: Stored | None, after: Stored) -> None:
         self._history.append(Change(after.version, kind, resource, key, before, after))
-        if len(self._history) > self._most:
-            self._forget(len(self._history) // 2)
+        self._history_bytes += len(after.body)
+        while len(self._history) > self._most or self._history_bytes > _MOST_HISTORY_BYTES and self._history:
+            self._forget((len(self._history) + 1) // 2)
         self._changed.notify_all()
 
     def _forget(self, count: int) -> None:
         if count:
             self._oldest = self._history[count - 1].version
+            self._history_bytes -= sum(len(change.after.body) for change in self._history[:count])
             del self._history[:count]
 
     def compact(self) -> None:

@@ -8,7 +8,7 @@ watcher from where it may go on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from eightysix.lab.apiserver.catalogue import Object, Resource
 from eightysix.lab.apiserver.lists import full, selector_from
@@ -41,6 +41,7 @@ class _Watch:
         self._form = form_of(call.accept)
         self._bookmarks = is_true(call.query, "allowWatchBookmarks")
         self._bookmark_s = bookmark_s
+        self._tells_end = is_true(call.query, "sendInitialEvents")
         self._clock = clock
         self._heads = True
 
@@ -53,6 +54,8 @@ class _Watch:
                 held = self._store.page(self._resource, self._namespace, selector=self._selector)
                 version = self._store.version
             yield b"".join(self._event("ADDED", stored) for stored in held.items if self._is_named(stored))
+            if self._tells_end:
+                yield self._bookmark(version, {"k8s.io/initial-events-end": "true"})
         yield b""
         while not self._store.closed and (left := end - time.monotonic()) > 0:
             try:
@@ -97,16 +100,33 @@ class _Watch:
         self._heads = False
         return as_json({"type": kind, "object": told})
 
-    def _bookmark(self, version: int) -> bytes:
-        item = {
-            "kind": self._resource.kind,
-            "apiVersion": self._resource.api_version,
-            "metadata": {"resourceVersion": str(version), "creationTimestamp": None},
-        }
+    def _bookmark(self, version: int, notes: Mapping[str, str] | None = None) -> bytes:
+        metadata: Object = {"resourceVersion": str(version), "creationTimestamp": None}
+        if notes:
+            metadata["annotations"] = notes
+        item = {"kind": self._resource.kind, "apiVersion": self._resource.api_version, "metadata": metadata}
         return as_json({"type": "BOOKMARK", "object": item})
 
     def _error(self, error: ApiError) -> bytes:
         return as_json({"type": "ERROR", "object": error.status()})
+
+
+def _start(call: Call, version: int, store: Store) -> int | None:
+    """The version after which a watch begins; None where it tells first what there is.
+
+    With `sendInitialEvents` (KEP-3157, which informers of newer clients ask for) it is the client that decides, and a
+    bookmark tells where what there was ends.
+    """
+    if "sendInitialEvents" not in call.query:
+        return version or None
+    if call.query.get("resourceVersionMatch") != "NotOlderThan":
+        text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        raise ApiError(
+            422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: {text}', {}
+        )
+    if is_true(call.query, "sendInitialEvents"):
+        return None
+    return version or store.version
 
 
 def watch(call: Call, store: Store, bookmark_s: float, clock: Callable[[], int]) -> Answer:
@@ -118,7 +138,7 @@ def watch(call: Call, store: Store, bookmark_s: float, clock: Callable[[], int])
             "BadRequest",
             f'resourceVersion: Invalid value: "{asked[:64]}": strconv.ParseUint: invalid syntax',
         )
-    version = int(asked) if asked and int(asked) else None
+    version = _start(call, int(asked or "0"), store)
     told = call.query.get("timeoutSeconds", "")
     seconds = (
         min(float(told), _MOST_S)
