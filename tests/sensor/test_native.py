@@ -319,3 +319,32 @@ def test_the_file_names_no_library_and_no_version() -> None:
         "open", "pread", "pwrite", "read", "sendto", "socket", "strlen", "syscall", "write",
     }  # fmt: skip
     assert " w dlsym" in needed, "before glibc 2.34 a program need not have it"
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.11", "3.13"])
+def test_whatever_another_interpreter_audits_the_records_stay_whole(tmp_path: Path, version: str) -> None:
+    host = Host(tmp_path, python_of(version))
+    inside = (
+        "import sys\n"
+        "class S(str):\n    def __eq__(self, other): raise ValueError\n    def __hash__(self): raise ValueError\n"
+        "class T(tuple): pass\n"
+        "odd = [None, 1, 1 << 80, -1, 1.5, '', 'x' * 100000, '\\ud800', '\\u00e9\\U0001f600', '\\0', '\"\\\\\\n', b'\\xff', S('s'), (), ('a',), ('a', None),"
+        " ('a', 1 << 70), (1, 2), T(('b', -5)), ('\\ud800', 1), ['a', 1], {}, sys, ('x' * 5000, 1)]\n"
+        "for name in ('socket.connect', 'open', 'pickle.find_class', 'ctypes.dlopen'):\n"
+        "    sys.audit(name)\n"
+        "    for one in odd:\n"
+        "        sys.audit(name, one)\n"
+        "        for two in odd: sys.audit(name, one, two)\n"
+        "try: 1 / 0\n"
+        "except ZeroDivisionError: sys.audit('socket.connect', None, ('last', 1)); assert sys.exc_info()[0] is ZeroDivisionError\n"
+    )
+    host.run(
+        "try: import _interpreters as x\nexcept ImportError: import _xxsubinterpreters as x\n"
+        f"i = x.create(); (getattr(x, 'run_string', None) or x.exec)(i, {inside!r}); x.destroy(i)\n"
+        "import sys; print(sys.native_part.stats())"
+    )
+    records = host.records
+    assert len(records) >= 100
+    assert all(set(record) >= {"v", "seq", "event", "chain", "root", "dists"} for record in records)
+    numbers = [record["seq"] for record in records]
+    assert numbers == sorted(set(numbers))

@@ -181,6 +181,10 @@ def test_a_copy_for_an_init_container_works_and_can_be_made_again(python: Path, 
     assert sorted(path.name for path in target.iterdir()) == ["eightysix_preload.so", "eightysix_sensor"]
     for path in (target / "eightysix_sensor").rglob("*"):
         assert path.stat().st_mode & 0o004, f"{path} cannot be read by others"
+    compiled = {
+        path.name.partition(".")[0] for path in (target / "eightysix_sensor" / "__pycache__").iterdir()
+    }
+    assert compiled >= {path.stem for path in (target / "eightysix_sensor").glob("*.py")}
 
 
 def test_installed_and_preloaded_it_writes_records(python: Path, tmp_path: Path) -> None:

@@ -6,15 +6,19 @@ else, so that nothing of it can stand in for another module.
 
 from __future__ import annotations
 
+import compileall
 import os
 import platform
 import shutil
 import tempfile
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 __all__ = ["FILE", "NoNativeError", "install", "native_folder", "this_machine", "where"]
 
 FILE = "eightysix_preload.so"
+UNCHECKED = PycInvalidationMode.UNCHECKED_HASH
+"""Volumes and image layers change the times of files; what lies in this folder is changed by nobody else."""
 
 
 class NoNativeError(Exception):
@@ -63,6 +67,11 @@ def install(target: str) -> list[str]:
     try:
         copied = part / source.name
         shutil.copytree(source, copied, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        # A mount that is read-only keeps no bytecode, and without it each start compiles the package. It is for the version
+        # that runs this; the names of files in it are put right when it is loaded.
+        compileall.compile_dir(
+            str(copied), ddir=str(folder / source.name), quiet=2, invalidation_mode=UNCHECKED
+        )
         _readable(copied)
         package = folder / source.name
         if package.exists():
