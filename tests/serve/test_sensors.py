@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -550,6 +551,37 @@ def test_any_user_of_the_pod_may_send_and_none_may_write(desk: Desk, tmp_path: P
     assert len(desk.records()) == 1
 
 
+CHILD_OF_NODE = """
+import os, sys
+from eightysix.serve.sensors import Receiver
+receiver = Receiver(sys.argv[1], lambda lines: None)
+receiver.poll(0)
+print(os.stat(sys.argv[1] + "/" + sys.argv[2]).st_uid, sorted(os.listdir(sys.argv[1] + "/" + sys.argv[2])))
+"""
+
+
+def test_root_with_two_capabilities_is_enough(tmp_path: Path) -> None:
+    """Those that deploy/sensor gives; here a pod has given its folder away."""
+    if os.geteuid() != 0:
+        require_tier("root", "giving a folder away needs root")
+    if shutil.which("setpriv") is None:
+        require_tier("root", "there is no setpriv to drop capabilities with")
+    root = tmp_path / "pods"
+    root.mkdir(mode=0o711)
+    (root / A).mkdir()
+    os.chown(root / A, 1000, 1000)
+    rights = ["setpriv", "--bounding-set=-all,+chown,+fowner", "--inh-caps=-all", "--no-new-privs"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [*rights, sys.executable, "-c", CHILD_OF_NODE, str(root), A],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "0 ['s.sock']\n", done.stderr
+
+
 # --- restarts
 
 
@@ -565,6 +597,31 @@ def test_a_pod_that_is_over_leaves_nothing(desk: Desk) -> None:
     assert len(desk.records()) == 1
     assert not (desk.root / A).exists()
     assert os.listdir(desk.root / ".sockets") == []
+
+
+def test_what_a_pod_left_in_its_folder_is_out_of_the_way(desk: Desk, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "kept").touch()
+    desk.receiver.add(A)
+    (desk.root / A / "deep" / "deeper").mkdir(parents=True)
+    (desk.root / A / "link").symlink_to(victim)
+    (desk.root / A / "file").touch()
+    desk.receiver.remove(A)
+    desk.after(5)
+    assert not (desk.root / A).exists()
+    assert desk.receiver.uids == frozenset()
+    assert os.listdir(victim) == ["kept"]
+    assert os.listdir(desk.root / ".sockets" / f"gone-{A}") == ["deep"]
+
+
+def test_counts_of_pods_that_are_over_are_bounded(desk: Desk) -> None:
+    for number in range(300):
+        uid = f"pod-{number}"
+        desk.receiver.add(uid)
+        desk.receiver.remove(uid)
+    assert len(desk.receiver.counts()) == 256
+    assert not desk.receiver._streams
 
 
 CHILD = """

@@ -12,6 +12,7 @@ import os
 import socket
 import stat
 from contextlib import suppress
+from itertools import islice
 
 from eightysix.model.errors import EightysixError
 
@@ -22,6 +23,9 @@ SOCKET = "s.sock"
 _OWN = ".sockets"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_UID = 64
+_MAX_BURIED = 10_000
+"""Entries that are deleted with a pod's folder."""
+
 _BUFFER = 4 << 20
 """Bytes asked for the socket's queue. The number of datagrams in it is bounded by net.unix.max_dgram_qlen."""
 
@@ -131,9 +135,8 @@ class Endpoint:
     def strangers(self, most: int) -> int:
         """Entries of the folder that are not the socket, up to `most`."""
         number = 0
-        folder = os.dup(self._folder)
+        folder = os.open(".", _FOLDER, dir_fd=self._folder)
         try:
-            os.lseek(folder, 0, os.SEEK_SET)
             with os.scandir(folder) as entries:
                 for entry in entries:
                     number += entry.name != SOCKET
@@ -144,15 +147,28 @@ class Endpoint:
         return number
 
     def close(self, *, remove: bool) -> None:
-        """Close the socket. With `remove` the pod's folder goes too, if nothing but the socket is in it."""
+        """Close the socket. With `remove` the pod's folder goes too: out of the way at once, and from the disk unless the pod
+        left folders in it."""
         self.socket.close()
         with suppress(OSError):
             os.unlink(self._name, dir_fd=self._root.own)
         if remove:
             with suppress(OSError):
-                os.unlink(SOCKET, dir_fd=self._folder)
-                os.rmdir(self.uid, dir_fd=self._root.descriptor)
+                self._bury()
         os.close(self._folder)
+
+    def _bury(self) -> None:
+        root, grave = self._root, f"gone-{self.uid}"
+        os.rename(self.uid, grave, src_dir_fd=root.descriptor, dst_dir_fd=root.own)
+        folder = os.open(".", _FOLDER, dir_fd=self._folder)  # a position of its own to list from
+        try:
+            with os.scandir(folder) as entries:
+                for entry in islice(entries, _MAX_BURIED):
+                    with suppress(OSError):
+                        os.unlink(entry.name, dir_fd=folder)
+        finally:
+            os.close(folder)
+        os.rmdir(grave, dir_fd=root.own)
 
     def _take(self) -> None:
         """Give the folder its owner and mode: the kubelet makes it with 0750, any user of the pod may send, and a pod whose

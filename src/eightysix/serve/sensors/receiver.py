@@ -34,6 +34,9 @@ until it takes them: datagrams then wait in the sockets, and senders drop."""
 
 Resolve = Callable[[str], PodInfo | None]
 
+KEEP_OVER = 256
+"""Pods that are over and whose counts are still told."""
+
 _HOLD_S = 0.2
 """Pause before lines that the sink did not take are offered again."""
 
@@ -82,6 +85,7 @@ class Receiver:
         self._named: dict[str, PodInfo] = {}
         self._waiting: dict[str, float] = {}  # pods over their budget, and until when
         self._troubles: dict[str, str] = {}
+        self._over: dict[str, Counts] = {}
         self._buffer = bytearray(MAX_DATAGRAM + 1)
         self._held = b""
         self._looks_at = self._offer_at = 0.0
@@ -117,11 +121,16 @@ class Receiver:
             self._flush_of(uid)
             self._close(uid, remove=True)
             self._named.pop(uid, None)
+            self._over.pop(uid, None)
+            self._over[uid] = self._streams.pop(uid).counts
+            while len(self._over) > KEEP_OVER:
+                del self._over[next(iter(self._over))]
 
     def counts(self) -> Mapping[str, Counts]:
-        """What came so far, by pod."""
+        """What came so far, by pod; of pods that are over, of the latest `KEEP_OVER`."""
         with self._lock:
-            return {uid: msgspec.structs.replace(stream.counts) for uid, stream in self._streams.items()}
+            open_ = {uid: msgspec.structs.replace(stream.counts) for uid, stream in self._streams.items()}
+            return {**self._over, **open_}
 
     @property
     def uids(self) -> frozenset[str]:
@@ -296,7 +305,13 @@ class Receiver:
 
     def _look(self, now: float, lines: list[bytes]) -> None:
         if self._adopt:
-            for uid in self._root.pods(self._limits.endpoints):
+            there = self._root.pods(self._limits.endpoints)
+            self._troubles = {
+                uid: reason
+                for uid, reason in self._troubles.items()
+                if not uid or uid in there or uid in self._endpoints
+            }
+            for uid in there:
                 if uid not in self._endpoints:
                     self._try(uid, lambda uid=uid: self.add(uid))  # type: ignore[misc]
         for uid, endpoint in self._endpoints.items():
