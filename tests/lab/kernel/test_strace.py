@@ -200,7 +200,7 @@ def test_a_real_run_without_root(tmp_path: Path) -> None:
         done = subprocess.run(
             wrap([sys.executable, "-S", "-E", "-c", SCRIPT], fifo), cwd=tmp_path, capture_output=True, text=True, check=False
         )  # fmt: skip
-        if "PTRACE_TRACEME" in done.stderr or "ptrace" in done.stderr:
+        if any(word in done.stderr.lower() for word in ("ptrace", "setreuid")):  # refused, not failed
             sensor.communicate(timeout=30)
             require_tier("strace", done.stderr.strip().splitlines()[-1])
         assert (done.returncode, done.stdout) == (0, "a b\n")
