@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from eightysix.model.errors import UsageError
 from tests.lab.apiserver.cluster import CLUSTER, Json, Lab, account, binding, pod, role
 
 PODS = "/api/v1/namespaces/ml/pods"
@@ -324,6 +325,22 @@ def test_what_was_there_before_is_loaded_as_it_is(build: Callable[..., Lab]) -> 
     lab = build([{"apiVersion": "v1", "kind": "PodList", "items": [item]}])
     held = lab.admin.get("/api/v1/namespaces/made/pods/old")
     assert (held["metadata"]["uid"], held["metadata"]["creationTimestamp"]) == (uid, "2025-01-01T00:00:00Z")
+
+
+def test_manifests_become_what_a_cluster_makes_of_them(build: Callable[..., Lab]) -> None:
+    lab = build([])
+    manifest = pod("fresh")
+    lab.server.load([manifest], admit=True)
+    held = lab.admin.get(f"{PODS}/fresh")
+    assert (
+        held["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"]
+        == 3607
+    )
+    assert "volumes" not in manifest["spec"]
+    with pytest.raises(UsageError, match='serviceaccount "absent" not found'):
+        lab.server.load([pod("other", serviceAccountName="absent")], admit=True)
+    with pytest.raises(UsageError, match="Pod: Pod"):
+        lab.server.load([{**pod("x"), "spec": {}}])
 
 
 def test_requests_of_the_lab_itself_are_authorized_and_audited(build: Callable[..., Lab]) -> None:
