@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.fuzz.grammar import random_pickle
-from bench.fuzz.judge import MEMORY, SECOND_ALONE, Judge
+from bench.fuzz.judge import IN_TEXT, MEMORY, SECOND_ALONE, Judge
 from bench.fuzz.mutate import mutated, wrapped
 from eightysix.scan.second.engine import open_engine
 
@@ -159,6 +159,7 @@ def fuzz(judge: Judge, args: argparse.Namespace, given: list[bytes]) -> dict[str
     for (kind, _), count in failed.items():
         kinds[kind] += count
     alone = {kind: kinds.pop(kind) for kind in SECOND_ALONE if kind in kinds}
+    in_text = kinds.pop(IN_TEXT, 0)
     return {
         "minutes": round(seconds / 60, 1),
         "inputs": number,
@@ -167,6 +168,7 @@ def fuzz(judge: Judge, args: argparse.Namespace, given: list[bytes]) -> dict[str
         "samples": len(given),
         "failures": dict(kinds),
         "second_engine_alone": alone,
+        IN_TEXT: in_text,
         "kept": kept,
         "made_by": dict(ways.most_common()),
         "verdicts": dict(verdicts.most_common()),

@@ -21,7 +21,7 @@ from eightysix.scan.second.engine import Engine
 from eightysix.scan.second.inert import EXTENSION
 from eightysix.scan.verdict import verdict_of
 
-__all__ = ["MEMORY", "SECOND_ALONE", "Judge", "Judgement"]
+__all__ = ["IN_TEXT", "MEMORY", "SECOND_ALONE", "Judge", "Judgement"]
 
 CPU_S = 20.0
 """Processor time for one input: a bomb of 64 KB may unpack to ten million opcodes, and each of them is read."""
@@ -34,6 +34,10 @@ MEMORY = 200 << 20
 DIFFERENCE = "parser-differential"
 
 SAW, DIFFERS = "only the second engine saw it", "only the second engine reads it otherwise"
+IN_TEXT = "a text that is also an import"
+"""Plain text whose first lines are `c`, a name, a name and a full stop, with more text behind, is told as text: so begins
+many a .gitignore. docs/scan.md says so under what a scan cannot see."""
+
 SECOND_ALONE = (SAW, DIFFERS)
 """No promise is broken by these, as the file is malicious; but one engine was all that stood between."""
 
@@ -116,6 +120,8 @@ class Judge:
             # Many a text begins with `c` and two lines, which is an import: it is a pickle if it says so, if it is whole,
             # or if it gets to call something.
             shown = stream[:1] == b"\x80" or opinion.end is not None or bool(_called(stream))
+            if missed and stream.isascii() and opinion.end is not None and not _called(stream):
+                return [(IN_TEXT, missed)] if stream[opinion.end :].strip() else [("clean", missed)]
             return [("clean", missed)] if missed and shown else []
         own = verdict_of(one for one in result.findings if one.rule != DIFFERENCE)
         if own is FileVerdict.CLEAN:

@@ -63,9 +63,10 @@ def test_no_reader_fails(data: str) -> None:
         b"cantigravity\n%\n.",
         b"Vo\nV\n\x93V\n.\x85",
         b"cos\nsystem\n. and more",
+        b"S's'\nS''\n\x93S''\n\x85R",
     ],
 )
-def test_what_reads_as_a_pickle_to_its_end_is_one_whatever_it_imports(data: bytes) -> None:
+def test_what_a_loader_imports_from_is_a_pickle_whatever_the_name_and_whatever_follows(data: bytes) -> None:
     assert scan_bytes(data).file.verdict is FileVerdict.MALICIOUS
 
 

@@ -7,6 +7,7 @@ EightysixError
 ├── MissingExtraError   an optional dependency is not installed: names the install line (exit 2)
 ├── StateError          a stored state or baseline cannot be used (exit 1)
 ├── DeliveryError       a receiver did not take what was sent to it (exit 1)
+├── QueryError          a hunting query cannot be run here: names the construct or the place (exit 2)
 ├── LabError            a run of the lab could not be played, or not be kept (exit 1)
 └── ScanRefusedError    a guard did not let an artifact be loaded: says what was found in it (exit 1)
 """
@@ -24,6 +25,7 @@ __all__ = [
     "LabError",
     "MissingExtraError",
     "NothingToReadError",
+    "QueryError",
     "RuleError",
     "ScanRefusedError",
     "StateError",
@@ -105,6 +107,19 @@ class DeliveryError(EightysixError):
         self.retry_after_s = retry_after_s
         self.permanent = permanent
         self.accepted = accepted
+
+
+class QueryError(EightysixError):
+    """A hunting query cannot be run here: it is wrong, too large, or uses what the local runner does not have.
+
+    `construct` names what is refused, where something is.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, advice: str = "", *, construct: str = "") -> None:
+        super().__init__(what, advice)
+        self.construct = construct
 
 
 class LabError(EightysixError):

@@ -60,6 +60,11 @@ class Scan(Protocol):
     def descend(self, artifact: Artifact) -> None:
         """Recognise a part and have it read. Depth, members and errors are the scan's business, not the caller's."""
 
+    @property
+    def storages(self) -> dict[str, int]:
+        """Bytes that the pickle of a torch archive says each storage has, by key. Whoever reads the archive empties it
+        before the pickle, and compares after."""
+
     def note_second(self, word: str) -> None:
         """What the second engine did in one stream: `agreed`, `disagreed` or `not run: ` and why; the worst is kept."""
 

@@ -26,6 +26,7 @@ class Session:
         self._second = second
         self._kept: dict[tuple[str, str, str], Finding] = {}
         self.dropped = 0
+        self._storages: dict[str, int] = {}
         self.second_word = "not needed"
 
     @property
@@ -67,6 +68,11 @@ class Session:
             why=why,
             names=tuple(visible(one) for one in names),
         )
+
+    @property
+    def storages(self) -> dict[str, int]:
+        """See `interface.Scan`."""
+        return self._storages
 
     def note_second(self, word: str) -> None:
         """See `interface.Scan`."""

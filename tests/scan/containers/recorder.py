@@ -21,6 +21,7 @@ class Recorder:
         self._budget = Budget(limits or Limits())
         self.told: list[tuple[str, str, str]] = []
         self.parts: list[Artifact] = []
+        self.storages: dict[str, int] = {}
 
     @property
     def budget(self) -> Budget:

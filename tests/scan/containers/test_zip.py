@@ -368,3 +368,44 @@ def test_only_the_first_wrong_checksum_is_told() -> None:
 def test_the_record_that_a_loader_unpickles_is_never_clean_by_being_none(content: bytes) -> None:
     members = [Member(name=b"m/data.pkl", data=content), Member(name=b"m/version", data=b"3\n")]
     assert scan_bytes(write(*members)).file.verdict is not FileVerdict.CLEAN
+
+
+@pytest.mark.parametrize(
+    ("elements", "verdict"),
+    [
+        (15, FileVerdict.CLEAN),
+        (16, FileVerdict.CLEAN),
+        (17, FileVerdict.MALFORMED),
+        (1 << 30, FileVerdict.MALFORMED),
+    ],
+)
+@pytest.mark.parametrize("root", [b"m/", b"Archive/", b""])
+def test_a_storage_is_as_long_as_its_pickle_says(elements: int, verdict: FileVerdict, root: bytes) -> None:
+    """torch makes a storage of the size that the pickle tells around the bytes of the record, and reads on behind them."""
+    stored = (
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000"
+        b"X\x03\0\0\0cpuJ"
+        + struct.pack("<i", elements)
+        + b"tQK\0K\x04\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR."
+    )
+    data = write(
+        Member(name=root + b"data.pkl", data=stored),
+        Member(name=root + b"version", data=b"3\n"),
+        Member(name=root + b"data/0", data=bytes(64)),
+    )
+    result = scan_bytes(data)
+    assert result.file.verdict is verdict
+    assert any("storage 0" in one.why for one in result.findings) is (verdict is not FileVerdict.CLEAN)
+
+
+@pytest.mark.parametrize("key", ["handler", "serializedFile", "requirementsFile"])
+@pytest.mark.parametrize("path", ["../../x.py:run", "/opt/x.py", "a/../../b.pt"])
+def test_a_torchserve_manifest_loads_nothing_from_elsewhere(key: str, path: str) -> None:
+    def archive(told: str) -> bytes:
+        manifest = b'{"model":{"modelName":"m","%s":"%s"}}' % (key.encode(), told.encode())
+        return write(
+            Member(name=b"MAR-INF/MANIFEST.json", data=manifest), Member(name=b"a.txt", data=b"text")
+        )
+
+    assert "path-elsewhere" in {one.rule for one in scan_bytes(archive(path)).findings}
+    assert scan_bytes(archive("image_classifier")).findings == ()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.scan.corpus.others import parquet
 from eightysix.scan import recognise
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Kind
@@ -83,3 +84,12 @@ def test_blocks_never_hold_more_than_allowed(data: bytes) -> None:
     for unpack in (snappy, lz4):
         with contextlib.suppress(BrokenBlockError):
             assert len(unpack(data, 50)) <= 50
+
+
+def test_parquet_metadata_are_read_too() -> None:
+    data = parquet(
+        (b"a",), metadata=((b"petastorm.unischema.v1", b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R."),)
+    )
+    assert verdict(data) == "malicious"
+    plain = parquet((b"a",), metadata=((b"pandas", b'{"columns": []}'),))
+    assert verdict(plain) == "clean"

@@ -99,8 +99,8 @@ RULES = (
         id="path-elsewhere",
         verdict=FileVerdict.MALICIOUS,
         title="A path that leads out of its folder",
-        what="A shard of a checkpoint, a module of `auto_map` or a file of an MLflow model is a URL, an absolute path, or "
-        "climbs out with `..`.",
+        what="A shard of a checkpoint, a module of `auto_map`, a file of an MLflow model or of a TorchServe archive is a URL, "
+        "an absolute path, or climbs out with `..`.",
         why="The loader reads weights, pickles or code that are not part of what was reviewed.",
         fix="Do not load it.",
     ),

@@ -163,6 +163,10 @@ class Members:
             from eightysix.scan.containers.torchscript import judge_export
 
             judge_export(part, self.scan)
+        elif self.roles.role is Role.MAR and name.lower() == "mar-inf/manifest.json":
+            from eightysix.scan.containers.torchserve import judge as judge_manifest
+
+            judge_manifest(part, self.scan)
         elif self.roles.role is Role.SKOPS and name.lower() == "schema.json":
             from eightysix.scan.containers.skops import judge as judge_schema
 

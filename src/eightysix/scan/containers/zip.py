@@ -81,8 +81,10 @@ class _Zip:
                 offset=one.record,
             )
         names: dict[str, Entry] = {}
+        needed: list[tuple[str, str, int]] = []
         for entry in one.entries:
             name = decoded(entry.name)
+            self.scan.storages.clear()
             self.members.name(name)
             self._twice(names, name, entry)
             local = local_at(self.artifact, entry.offset)
@@ -95,7 +97,20 @@ class _Zip:
             packed = entry.packed if entry.method else max(entry.packed, entry.size)
             self.extents.append((local.offset, local.data + packed))
             visit(self.members, entry, local, self.seen)
+            needed.extend((name, key, length) for key, length in self.scan.storages.items())
         self.extents.append((one.start, one.tail))
+        self._short(names, needed)
+
+    def _short(self, names: dict[str, Entry], needed: list[tuple[str, str, int]]) -> None:
+        """Report a storage whose record is shorter than its pickle says: torch believes the pickle, and reads on behind
+        (`PyTorchFileReader.get_storage_from_record` makes a storage of the size that it was told)."""
+        for name, key, length in needed:
+            root = name.lower().rpartition("/")[0]
+            entry = names.get(f"{root}/data/{key}" if root else f"data/{key}")
+            if entry is not None and entry.size < length:
+                why = f"the pickle says that storage {shown(key)} has {length:,} bytes, and its record has {entry.size:,}"
+                self.scan.report("pickle-broken", self.artifact, why)
+                return
 
     def _twice(self, names: dict[str, Entry], name: str, entry: Entry) -> None:
         """Report a name that stands for two contents: torch's reader compares without regard to case."""

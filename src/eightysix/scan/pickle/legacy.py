@@ -7,7 +7,7 @@ from typing import Final
 
 from eightysix.scan.pickle.values import Storage
 
-__all__ = ["MAGIC", "PICKLES", "storages_end"]
+__all__ = ["MAGIC", "PICKLES", "bytes_of", "storages_end"]
 
 MAGIC: Final = 0x1950A86A20F9469CFC6C
 """`MAGIC_NUMBER` of torch/serialization.py."""
@@ -38,12 +38,18 @@ _SIZES |= {
 _SIZES |= {"QUInt4x2": 1, "QUInt2x4": 1}
 
 
+def bytes_of(storage: Storage) -> int | None:
+    """Bytes that `storage` says it has; None where its type is not known or it says nothing."""
+    width = _SIZES.get(storage.type.qualname.removesuffix("Storage"))
+    return None if width is None or storage.size is None or storage.size < 0 else storage.size * width
+
+
 def storages_end(start: int, storages: Iterable[Storage]) -> int | None:
     """Where the storages end that begin at `start`: each a count of eight bytes and its elements. None: not known."""
     end = start
     for storage in {one.key: one for one in storages}.values():
-        width = _SIZES.get(storage.type.qualname.removesuffix("Storage"))
-        if width is None or storage.size is None or storage.size < 0:
+        length = bytes_of(storage)
+        if length is None:
             return None
-        end += _COUNT + storage.size * width
+        end += _COUNT + length
     return end

@@ -51,7 +51,7 @@ _VALID = frozenset(
 class Probe:
     """How the first bytes read as a pickle."""
 
-    __slots__ = ("acts", "broken", "calls", "end", "named", "notorious", "opcodes", "sane")
+    __slots__ = ("acts", "broken", "calls", "end", "imports", "named", "notorious", "opcodes", "sane")
 
     def __init__(self, artifact: Artifact, offset: int) -> None:
         window = artifact.window("", offset, WINDOW)
@@ -69,6 +69,8 @@ class Probe:
         self.named = bool(names)
         sane = [name for name in names if _sane(name.module) and _sane(name.qualname)]
         self.sane = len(sane) == len(names)
+        # The module is imported before its attribute is looked for: a loader gets that far whatever stands for the attribute.
+        self.imports = any(_sane(name.module) for name in names)
         # A loader imports and calls up to the first name that it cannot: such a name hides nothing that came before.
         known = any(
             name.role.kind == RoleKind.GADGET or (name.role.kind == RoleKind.DENIED and name.role.effect)
@@ -118,7 +120,7 @@ def begins_pickle(artifact: Artifact, offset: int = 0) -> bool:
     if head[0] == op.PERSID and not all(32 < byte < 127 for byte in head[1:]):
         return False  # a zip begins with `PK\x03`, and nothing that a loader takes for an id does
     found = Probe(artifact, offset)
-    if found.acts:
+    if found.acts or (found.imports and found.calls and not artifact.at(offset, TEXT).isascii()):
         return True
     if found.end is not None:
         rest = padding_end(artifact, found.end)
@@ -126,8 +128,8 @@ def begins_pickle(artifact: Artifact, offset: int = 0) -> bool:
             artifact
         ):  # it reads to its last byte: with an import in it, by whatever name, that is no text
             return found.sane or found.named
-        # Something else lies behind its STOP. Prose can read so (`c`, two lines, a full stop), but not with opcodes in it
-        # that no text has, nor by the name of a module that there is.
+        # Something else lies behind its STOP. Prose can read so (`c`, two lines, a full stop), and so does a .gitignore
+        # (`coverage`, `build`, `.env`), but not with opcodes in it that no text has, nor by the name of a module that there is.
         whole = artifact.at(offset, min(found.end - offset, TEXT))
         if found.named and (found.notorious or not whole.isascii()):
             return True

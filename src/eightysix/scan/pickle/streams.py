@@ -13,7 +13,7 @@ from eightysix.scan.catalog import rule
 from eightysix.scan.index import RoleKind
 from eightysix.scan.interface import Scan
 from eightysix.scan.pickle.effects import Effects, RoleOf
-from eightysix.scan.pickle.legacy import MAGIC, PICKLES, storages_end
+from eightysix.scan.pickle.legacy import MAGIC, PICKLES, bytes_of, storages_end
 from eightysix.scan.pickle.machine import Memo, Outcome, run
 from eightysix.scan.pickle.probe import begins_pickle, hidden_pickles, padding_end
 from eightysix.scan.pickle.second import compare
@@ -57,6 +57,10 @@ class Streams:
             if self.count == 1:
                 legacy = effects.heap.value(outcome.result) == MAGIC
             storages += effects.storages
+            if self.artifact.context == "torch":
+                self.scan.storages.update(
+                    (one.key, length) for one in effects.storages if (length := bytes_of(one))
+                )
             offset = outcome.end
             if legacy and self.count == PICKLES:
                 self._storages(offset, storages_end(offset, storages))

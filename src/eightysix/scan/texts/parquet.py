@@ -58,6 +58,7 @@ def read(artifact: Artifact, scan: Scan) -> None:
         return
     try:
         footer, _end = thrift.read_struct(artifact.at(len(artifact) - 8 - size, size))
+        _metadata(footer, artifact, scan)
         columns = _columns(footer)
         for group in footer.get(4, []):
             for chunk in group.get(1, []):
@@ -66,6 +67,23 @@ def read(artifact: Artifact, scan: Scan) -> None:
         scan.report(
             "parquet-broken", artifact, f"the metadata are not what the format says ({type(error).__name__})"
         )
+
+
+def _metadata(footer: thrift.Struct, artifact: Artifact, scan: Scan) -> None:
+    """Hand on what writers keep beside the schema: petastorm pickles its own into `FileMetaData.key_value_metadata`."""
+    for pair in footer.get(5, ()):
+        value = pair.get(2, b"")
+        scan.budget.step(1 + len(value) // 64)
+        _hand_on(value, f"metadata {shown(pair[1].decode('utf-8', 'replace'), 60)}", artifact, scan)
+
+
+def _hand_on(value: bytes, name: str, artifact: Artifact, scan: Scan) -> None:
+    """Have a value read that is more than text."""
+    part = artifact.unpacked(name, value)
+    if len(value) > 3 and any(
+        kind.name not in ("text", "yaml", "json", "script") for kind in recognise(part)
+    ):
+        scan.descend(part)
 
 
 def _columns(footer: thrift.Struct) -> dict[tuple[bytes, ...], _Column]:
@@ -112,11 +130,7 @@ def _chunk(
     start = min(place for place in (about.get(9, 0), about.get(11) or about.get(9, 0)))
     try:
         for offset, value in _values(start, start + about[7], about.get(4, 0), column, artifact, scan):
-            part = artifact.unpacked(f"{shown(column.name, 60)}@{offset}", value)
-            if len(value) > 3 and any(
-                kind.name not in ("text", "yaml", "json", "script") for kind in recognise(part)
-            ):
-                scan.descend(part)
+            _hand_on(value, f"{shown(column.name, 60)}@{offset}", artifact, scan)
     except _UnreadError as unread:
         scan.report("parquet-unread", artifact, f"the column {shown(column.name)}: {unread}")
     except (BrokenBlockError, thrift.BrokenThriftError, zlib.error) as broken:

@@ -1,0 +1,66 @@
+"""Tables as hunters know them: named columns of Kusto's scalar types, and where a table of that shape exists.
+
+One description serves the store (which keeps such rows), the readers (which make them) and the queries (which are bound
+against them by Microsoft's own parser).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+__all__ = ["Column", "Environment", "Row", "ScalarType", "Table"]
+
+Row = Mapping[str, object]
+"""One row: values by column name. `datetime` is an int of nanoseconds since 1970 (UTC), `dynamic` any JSON value, all
+others are what JSON has; a column that is absent is null."""
+
+
+class ScalarType(StrEnum):
+    """Kusto's scalar types (learn.microsoft.com/kusto/query/scalar-data-types)."""
+
+    STRING = "string"
+    LONG = "long"
+    INT = "int"
+    REAL = "real"
+    BOOL = "bool"
+    DATETIME = "datetime"
+    TIMESPAN = "timespan"
+    GUID = "guid"
+    DYNAMIC = "dynamic"
+
+
+class Environment(StrEnum):
+    """Where queries run. The unified Defender portal has the tables of both under their native names."""
+
+    LOG_ANALYTICS = "log-analytics"
+    """Azure Monitor Logs, which Microsoft Sentinel stands on: rows have `TimeGenerated`."""
+    DEFENDER = "defender-xdr"
+    """Advanced hunting in Microsoft Defender XDR: rows have `Timestamp`."""
+    LOCAL = "local"
+    """`eightysix hunt run`, over files or a store."""
+
+
+class Column(Struct, frozen=True):
+    """A column, as documented."""
+
+    name: str
+    type: ScalarType
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """A table. `columns` are those of each environment that has it: they are never quite the same.
+
+    `time` is the column that a row is placed by (`TimeGenerated` or `Timestamp`); `source` is the page that documents the
+    columns; `own` tells that the table is this project's, created by a template in `deploy/`.
+    """
+
+    name: str
+    title: str
+    columns: Mapping[Environment, tuple[Column, ...]]
+    source: str
+    own: bool = False
+    plans: tuple[str, ...] = ()
+    """Plans of Log Analytics that allow it: `Analytics`, `Basic`, `Auxiliary`."""
