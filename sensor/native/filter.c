@@ -17,7 +17,7 @@ struct table {
     unsigned path_count;
     /* For a quick no: second and third byte of a wanted beginning. */
     uint8_t begins[256];
-    /* Wanted last parts of a path by length and last byte, other wanted ends by their last byte: number of the first + 1, and
+    /* Wanted last parts of a path by length, first and last byte, other wanted ends by their last byte: number of the first + 1, and
      * of the next one. */
     uint8_t names[256];
     uint8_t ends[256];
@@ -80,9 +80,9 @@ static inline uint8_t begin_of(const char *path)
     return (uint8_t)((unsigned char)path[1] ^ ((unsigned char)(path[1] ? path[2] : 0) << 3));
 }
 
-static inline uint8_t name_key(size_t length, char last)
+static inline uint8_t name_key(size_t length, char first, char last)
 {
-    return (uint8_t)(length * 29u + (unsigned char)last);
+    return (uint8_t)(length * 29u + (unsigned char)first * 7u + (unsigned char)last);
 }
 
 /* `*` and an end; a relative path that is all of what follows the slash ends so too. */
@@ -104,7 +104,8 @@ int filter_path(const char *path, size_t length)
     if (!length) return 0;
     size_t from = length;
     while (from && path[from - 1] != '/') from--;
-    for (unsigned i = table->names[name_key(length - from, path[length - 1])]; i; i = table->after[i - 1])
+    unsigned named = table->names[name_key(length - from, path[from < length ? from : 0], path[length - 1])];
+    for (unsigned i = named; i; i = table->after[i - 1])
         if (ends_with(path, length, table->paths[i - 1] + 1, table->lengths[i - 1] - 1u)) return 1;
     for (unsigned i = table->ends[(unsigned char)path[length - 1]]; i; i = table->after[i - 1])
         if (ends_with(path, length, table->paths[i - 1] + 1, table->lengths[i - 1] - 1u)) return 1;
@@ -161,7 +162,7 @@ int filter_add_path(const char *pattern)
         size_t from = length;
         while (from > 1 && pattern[from - 1] != '/') from--;
         /* an end that begins in the middle of a part, or has more parts than one, is looked at by its last byte */
-        uint8_t *first = from == 2 && length > 2 ? &next->names[name_key(length - from, pattern[length - 1])]
+        uint8_t *first = from == 2 && length > 2 ? &next->names[name_key(length - from, pattern[from], pattern[length - 1])]
                                                  : &next->ends[(unsigned char)pattern[length - 1]];
         next->after[number] = *first;
         *first = (uint8_t)(number + 1);
