@@ -1,0 +1,377 @@
+"""What is done with each audit event: a quick question (`wants`), and a handler that tells a record.
+
+Names and arguments of events: docs.python.org/3/library/audit_events. Arguments are the host's own objects: only their
+type is asked, and no method of theirs is called.
+"""
+
+from __future__ import annotations
+
+import posix
+import sys
+
+from eightysix_sensor import commands, places
+from eightysix_sensor.attribution import stdlib_folders
+from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
+from eightysix_sensor.own import TYPE_CHECKING
+from eightysix_sensor.requests import Requests
+from eightysix_sensor.told import WITHHELD, is_platform, looks_secret, text, told_host, told_name, told_path
+
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, Callable, Dict, Optional, Set, Tuple
+
+    from eightysix_sensor.core import Core
+
+    Args = Tuple[Any, ...]
+    Wants = Callable[[Args], Any]
+    Handler = Callable[[Args, Optional[FrameType]], Any]
+
+MAX_SEEN = 20_000
+_DYNAMIC_PACKAGE = "transformers_modules"
+_RUNS_CODE = frozenset(
+    """os posix nt subprocess pty runpy importlib imp code codeop socket webbrowser ctypes commands popen2 platform pdb bdb
+    timeit cProfile trace asyncio multiprocessing distutils shutil requests urllib httpx aiohttp builtins __builtin__
+    operator types sys functools pickle _pickle marshal""".split()
+)
+"""Modules whose globals a pickle is told to look up each time, not once (`eightysix.detect.loads`)."""
+
+
+def always(args: Args) -> bool:
+    """The answer for rare events."""
+    return True
+
+
+class Events:
+    """Handlers of one process and what they have seen."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._emit = core.emit
+        self._modules: Set[str] = set()
+        self._stdlib: Optional[Any] = None
+        self._find: Set[Args] = set()
+        self._requests = Requests(core)
+        self._api_server = (
+            posix.environ.get(b"KUBERNETES_SERVICE_HOST", b"").decode("ascii", "replace").lower()
+        )
+        self.installs_seen = False
+        self.on_import: Callable[[str], None] = _ignore
+        self.on_main: Callable[[], None] = _nothing
+
+    def table(self) -> Dict[str, Tuple[Wants, Handler]]:
+        """By the event's name."""
+        modules, find = self._modules, self._find
+        requests = self._requests
+        table: Dict[str, Tuple[Wants, Handler]] = {
+            "import": (lambda args: args[0] not in modules, self._import),
+            "open": (places.wants_open, self._open),
+            "exec": (_is_dynamic, self._exec),
+            "compile": (_is_named, self._compile),
+            "code.__new__": (always, self._code),
+            "pickle.find_class": (lambda args: args not in find, self._find_class),
+            "socket.connect": (always, self._connect),
+            "socket.sendto": (always, self._connect),
+            "socket.sendmsg": (_has_address, self._connect),
+            "socket.getaddrinfo": (always, self._resolve),
+            "socket.gethostbyname": (always, self._resolve),
+            "urllib.Request": (always, requests.urllib),
+            "http.client.send": (_is_head, requests.client),
+            "subprocess.Popen": (always, self._popen),
+            "os.system": (always, self._system),
+            "os.exec": (always, self._program("os.exec")),
+            "os.posix_spawn": (always, self._program("os.posix_spawn")),
+            "pty.spawn": (always, self._pty),
+            "os.fork": (always, self._plain("fork")),
+            "os.forkpty": (always, self._plain("fork")),
+            "os.putenv": (always, self._variable("set")),
+            "os.unsetenv": (always, self._variable("unset")),
+            "os.rename": (_may_be_told, self._renamed),
+            "os.link": (_may_be_told, self._renamed),
+            "os.symlink": (_may_be_told, self._renamed),
+            "ctypes.dlopen": (always, self._library),
+            "ctypes.dlsym": (always, self._symbol),
+            "gc.get_objects": (always, self._plain("gc")),
+            "gc.get_referrers": (always, self._plain("gc")),
+            "gc.get_referents": (always, self._plain("gc")),
+            "sys.addaudithook": (always, self._plain("addaudithook")),
+            "sys.setprofile": (always, self._plain("setprofile")),
+            "sys.settrace": (always, self._plain("settrace")),
+            "sqlite3.load_extension": (always, self._plain("sqlite_extension")),
+            "sys.remote_exec": (always, self._plain("remote_exec")),
+            "cpython.remote_debugger_script": (always, self._plain("remote_exec")),
+        }
+        for name in ("command", "file", "module", "stdin", "interactivehook"):
+            table["cpython.run_" + name] = (always, self._main)
+        return table
+
+    def forget(self) -> None:
+        """Lookups of pickles are told again: another file is loaded, or time went by."""
+        self._find.clear()
+        clear = getattr(self._core.native, "forget_seen", None)
+        if callable(clear):
+            clear()
+
+    # --- code ---
+
+    def _import(self, args: Args, frame: Optional[FrameType]) -> None:
+        name = text(args[0], 256)
+        if len(self._modules) >= MAX_SEEN:
+            self._modules.clear()
+        if type(args[0]) is str:
+            self._modules.add(args[0])
+        top, dot, rest = name.partition(".")
+        if dot and top != _DYNAMIC_PACKAGE:
+            if not _is_namespace(top):
+                name = top
+            else:
+                name = top + "." + rest.partition(".")[0]
+            if name in self._modules:
+                return
+            self._modules.add(name)
+        self.on_import(top)
+        if top in self.standard() or top == "eightysix_sensor" or not top:
+            return
+        self._emit("import", {"module": name if top == _DYNAMIC_PACKAGE else told_name(name)}, frame)
+
+    def standard(self) -> Any:
+        """Names of the standard library's modules."""
+        if self._stdlib is None:
+            known = getattr(sys, "stdlib_module_names", None)
+            self._stdlib = known if known is not None else _listed_stdlib()
+        return self._stdlib
+
+    def _exec(self, args: Args, frame: Optional[FrameType]) -> None:
+        """Code of no file is run: by a `.pth` file, or by a package (the standard library runs much that it made itself)."""
+        if frame is None:
+            return
+        code, file = frame.f_code, args[0].co_filename
+        attribution = self._core.attribution
+        if code.co_name == "addpackage" and attribution.is_site(code.co_filename):
+            path = text(frame.f_locals.get("fullname"))
+            self._emit("exec", {"path": told_path(path), "api": "pth"}, frame, True, key=path)
+        elif attribution.label(text(code.co_filename))[0] not in ("", "<"):
+            self._emit(
+                "exec", {"path": told_path(text(file, 200))}, frame, key=frame.f_lineno, seconds=3600.0
+            )
+
+    def _compile(self, args: Args, frame: Optional[FrameType]) -> None:
+        file = text(args[1])
+        who = self._core.attribution.pretends(file, frame)
+        if who:
+            self._emit("compile", {"path": told_path(file)}, frame, True, key=file, seconds=3600.0)
+
+    def _code(self, args: Args, frame: Optional[FrameType]) -> None:
+        file = text(args[1]) if len(args) > 1 else ""
+        if file and self._core.attribution.pretends(file, frame):
+            self._emit("code", {"path": told_path(file)}, frame, True, key=file, seconds=3600.0)
+
+    def _find_class(self, args: Args, frame: Optional[FrameType]) -> None:
+        module, name = text(args[0], 200), text(args[1], 200)
+        dangerous = module.partition(".")[0] in _RUNS_CODE
+        if not dangerous and type(args[0]) is str and type(args[1]) is str:
+            if len(self._find) >= MAX_SEEN:
+                self._find.clear()
+            self._find.add(args)
+            seen = getattr(self._core.native, "mark_seen", None)
+            if callable(seen):
+                seen(args[0], args[1])
+        fields = {"module": told_name(module), "name": told_name(name), "file": self._core.loading_file()}
+        self._emit("pickle", fields, frame, dangerous, key=(module, name) if dangerous else None, seconds=1.0)
+
+    # --- files ---
+
+    def _open(self, args: Args, frame: Optional[FrameType]) -> None:
+        self._file(args[0], args[1] if len(args) > 1 else None, args[2] if len(args) > 2 else 0, frame, None)
+
+    def _file(
+        self, given: Any, mode: Any, flags: Any, frame: Optional[FrameType], api: Optional[str]
+    ) -> None:
+        path = text(given, 4096) or commands.path_of(given)
+        if not path:
+            return
+        if path[0] != "/":
+            path = posix.getcwd() + "/" + path
+        write = places.writes(mode, flags)
+        if not places.is_credential(path):
+            if not write or not places.is_install(path):
+                return
+            self.installs_seen = True
+        fields = {
+            "path": told_path(places.normalised(path) if "/." in path and "/.." in path else path),
+            "mode": text(mode, 8) or None,
+            "flags": flags if type(flags) is int and 0 <= flags < 1 << 32 else None,
+            "api": api,
+        }
+        self._emit("open", fields, frame, True, key=(path, write), seconds=1.0)
+
+    def _renamed(self, args: Args, frame: Optional[FrameType]) -> None:
+        """A credential is moved or linked to another name, or what runs at every start gets its name."""
+        self._file(args[0], "r", 0, frame, "rename")
+        self._file(args[1], "w", 0, frame, "rename")
+
+    # --- processes ---
+
+    def _popen(self, args: Args, frame: Optional[FrameType]) -> None:
+        env = args[3] if len(args) > 3 else None
+        self._spawn("subprocess.Popen", args[0], args[1], env, frame)
+
+    def _program(self, api: str) -> Handler:
+        def handler(args: Args, frame: Optional[FrameType]) -> None:
+            if api == "os.posix_spawn" and frame is not None and frame.f_code.co_name == "_posix_spawn":
+                return  # subprocess.Popen has told it
+            self._spawn(api, args[0], args[1], args[2] if len(args) > 2 else None, frame)
+
+        return handler
+
+    def _pty(self, args: Args, frame: Optional[FrameType]) -> None:
+        self._spawn("pty.spawn", None, args[0], None, frame)
+
+    def _system(self, args: Args, frame: Optional[FrameType]) -> None:
+        words = commands.told_shell(args[0])
+        self._installs(words)
+        self._emit("spawn", {"api": "os.system", "argv": words}, frame, True)
+
+    def _spawn(self, api: str, exe: Any, argv: Any, env: Any, frame: Optional[FrameType]) -> None:
+        words = commands.told_argv(argv)
+        self._installs(words)
+        binary = text(exe) or commands.path_of(exe)
+        fields = {
+            "api": api,
+            "exe": told_path(binary) if binary else None,
+            "argv": words,
+            "unwatched": _unwatched(env),
+        }
+        self._emit("spawn", fields, frame, True)
+
+    def _installs(self, words: Any) -> None:
+        if commands.is_installer(words):
+            self.installs_seen = True
+
+    # --- the network ---
+
+    def _connect(self, args: Args, frame: Optional[FrameType]) -> None:
+        address = args[1]
+        kind = type(address)
+        if kind is tuple and len(address) > 1:
+            host, port = told_host(address[0]), address[1]
+            if not host or type(port) is not int:
+                return
+            platform = is_platform(host, self._api_server)
+            fields: Dict[str, Any] = {"dst": host, "port": port}
+            self._emit("connect", fields, frame, platform, None if platform else (host, port))
+        elif kind is str or kind is bytes:
+            path = text(address, 256)
+            self._emit("unix", {"path": told_path(path.replace("\0", "@"))}, frame, key=path, seconds=600.0)
+
+    def _resolve(self, args: Args, frame: Optional[FrameType]) -> None:
+        host = told_host(args[0])
+        if not host:
+            return
+        port = args[1] if len(args) > 1 and type(args[1]) is int else None
+        self._emit("resolve", {"host": host, "port": port}, frame, key=host)
+
+    # --- the rest ---
+
+    def _variable(self, what: str) -> Handler:
+        def handler(args: Args, frame: Optional[FrameType]) -> None:
+            name = text(args[0], 200).partition("=")[0]
+            if places.is_sensitive(name) and not looks_secret(name):
+                self._emit("env", {"name": name, "api": what}, frame, key=(what, name), seconds=60.0)
+
+        return handler
+
+    def _library(self, args: Args, frame: Optional[FrameType]) -> None:
+        path = text(args[0]) or commands.path_of(args[0])
+        self._emit("dlopen", {"path": told_path(path)}, frame, key=path, seconds=600.0)
+
+    def _symbol(self, args: Args, frame: Optional[FrameType]) -> None:
+        name = told_name(text(args[1], 200))
+        self._emit("dlsym", {"name": name or WITHHELD}, frame, key=name, seconds=600.0)
+
+    def _plain(self, event: str) -> Handler:
+        """Something is told without arguments: once a minute for each place that does it."""
+
+        def handler(args: Args, frame: Optional[FrameType]) -> None:
+            line = frame.f_lineno if frame is not None else 0
+            self._emit(event, {}, frame, event != "gc", key=line, seconds=60.0)
+
+        return handler
+
+    def _main(self, args: Args, frame: Optional[FrameType]) -> None:
+        self.on_main()
+
+
+def _is_dynamic(args: Args) -> bool:
+    """Whether an `exec` is of code without a file. NOTE: any object may come through `sys.audit`."""
+    code = args[0]
+    if type(code) is not _CODE:
+        return False
+    name = code.co_filename
+    return type(name) is str and name[:1] == "<" and name[:8] != "<frozen "
+
+
+_CODE = type(_is_dynamic.__code__)
+
+
+def _is_named(args: Args) -> bool:
+    """Whether a `compile` names a file. An import compiles, too, and is told apart by its caller."""
+    name = args[1]
+    kind = type(name)
+    return (kind is str and name[:1] != "<") or (kind is str and name[:8] == "<frozen ") or kind is bytes
+
+
+def _has_address(args: Args) -> bool:
+    return args[1] is not None
+
+
+def _is_head(args: Args) -> bool:
+    """Whether `http.client` sends the head of a request, not a part of a body."""
+    data = args[1]
+    return type(data) is bytes and data[:4] in _METHODS
+
+
+_METHODS = frozenset([b"GET ", b"POST", b"PUT ", b"HEAD", b"PATC", b"DELE", b"OPTI", b"CONN"])
+
+
+def _may_be_told(args: Args) -> bool:
+    return places.wants_open(args) or places.wants_open(args[1:])
+
+
+def _is_namespace(top: str) -> bool:
+    """Whether a package that is loaded has no code of its own, so that its parts belong to several distributions."""
+    module = sys.modules.get(top)
+    return (
+        type(module) is type(sys)
+        and module.__dict__.get("__file__") is None
+        and "__path__" in module.__dict__
+    )
+
+
+def _unwatched(env: Any) -> Optional[bool]:
+    """Whether a child is started without the variables that bring the sensor along; None where that cannot be told."""
+    if type(env) is not dict:
+        return None
+    for name, own in (("LD_PRELOAD", b"LD_PRELOAD"), ("EIGHTYSIX_SENSOR", b"EIGHTYSIX_SENSOR")):
+        if own in posix.environ and name not in env and own not in env:
+            return True
+    return None
+
+
+def _listed_stdlib() -> Any:
+    """The standard library's modules, where Python does not list them itself (before 3.10)."""
+    names = set(sys.builtin_module_names)
+    for folder in stdlib_folders():
+        for place in (folder, folder + "lib-dynload"):
+            try:
+                names.update([name.partition(".")[0] for name in posix.listdir(place)])
+            except OSError:
+                continue
+    return frozenset(names)
+
+
+def _ignore(top: str) -> None:
+    """No probe waits for a module."""
+
+
+def _nothing() -> None:
+    """Nothing waits for the program to begin."""
