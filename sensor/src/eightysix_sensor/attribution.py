@@ -139,17 +139,16 @@ class Attribution:
     def _work_out(self, steps: Steps, origin: Optional[Origin]) -> Stack:
         chain: List[str] = []
         files: Dict[str, Tuple[Dist, List[Tuple[Site, str]]]] = {}
-        at_import, dynamic = self._read(steps, chain, files)
+        at_import, dynamic, _ = self._read(steps, chain, files)
         asked = len(chain)
         root = chain[-1] if chain else ""
         above = origin
         while above is not None:
-            began = len(chain)
-            theirs, more = self._read(above.steps, chain, files)
+            theirs, more, starter = self._read(above.steps, chain, files)
             at_import = at_import or theirs
             dynamic = dynamic or more
             if above is origin and not any([entry.startswith("app:") for entry in chain[:asked]]):
-                root = chain[began] if len(chain) > began else (root or (chain[-1] if chain else ""))
+                root = starter or root
             above = above.parent
         if not chain and dynamic:
             chain, root = [_UNKNOWN], _UNKNOWN
@@ -158,9 +157,9 @@ class Attribution:
 
     def _read(
         self, steps: Steps, chain: List[str], files: Dict[str, Tuple[Dist, List[Tuple[Site, str]]]]
-    ) -> Tuple[str, bool]:
-        """Add the entries of `steps` to `chain`; what is being imported, and whether code of no file is there."""
-        importing, dynamic, label = "", False, ""
+    ) -> Tuple[str, bool, str]:
+        """Add the entries of `steps` to `chain`; what is being imported, whether code of no file is there, and who calls."""
+        importing, dynamic, label, caller = "", False, "", ""
         for step in steps:
             if step == _MODULE:
                 if not importing and label and not label.startswith("app:"):
@@ -178,13 +177,15 @@ class Attribution:
             if label == "<":
                 dynamic = True
                 label = ""
-            elif label and (not chain or chain[-1] != label):
-                chain.append(label)
+            elif label:
+                caller = caller or label
+                if not chain or chain[-1] != label:
+                    chain.append(label)
             if dist is not None and site is not None and not label.startswith("SPOOF("):
                 known = files.setdefault(dist.folder, (dist, []))
                 if len(known[1]) < _VERIFIED:
                     known[1].append((site, path))
-        return importing, dynamic
+        return importing, dynamic, caller
 
     def _verified(self, dist: Dist, places: List[Tuple[Site, str]]) -> str:
         """The member `record_ok`: false when a file differs, true when all are as installed, absent when it is not known."""

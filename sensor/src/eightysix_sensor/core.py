@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posix
+import sys
 from _thread import get_ident, get_native_id
 from time import monotonic, time_ns
 
@@ -26,6 +27,7 @@ REPEAT_S = 10.0
 """The same act from the same stack is told once in this time; the rest is counted."""
 
 _MAX_RECENT = 4096
+_ABORTS = sys.version_info < (3, 10)
 
 
 class Core:
@@ -112,14 +114,17 @@ class Core:
         self.busy[here] = True
         try:
             act()
-        except Exception:  # noqa: BLE001 - the host goes on
-            self.failed()
+        except Exception as error:  # noqa: BLE001 - the host goes on
+            self.failed(error)
         finally:
             self.busy.pop(here, None)
 
-    def failed(self) -> None:
-        """Count a failure of the sensor's own."""
+    def failed(self, error: BaseException) -> None:
+        """Count a failure of the sensor's own. Python 3.8 and 3.9 abort soon after a RecursionError was swallowed, so there
+        it goes on: the program is at its limit itself."""
         self._counts["errors"] += 1
+        if _ABORTS and issubclass(type(error), RecursionError):
+            raise error
 
     def loading_file(self) -> Optional[Dict[str, int]]:
         """The file that a loader reads on this thread."""

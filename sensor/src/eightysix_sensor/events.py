@@ -1,4 +1,4 @@
-"""What is done with each audit event: a quick question (`wants`), and a handler that tells a record.
+"""What is done with each audit event: a quick question (whether it is left out), and a handler that tells a record.
 
 Names and arguments of events: docs.python.org/3/library/audit_events. Arguments are the host's own objects: only their
 type is asked, and no method of theirs is called.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eightysix_sensor.core import Core
 
     Args = Tuple[Any, ...]
-    Wants = Callable[[Args], Any]
+    Skips = Callable[[Args], Any]
     Handler = Callable[[Args, Optional[FrameType]], Any]
 
 MAX_SEEN = 20_000
@@ -36,9 +36,8 @@ _RUNS_CODE = frozenset(
 """Modules whose globals a pickle is told to look up each time, not once (`eightysix.detect.loads`)."""
 
 
-def always(args: Args) -> bool:
-    """The answer for rare events."""
-    return True
+never = ().__contains__
+"""The answer for rare events: none is left out."""
 
 
 class Events:
@@ -58,50 +57,50 @@ class Events:
         self.on_import: Callable[[str], None] = _ignore
         self.on_main: Callable[[], None] = _nothing
 
-    def table(self) -> Dict[str, Tuple[Wants, Handler]]:
+    def table(self) -> Dict[str, Tuple[Skips, Handler]]:
         """By the event's name."""
         modules, find = self._modules, self._find
         requests = self._requests
-        table: Dict[str, Tuple[Wants, Handler]] = {
-            "import": (lambda args: args[0] not in modules, self._import),
-            "open": (places.wants_open, self._open),
-            "exec": (_is_dynamic, self._exec),
-            "compile": (_is_named, self._compile),
-            "code.__new__": (always, self._code),
-            "pickle.find_class": (lambda args: args not in find, self._find_class),
-            "socket.connect": (always, self._connect),
-            "socket.sendto": (always, self._connect),
-            "socket.sendmsg": (_has_address, self._connect),
-            "socket.getaddrinfo": (always, self._resolve),
-            "socket.gethostbyname": (always, self._resolve),
-            "urllib.Request": (always, requests.urllib),
-            "http.client.send": (_is_head, requests.client),
-            "subprocess.Popen": (always, self._popen),
-            "os.system": (always, self._system),
-            "os.exec": (always, self._program("os.exec")),
-            "os.posix_spawn": (always, self._program("os.posix_spawn")),
-            "pty.spawn": (always, self._pty),
-            "os.fork": (always, self._plain("fork")),
-            "os.forkpty": (always, self._plain("fork")),
-            "os.putenv": (always, self._variable("set")),
-            "os.unsetenv": (always, self._variable("unset")),
-            "os.rename": (_may_be_told, self._renamed),
-            "os.link": (_may_be_told, self._renamed),
-            "os.symlink": (_may_be_told, self._renamed),
-            "ctypes.dlopen": (always, self._library),
-            "ctypes.dlsym": (always, self._symbol),
-            "gc.get_objects": (always, self._plain("gc")),
-            "gc.get_referrers": (always, self._plain("gc")),
-            "gc.get_referents": (always, self._plain("gc")),
-            "sys.addaudithook": (always, self._plain("addaudithook")),
-            "sys.setprofile": (always, self._plain("setprofile")),
-            "sys.settrace": (always, self._plain("settrace")),
-            "sqlite3.load_extension": (always, self._plain("sqlite_extension")),
-            "sys.remote_exec": (always, self._plain("remote_exec")),
-            "cpython.remote_debugger_script": (always, self._plain("remote_exec")),
+        table: Dict[str, Tuple[Skips, Handler]] = {
+            "import": (lambda args: args[0] in modules, self._import),
+            "open": (places.skips_open, self._open),
+            "exec": (_is_of_a_file, self._exec),
+            "compile": (_is_nameless, self._compile),
+            "code.__new__": (never, self._code),
+            "pickle.find_class": (find.__contains__, self._find_class),
+            "socket.connect": (never, self._connect),
+            "socket.sendto": (never, self._connect),
+            "socket.sendmsg": (_has_no_address, self._connect),
+            "socket.getaddrinfo": (never, self._resolve),
+            "socket.gethostbyname": (never, self._resolve),
+            "urllib.Request": (never, requests.urllib),
+            "http.client.send": (_is_body, requests.client),
+            "subprocess.Popen": (never, self._popen),
+            "os.system": (never, self._system),
+            "os.exec": (never, self._program("os.exec")),
+            "os.posix_spawn": (never, self._program("os.posix_spawn")),
+            "pty.spawn": (never, self._pty),
+            "os.fork": (never, self._plain("fork")),
+            "os.forkpty": (never, self._plain("fork")),
+            "os.putenv": (never, self._variable("set")),
+            "os.unsetenv": (never, self._variable("unset")),
+            "os.rename": (_skips_both, self._renamed),
+            "os.link": (_skips_both, self._renamed),
+            "os.symlink": (_skips_both, self._renamed),
+            "ctypes.dlopen": (never, self._library),
+            "ctypes.dlsym": (never, self._symbol),
+            "gc.get_objects": (never, self._plain("gc")),
+            "gc.get_referrers": (never, self._plain("gc")),
+            "gc.get_referents": (never, self._plain("gc")),
+            "sys.addaudithook": (never, self._plain("addaudithook")),
+            "sys.setprofile": (never, self._plain("setprofile")),
+            "sys.settrace": (never, self._plain("settrace")),
+            "sqlite3.load_extension": (never, self._plain("sqlite_extension")),
+            "sys.remote_exec": (never, self._plain("remote_exec")),
+            "cpython.remote_debugger_script": (never, self._plain("remote_exec")),
         }
         for name in ("command", "file", "module", "stdin", "interactivehook"):
-            table["cpython.run_" + name] = (always, self._main)
+            table["cpython.run_" + name] = (never, self._main)
         return table
 
     def forget(self) -> None:
@@ -197,7 +196,7 @@ class Events:
                 return
             self.installs_seen = True
         fields = {
-            "path": told_path(places.normalised(path) if "/." in path and "/.." in path else path),
+            "path": told_path(places.cleaned(path)),
             "mode": text(mode, 8) or None,
             "flags": flags if type(flags) is int and 0 <= flags < 1 << 32 else None,
             "api": api,
@@ -301,40 +300,41 @@ class Events:
         self.on_main()
 
 
-def _is_dynamic(args: Args) -> bool:
-    """Whether an `exec` is of code without a file. NOTE: any object may come through `sys.audit`."""
+def _is_of_a_file(args: Args) -> bool:
+    """Whether an `exec` is of code that has a file. NOTE: any object may come through `sys.audit`."""
     code = args[0]
     if type(code) is not _CODE:
-        return False
+        return True
     name = code.co_filename
-    return type(name) is str and name[:1] == "<" and name[:8] != "<frozen "
+    return type(name) is not str or name[:1] != "<" or name[:8] == "<frozen "
 
 
-_CODE = type(_is_dynamic.__code__)
+_CODE = type(_is_of_a_file.__code__)
 
 
-def _is_named(args: Args) -> bool:
-    """Whether a `compile` names a file. An import compiles, too, and is told apart by its caller."""
+def _is_nameless(args: Args) -> bool:
+    """Whether a `compile` names no file. An import compiles, too, and is told apart by its caller."""
     name = args[1]
-    kind = type(name)
-    return (kind is str and name[:1] != "<") or (kind is str and name[:8] == "<frozen ") or kind is bytes
+    if type(name) is str:
+        return name[:1] == "<" and name[:8] != "<frozen "
+    return type(name) is not bytes
 
 
-def _has_address(args: Args) -> bool:
-    return args[1] is not None
+def _has_no_address(args: Args) -> bool:
+    return args[1] is None
 
 
-def _is_head(args: Args) -> bool:
-    """Whether `http.client` sends the head of a request, not a part of a body."""
+def _is_body(args: Args) -> bool:
+    """Whether `http.client` sends a part of a body, not the head of a request."""
     data = args[1]
-    return type(data) is bytes and data[:4] in _METHODS
+    return type(data) is not bytes or data[:4] not in _METHODS
 
 
 _METHODS = frozenset([b"GET ", b"POST", b"PUT ", b"HEAD", b"PATC", b"DELE", b"OPTI", b"CONN"])
 
 
-def _may_be_told(args: Args) -> bool:
-    return places.wants_open(args) or places.wants_open(args[1:])
+def _skips_both(args: Args) -> bool:
+    return places.skips_open(args) and places.skips_open(args[1:])
 
 
 def _is_namespace(top: str) -> bool:

@@ -12,39 +12,39 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Tuple
 
     from eightysix_sensor.core import Core
-    from eightysix_sensor.events import Handler, Wants
+    from eightysix_sensor.events import Handler, Skips
 
 _frame = sys._getframe
 
 
 def make_hook(
-    core: Core, table: Dict[str, Tuple[Wants, Handler]], own_folder: str
+    core: Core, table: Dict[str, Tuple[Skips, Handler]], own_folder: str
 ) -> Callable[[str, Tuple[Any, ...]], None]:
     """The hook over `table`. All that it needs is in its cells."""
-    wanted = {event: wants for event, (wants, _) in table.items()}
+    questions = {event: skips for event, (skips, _) in table.items()}
     handlers = {event: handler for event, (_, handler) in table.items()}
-    get = wanted.get
+    get = questions.get
     busy = core.busy
     ours = (own_folder + "/", "<frozen ")
 
     def hook(event: str, args: Tuple[Any, ...]) -> None:
-        wants = get(event)
-        if wants is None:
+        skips = get(event)
+        if skips is None:
             return
         here = 0
         try:
-            if not wants(args):
+            if skips(args):
                 return
             here = get_ident()
             if here in busy:
                 here = 0
                 return
             busy[here] = True
-            handlers[event](args, _frame(1))
+            handlers[event](args, _frame().f_back)
         except Exception as error:
             if _is_foreign(error, ours):
                 raise
-            core.failed()
+            core.failed(error)
         finally:
             if here:
                 busy.pop(here, None)

@@ -84,22 +84,15 @@ def _tables() -> Tuple[Dict[str, List[List[str]]], List[List[str]]]:
 
 _BY_NAME, _WILD = _tables()
 _STARTUP = ("sitecustomize", "usercustomize")
-_WRITTEN = (
-    ".pth",
-    "customize.py",
-    "METADATA",
-    "INSTALLER",
-    "RECORD",
-    "PKG-INFO",
-    "customize.pyc",
-    "customize/__init__.py",
-)
-TAILS = frozenset([name[-4:] for name in (*_BY_NAME, *_WRITTEN, "environ")] + ["sion", "t.py", ".pyc"]) - {
-    ".pyc",
-    "_.py",
-}
-"""The last four letters of everything that is told of by its name. NOTE: `__init__.py` and `.pyc` of sitecustomize are left
-out, because every import opens such names; the kernel's record of the write has them."""
+_WRITTEN = (".pth", "customize.py")
+_FURTHER = "METADATA PKG-INFO environ session git_token cookies".split()
+"""Names beside those of `CREDENTIALS`: of installs, of a process's variables, and of ModelScope's folder."""
+
+_FOLDERS = ("sso/cache/", "cli/cache/")
+NAMES = frozenset([*_BY_NAME, *_FURTHER])
+TAILS = frozenset([name[-4:] for name in (*NAMES, *_WRITTEN)])
+"""The last four letters of everything that is told of by its name. NOTE: `sitecustomize/__init__.py` and `.pyc` files are
+left out, because every import opens such names; the kernel's record of the write has them."""
 
 
 def path_patterns() -> Tuple[str, ...]:
@@ -114,12 +107,33 @@ def path_patterns() -> Tuple[str, ...]:
     return (*[folder for folder in _WILD_FOLDERS if folder[0] == "/"], *sorted(ends))
 
 
-def wants_open(args: Tuple[Any, ...]) -> bool:
-    """Whether an `open` may be worth a look: the hottest question of all."""
+def skips_open(args: Tuple[Any, ...]) -> bool:
+    """Whether an `open` is of no interest: the hottest question of all."""
     path = args[0]
     if type(path) is str:
-        return path[-4:] in TAILS or "secrets/" in path
-    return type(path) is not int
+        tail = path[-4:]
+        if tail in TAILS:
+            if tail == "e.py":
+                return not path.endswith("customize.py")
+            if path[path.rfind("/") + 1 :] in NAMES or tail == ".pth":
+                return False
+            if tail == "json" and any([folder in path for folder in _FOLDERS]):
+                return False
+        return "secrets/" not in path
+    return type(path) is int
+
+
+def cleaned(path: str) -> str:
+    """An absolute path without `//`, `.` and `..`, as written: links are not followed."""
+    if "//" not in path and "/." not in path:
+        return path
+    parts: List[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
 
 
 def normalised(path: str) -> str:

@@ -75,8 +75,8 @@ class Finder:
 
         try:
             loader.exec_module = exec_module
-        except AttributeError:
-            core.failed()
+        except AttributeError as error:
+            core.failed(error)
 
 
 def install(core: Core, events: Events) -> None:
@@ -178,9 +178,8 @@ class Loads:
         kind, given = text(value.get("type"), 32), value.get("id")
         if kind not in ("constructor", "secret", "not_implemented"):
             kind = WITHHELD
-        parts = (
-            [told_name(text(part, 200)) for part in given[:_MAX_ID]] if type(given) in (list, tuple) else []
-        )
+        listed: Any = given if type(given) is list or type(given) is tuple else ()
+        parts = [told_name(text(part, 200)) for part in listed[:_MAX_ID]]
         self._core.emit("revive", {"type": kind, "id": parts}, frame, True)
 
     def transformers(self, module: Any) -> None:

@@ -56,8 +56,8 @@ def capture(core: Core, depth: int) -> Optional[Origin]:
     """Where we are, as the origin of what is started here; None where that fails."""
     try:
         return Origin(core.attribution.walk(_frame(depth)), core.origins.get(get_ident()))
-    except Exception:  # noqa: BLE001 - a thread starts whatever happens to us
-        core.failed()
+    except Exception as error:  # noqa: BLE001 - a thread starts whatever happens to us
+        core.failed(error)
         return None
 
 
