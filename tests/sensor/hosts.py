@@ -97,6 +97,11 @@ class Host:
         self.socket.setblocking(False)
         return f"unix:{path}"
 
+    def close(self) -> None:
+        """Nobody listens any more."""
+        if self.socket is not None:
+            self.socket.close()
+
     def run(
         self, code: str, *, env: Mapping[str, str] | None = None, start: bool = True, runs: bool = True,
         endpoint: str = "", arguments: Iterable[str] = (), code_expected: int = 0, flags: Iterable[str] = (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,10 @@ TOKEN = "secrets/kubernetes.io/serviceaccount/token"
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
+def host(tmp_path: Path) -> Iterator[Host]:
+    host = Host(tmp_path)
+    yield host
+    host.close()
 
 
 def test_each_record_says_which_process_and_in_which_order(host: Host) -> None:
@@ -345,7 +348,7 @@ def test_every_python_tells_the_same(version: str, tmp_path: Path) -> None:
         record["event"] for record in records
     }
     assert records[-1]["errors"] == 0
-    assert {record["module"] for record in told(records, "import")} == {"evil"}
+    assert {record["module"] for record in told(records, "import")} - {"org"} == {"evil"}
 
 
 def _modules(records: list[Record]) -> set[str]:

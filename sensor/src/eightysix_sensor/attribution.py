@@ -6,8 +6,8 @@ left out; code of no file is told as `dyn`, and as `<unknown>` where nothing els
 
 from __future__ import annotations
 
-import posix
 import sys
+from posix import getcwd
 from time import time
 
 from eightysix_sensor.dists import Site, Verifier, split_site
@@ -322,6 +322,6 @@ def stdlib_folders() -> Tuple[str, ...]:
 
 def _cwd() -> str:
     try:
-        return posix.getcwd()
+        return getcwd()
     except OSError:
         return ""

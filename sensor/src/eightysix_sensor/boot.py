@@ -7,8 +7,9 @@ there is another copy, whose changing changes nothing.
 
 from __future__ import annotations
 
-import posix
 import sys
+from posix import environ, register_at_fork
+from posix import stat as stat_of
 
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
@@ -39,8 +40,8 @@ def start(native: Any = None) -> bool:
 
 def endpoint() -> str:
     """What the environment names, empty where the sensor is to stay off."""
-    given = posix.environ.get(b"EIGHTYSIX_SENSOR", b"").decode("utf-8", "surrogateescape")
-    if given in ("", "off") or posix.environ.get(b"EIGHTYSIX_SENSOR_DISABLE", b"") not in (b"", b"0"):
+    given = environ.get(b"EIGHTYSIX_SENSOR", b"").decode("utf-8", "surrogateescape")
+    if given in ("", "off") or environ.get(b"EIGHTYSIX_SENSOR_DISABLE", b"") not in (b"", b"0"):
         return ""
     return given
 
@@ -52,7 +53,7 @@ def _start(native: Any) -> bool:
     from eightysix_sensor.core import KILL_FILE, Core
 
     try:
-        posix.stat(KILL_FILE)
+        stat_of(KILL_FILE)
         return False
     except OSError:
         pass
@@ -106,7 +107,7 @@ def _arrange(core: Core, events: Events) -> None:
     events.on_main = main
     core.housekeeping = keep
     core.attribution.on_new = lambda new: snapshot.new_dists(core, events, new)
-    posix.register_at_fork(after_in_child=child)
+    register_at_fork(after_in_child=child)
     atexit.register(end)
 
 

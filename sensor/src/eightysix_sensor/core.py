@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import posix
 import sys
 from _thread import get_ident, get_native_id
+from posix import stat as stat_of
 from time import monotonic, time_ns
 
 from eightysix_sensor.limits import IMPORTANT, ORDINARY, Bucket, Recent
@@ -148,7 +148,7 @@ class Core:
         """Look for the kill switch; the sensor stays off once it was there."""
         self._looked = now
         try:
-            posix.stat(KILL_FILE)
+            stat_of(KILL_FILE)
         except OSError:
             return False
         self.off = True

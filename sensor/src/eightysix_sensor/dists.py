@@ -6,7 +6,8 @@ for the file: by the likeliest names first, so most files cost one small read. R
 
 from __future__ import annotations
 
-import posix
+from posix import listdir
+from posix import stat as stat_of
 from time import monotonic
 
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
@@ -62,7 +63,7 @@ class Site:
     def refresh(self) -> List[Dist]:
         """List the folder again if it changed; what is new since the last time."""
         try:
-            mtime = posix.stat(self.path).st_mtime_ns
+            mtime = stat_of(self.path).st_mtime_ns
         except (OSError, ValueError):
             return []
         if mtime == self.mtime_ns:
@@ -220,7 +221,7 @@ class Verifier:
             return None
         if not expected:
             return False
-        size = posix.stat(file).st_size
+        size = stat_of(file).st_size
         if size > MAX_HASHED:
             return None
         content = read_small(file, MAX_HASHED + 1)
@@ -259,7 +260,7 @@ def _has(record: bytes, path: str) -> bool:
 
 def _listed(folder: str) -> List[str]:
     try:
-        names = posix.listdir(folder)
+        names = listdir(folder)
     except (OSError, ValueError):
         return []
     return [name for name in names if name.endswith((".dist-info", ".egg-info"))][:_MAX_DISTS]
@@ -272,7 +273,7 @@ def _read_name(site: str, folder: str) -> Optional[Dist]:
         version = version.partition("-py")[0]
     path = site + "/" + folder
     try:
-        since = posix.stat(path).st_ctime
+        since = stat_of(path).st_ctime
     except (OSError, ValueError):
         return None
     return Dist(normalised(name), version, path, since) if name else None

@@ -6,8 +6,8 @@ type is asked, and no method of theirs is called.
 
 from __future__ import annotations
 
-import posix
 import sys
+from posix import environ, getcwd, listdir
 
 from eightysix_sensor import commands, places
 from eightysix_sensor.attribution import stdlib_folders
@@ -50,9 +50,7 @@ class Events:
         self._stdlib: Optional[Any] = None
         self._find: Set[Args] = set()
         self._requests = Requests(core)
-        self._api_server = (
-            posix.environ.get(b"KUBERNETES_SERVICE_HOST", b"").decode("ascii", "replace").lower()
-        )
+        self._api_server = environ.get(b"KUBERNETES_SERVICE_HOST", b"").decode("ascii", "replace").lower()
         self.installs_seen = False
         self.on_import: Callable[[str], None] = _ignore
         self.on_main: Callable[[], None] = _nothing
@@ -62,12 +60,15 @@ class Events:
         modules, find = self._modules, self._find
         requests = self._requests
         table: Dict[str, Tuple[Skips, Handler]] = {
-            "import": (lambda args: args[0] in modules, self._import),
+            "import": (lambda args: type(args[0]) is str and args[0] in modules, self._import),
             "open": (places.skips_open, self._open),
             "exec": (_is_of_a_file, self._exec),
             "compile": (_is_nameless, self._compile),
             "code.__new__": (never, self._code),
-            "pickle.find_class": (find.__contains__, self._find_class),
+            "pickle.find_class": (
+                lambda args: type(args[0]) is type(args[1]) is str and args in find,
+                self._find_class,
+            ),
             "socket.connect": (never, self._connect),
             "socket.sendto": (never, self._connect),
             "socket.sendmsg": (_has_no_address, self._connect),
@@ -189,7 +190,7 @@ class Events:
         if not path:
             return
         if path[0] != "/":
-            path = posix.getcwd() + "/" + path
+            path = getcwd() + "/" + path
         write = places.writes(mode, flags)
         if not places.is_credential(path):
             if not write or not places.is_install(path):
@@ -352,7 +353,7 @@ def _unwatched(env: Any) -> Optional[bool]:
     if type(env) is not dict:
         return None
     for name, own in (("LD_PRELOAD", b"LD_PRELOAD"), ("EIGHTYSIX_SENSOR", b"EIGHTYSIX_SENSOR")):
-        if own in posix.environ and name not in env and own not in env:
+        if own in environ and name not in env and own not in env:
             return True
     return None
 
@@ -363,7 +364,7 @@ def _listed_stdlib() -> Any:
     for folder in stdlib_folders():
         for place in (folder, folder + "lib-dynload"):
             try:
-                names.update([name.partition(".")[0] for name in posix.listdir(place)])
+                names.update([name.partition(".")[0] for name in listdir(place)])
             except OSError:
                 continue
     return frozenset(names)

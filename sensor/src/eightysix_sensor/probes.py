@@ -10,6 +10,8 @@ from __future__ import annotations
 import posix
 import sys
 from _thread import get_ident
+from posix import fstat, getcwd
+from posix import stat as stat_of
 
 from eightysix_sensor import commands, threads
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
@@ -155,7 +157,7 @@ class Loads:
                 self._loaded.add(key)
                 self._events.forget()
         if path and path[0] != "/":
-            path = posix.getcwd() + "/" + path
+            path = getcwd() + "/" + path
         fields = {"path": told_path(path) if path else None, "mode": "r", "file": file, "api": api}
         self._core.emit("open" if path else "load", fields, frame, True, key=(api, path, str(file)))
 
@@ -236,7 +238,7 @@ def _identity(source: Any) -> Tuple[str, Optional[posix.stat_result]]:
     if kind.__module__ == "_io" and kind.__name__ in _STREAMS:
         try:
             name = source.name
-            return text(name, 4096), posix.fstat(source.fileno())
+            return text(name, 4096), fstat(source.fileno())
         except (OSError, ValueError, AttributeError):
             pass
     return "", None
@@ -244,7 +246,7 @@ def _identity(source: Any) -> Tuple[str, Optional[posix.stat_result]]:
 
 def _stat(path: str) -> Optional[posix.stat_result]:
     try:
-        return posix.stat(path)
+        return stat_of(path)
     except (OSError, ValueError):
         return None
 

@@ -6,7 +6,10 @@ The encoder is our own: importing `json` costs more than half of the sensor's st
 
 from __future__ import annotations
 
-import posix
+from posix import O_CLOEXEC, O_NONBLOCK, O_RDONLY, getpid
+from posix import close as posix_close
+from posix import open as posix_open
+from posix import read as posix_read
 
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
@@ -74,13 +77,13 @@ def members(fields: dict[str, Any]) -> str:
 def read_small(path: str, most: int = 65536) -> bytes:
     """The beginning of a file, empty where it cannot be read. Does not wait for a pipe."""
     try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+        fd = posix_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     except (OSError, ValueError):
         return b""
     try:
         parts = []
         while most > 0:
-            part = posix.read(fd, most)
+            part = posix_read(fd, most)
             if not part:
                 break
             parts.append(part)
@@ -89,7 +92,7 @@ def read_small(path: str, most: int = 65536) -> bytes:
     except OSError:
         return b""
     finally:
-        posix.close(fd)
+        posix_close(fd)
 
 
 def identity(boot_id: str) -> str:
@@ -97,7 +100,7 @@ def identity(boot_id: str) -> str:
     blanks and brackets."""
     rest = read_small("/proc/self/stat", 4096).rpartition(b")")[2].split()
     ticks = int(rest[19]) if len(rest) > 19 and rest[19].isdigit() else 0
-    pid = posix.getpid()
+    pid = getpid()
     return '"boot_id":%s,"pid":%d,"ns_pid":%d,"start_ticks":%d' % (quoted(boot_id), pid, pid, ticks)
 
 

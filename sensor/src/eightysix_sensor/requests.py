@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import posix
+from posix import environ
 
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
@@ -23,9 +23,7 @@ class Requests:
 
     def __init__(self, core: Core) -> None:
         self._emit = core.emit
-        self._api_server = (
-            posix.environ.get(b"KUBERNETES_SERVICE_HOST", b"").decode("ascii", "replace").lower()
-        )
+        self._api_server = environ.get(b"KUBERNETES_SERVICE_HOST", b"").decode("ascii", "replace").lower()
 
     def urllib(self, args: Tuple[Any, ...], frame: Optional[FrameType]) -> None:
         """`urllib.Request(fullurl, data, headers, method)`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import posix
 import sys
+from posix import environ, getppid, listdir
+from posix import stat as stat_of
 from time import time
 
 from eightysix_sensor import commands, places
@@ -34,7 +35,7 @@ def start_record(core: Core, mode: str) -> None:
         "argv": commands.told_argv(argv),
         "path": told_path(text(sys.executable)) or None,
         "env": sensitive_names(),
-        "ppid": posix.getppid(),
+        "ppid": getppid(),
         "python": "%d.%d.%d" % sys.version_info[:3],
         "api": mode,
     }
@@ -43,7 +44,7 @@ def start_record(core: Core, mode: str) -> None:
 
 def child_record(core: Core) -> None:
     """A forked child: it has no command line of its own."""
-    core.send("forked", NOBODY, "", {"ppid": posix.getppid()})
+    core.send("forked", NOBODY, "", {"ppid": getppid()})
 
 
 def snapshot_record(core: Core, events: Events) -> None:
@@ -78,7 +79,7 @@ def new_dists(core: Core, events: Events, dists: List[Dist]) -> None:
 def sensitive_names() -> List[str]:
     """Names of variables that hold credentials or steer, in order."""
     names = []
-    for name in list(posix.environ):
+    for name in list(environ):
         shown = text(name, 200)
         if places.is_sensitive(shown) and not looks_secret(shown):
             names.append(shown)
@@ -93,7 +94,7 @@ def _argv() -> List[str]:
 def _container_since() -> float:
     """When the first process of this container began (proc(5)): what changed later landed while it runs."""
     try:
-        return posix.stat("/proc/1").st_ctime
+        return stat_of("/proc/1").st_ctime
     except OSError:
         return 0.0
 
@@ -101,7 +102,7 @@ def _container_since() -> float:
 def _hooks(folder: str) -> Any:
     """Paths of `.pth` files with lines that run, and when they last changed."""
     try:
-        names = [name for name in posix.listdir(folder) if name.endswith(".pth")]
+        names = [name for name in listdir(folder) if name.endswith(".pth")]
     except OSError:
         return
     for name in sorted(names)[: _MAX_FILES * 4]:
@@ -109,7 +110,7 @@ def _hooks(folder: str) -> Any:
         content = b"\n" + read_small(path, _MAX_PTH)
         if b"\nimport " in content or b"\nimport\t" in content:
             try:
-                yield path, posix.stat(path).st_ctime
+                yield path, stat_of(path).st_ctime
             except OSError:
                 continue
 

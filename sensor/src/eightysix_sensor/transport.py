@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import _socket
 import errno
-import posix
+from posix import O_APPEND, O_CLOEXEC, O_CREAT, O_NOCTTY, O_NONBLOCK, O_WRONLY, fstat
+from posix import close as posix_close
+from posix import open as posix_open
+from posix import write as posix_write
 from time import monotonic
 
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
@@ -62,11 +65,11 @@ class Transport:
                 kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
                 self._socket = _socket.socket(_socket.AF_UNIX, kind)
                 return True
-            flags = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC | posix.O_NONBLOCK
-            fd = posix.open(self._path, flags | posix.O_NOCTTY, 0o600)
-            about = posix.fstat(fd)
+            flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK
+            fd = posix_open(self._path, flags | O_NOCTTY, 0o600)
+            about = fstat(fd)
             if about.st_mode & _KIND != _REGULAR:
-                posix.close(fd)
+                posix_close(fd)
                 return False
             self._fd = fd
             self._same = (about.st_dev, about.st_ino)
@@ -102,9 +105,9 @@ class Transport:
     def _write(self, line: bytes) -> bool:
         for _ in (1, 2):
             try:
-                about = posix.fstat(self._fd)
+                about = fstat(self._fd)
                 if (about.st_dev, about.st_ino) == self._same:
-                    return about.st_size < MAX_FILE and posix.write(self._fd, line) == len(line)
+                    return about.st_size < MAX_FILE and posix_write(self._fd, line) == len(line)
             except OSError as error:
                 if error.errno != errno.EBADF:
                     return False

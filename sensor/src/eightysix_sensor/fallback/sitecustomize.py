@@ -1,13 +1,13 @@
 """The last way in: this folder on PYTHONPATH. Starts the sensor, then runs the `sitecustomize` that it stands in front of.
 
 Every `.pth` file has run by then; what those did is told by the snapshot alone. The package is loaded from its folder, so
-that nothing of the sensor is on the path of the program.
+that nothing of the sensor is on the path of the program. NOTE: `importlib.util` would cost more than the sensor.
 """
 
 import os
 import sys
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
+from _frozen_importlib import module_from_spec
+from _frozen_importlib_external import PathFinder
 
 
 def _start(home: str) -> None:
