@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -32,6 +33,7 @@ sys.path.remove({source!r})
 """
 
 
+@functools.lru_cache(maxsize=1)
 def pythons() -> dict[str, str]:
     """Other Pythons here by version: those on PATH, and those of `$EIGHTYSIX_TEST_PYTHONS` (joined by `:`)."""
     found: dict[str, str] = {}

@@ -71,9 +71,11 @@ class List(list):
 class Dict(dict):
     def __contains__(self, k): raise SystemError("dict")
 values = [Text("/run/secrets/x"), Bytes(b"/run/secrets/x"), Path(), object.__new__(Odd), Number(3), List([1]), Dict(a=1), None,
-          1.5,          "\\ud800", "\\0", b"\\xff" * 99, "x" * 200_000, ("a",) * 9999, float("nan"), 1 << 200, [], {}, (), print, type]
+          1.5, "\\ud800", "\\0", b"\\xff" * 99, "x" * 200_000, ("a",) * 9999, float("nan"), 1 << 200, [], {},
+          (), print, type]
 events = ("import open exec compile code.__new__ pickle.find_class socket.connect socket.sendto socket.sendmsg "
-    "socket.getaddrinfo socket.gethostbyname urllib.Request http.client.send subprocess.Popen os.system os.exec os.posix_spawn pty.spawn os.fork "
+    "socket.getaddrinfo socket.gethostbyname urllib.Request http.client.send subprocess.Popen os.system os.exec os.posix_spawn "
+    "pty.spawn os.fork "
     "os.putenv os.unsetenv os.rename os.link os.symlink ctypes.dlopen ctypes.dlsym gc.get_objects gc.get_referrers "
     "sys.setprofile sys.settrace sqlite3.load_extension cpython.remote_debugger_script").split()
 for event in events:

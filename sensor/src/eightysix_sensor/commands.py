@@ -50,7 +50,8 @@ _SECRET_PARTS = (
 _CODE_OPTIONS = frozenset(["-c", "-e", "--eval", "--command", "-E", "-r", "--exec"])
 _INTERPRETERS = ("python", "pypy", "node", "deno", "ruby", "perl", "php", "lua", "Rscript")
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~@:,+=<>![]/*%")
-_BREAKS = (";", "&&", "||", "|", "&", "\n", "(", ")", "{", "}", "`", "$(")
+_BREAKS = ("&&", "||", "$(", ";", "|", "&", "(", ")", "{", "}")
+_LINES = str.maketrans("\n`\r\t", ";;  ", "\1\2\3\4\5\6\7\10\11\12\13")
 
 
 def told_argv(argv: Any) -> List[str]:
@@ -114,8 +115,11 @@ def _shell(words: List[str]) -> List[str]:
 
 def _shell_text(command: str) -> str:
     """The commands of a shell's text, each read as a command line."""
-    for mark in _BREAKS:
-        command = command.replace(mark, " " + mark + " ")
+    command = command.translate(_LINES)
+    for place, mark in enumerate(_BREAKS):  # by way of a sign of its own: `&&` holds `&`
+        command = command.replace(mark, " " + chr(place + 1) + " ")
+    for place, mark in enumerate(_BREAKS):
+        command = command.replace(chr(place + 1), mark)
     told: List[str] = []
     part: List[str] = []
     for word in command.split()[: MAX_WORDS * 2]:
@@ -152,7 +156,14 @@ def _words(words: List[str], positional: bool, code: bool) -> List[str]:
             told.append(word.partition("=")[0] + "=" + WITHHELD)
         else:
             told.append(_word(word) if positional else WITHHELD)
+            code = code or _takes_code(word)
     return told
+
+
+def _takes_code(word: str) -> bool:
+    """Whether a word is an interpreter or a shell that another program starts (`env python -c`)."""
+    name = program(word)
+    return name in _SHELLS or name.startswith(_INTERPRETERS)
 
 
 def _option(word: str) -> str:

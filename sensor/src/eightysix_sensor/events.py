@@ -52,7 +52,7 @@ class Events:
         self._requests = Requests(core)
         self._api_server = environ.get(b"KUBERNETES_SERVICE_HOST", b"").decode("ascii", "replace").lower()
         self.installs_seen = False
-        self.on_import: Callable[[str], None] = _ignore
+        self.on_import: Callable[[str, str], None] = _ignore
         self.on_main: Callable[[], None] = _nothing
 
     def table(self) -> Dict[str, Tuple[Skips, Handler]]:
@@ -120,6 +120,7 @@ class Events:
         if type(args[0]) is str:
             self._modules.add(args[0])
         top, dot, rest = name.partition(".")
+        self.on_import(top, name)
         if dot and top != _DYNAMIC_PACKAGE:
             if not _is_namespace(top):
                 name = top
@@ -128,7 +129,6 @@ class Events:
             if name in self._modules:
                 return
             self._modules.add(name)
-        self.on_import(top)
         if top in self.standard() or top == "eightysix_sensor" or not top:
             return
         self._emit("import", {"module": name if top == _DYNAMIC_PACKAGE else told_name(name)}, frame)
@@ -370,7 +370,7 @@ def _listed_stdlib() -> Any:
     return frozenset(names)
 
 
-def _ignore(top: str) -> None:
+def _ignore(top: str, name: str) -> None:
     """No probe waits for a module."""
 
 

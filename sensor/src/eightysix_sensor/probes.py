@@ -97,11 +97,15 @@ def install(core: Core, events: Events) -> None:
         if loaded is not None:
             _quietly(core, probe, loaded)
         else:
-            by_top.setdefault(name.partition(".")[0], []).append(name)
+            # NOTE: `importlib.import_module` raises no event for what it imports, so of other people's packages the first
+            # import of anything counts; this one of the standard library is imported by a statement, if at all.
+            by_top.setdefault(name if name.startswith("concurrent.") else name.partition(".")[0], []).append(
+                name
+            )
     finder = Finder(core, probes)
 
-    def on_import(top: str) -> None:
-        names = by_top.pop(top, None)
+    def on_import(top: str, name: str) -> None:
+        names = by_top.pop(top, None) or by_top.pop(name, None)
         if names:
             finder.waiting.update([name for name in names if name not in sys.modules])
             if finder.waiting and finder not in sys.meta_path:
