@@ -98,6 +98,24 @@ def test_code_that_no_distribution_owns_is_unowned(host: Host) -> None:
     )
 
 
+def test_packages_in_a_folder_of_any_name_are_found_and_source_trees_are_the_application(host: Host) -> None:
+    vendored, tree = host.folder / "vendored", host.folder / "tree"
+    for place in (vendored, tree):
+        place.mkdir()
+    wheel_into(vendored, "evil", "3.0", {"evil.py": APP_CONNECT})
+    (vendored / "mine.py").write_text(APP_CONNECT)
+    (tree / "project.egg-info").mkdir()
+    (tree / "project.egg-info" / "top_level.txt").write_text("project\n")
+    (tree / "project.py").write_text(APP_CONNECT)
+    records = host.run(f"""
+        sys.path += [{str(vendored)!r}, {str(tree)!r}]
+        import evil, mine, project
+        evil.call(6); mine.call(7); project.call(8)
+    """)
+    first = {record["port"]: record["chain"][0] for record in told(records, "connect")}
+    assert first == {6: "evil==3.0", 7: f"app:{vendored}/mine.py", 8: f"app:{tree}/project.py"}
+
+
 def test_a_module_by_another_name_is_found_by_its_record(host: Host) -> None:
     wheel_into(host.site, "beautifulsoup4", "4.1", {"bs4/__init__.py": APP_CONNECT})
     wheel_into(host.site, "single-file", "1.1", {"onefile.py": APP_CONNECT})

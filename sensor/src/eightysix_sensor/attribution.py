@@ -221,7 +221,8 @@ class Attribution:
             dist = site.owner(rest)
             if dist is not None:
                 return (tidy(dist.entry), dist, site)
-            return ("unowned:" + tidy(rest.partition("/")[0]), None, site)
+            if folder.endswith("-packages"):
+                return ("unowned:" + tidy(rest.partition("/")[0]), None, site)
         if file.startswith(self._stdlib):
             return ("", None, None)
         return ("app:" + tidy(file), None, None)
@@ -253,11 +254,12 @@ class Attribution:
         self._stacks.clear()
 
     def _other_sites(self) -> Tuple[str, ...]:
-        """Folders on the path that hold distributions under another name (`pip install --target`)."""
+        """Folders on the path that hold distributions under another name (`pip install --target`). An `.egg-info` there is
+        that of a source tree: its code is the application's."""
         found = []
         for entry in list(sys.path):
             if type(entry) is str and entry.startswith("/") and not entry.endswith("-packages"):
-                if entry + "/" not in self._stdlib and self.site(entry).dists:
+                if entry + "/" not in self._stdlib and self.site(entry).has_installed():
                     found.append(entry)
         return tuple(found)
 

@@ -86,6 +86,10 @@ class Site:
         first, self.listed = not self.listed, True
         return [] if first else new
 
+    def has_installed(self) -> bool:
+        """Whether an installer put a distribution here."""
+        return any([folder.endswith(".dist-info") for folder in self.dists])
+
     def owner(self, path: str) -> Optional[Dist]:
         """The distribution of a file; `path` is relative to this folder. What nobody installed belongs to the package that
         it lies in, where that is somebody's."""

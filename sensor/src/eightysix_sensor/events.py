@@ -360,7 +360,7 @@ def _unwatched(env: Any) -> Optional[bool]:
 
 def _listed_stdlib() -> Any:
     """The standard library's modules, where Python does not list them itself (before 3.10)."""
-    names = set(sys.builtin_module_names)
+    names = {*sys.builtin_module_names, "msvcrt", "nt", "winreg", "_winapi", "_winreg"}
     for folder in stdlib_folders():
         for place in (folder, folder + "lib-dynload"):
             try:

@@ -13,7 +13,7 @@ from eightysix_sensor.core import NOBODY
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
 from eightysix_sensor.record import read_small
-from eightysix_sensor.told import looks_secret, text, told_path
+from eightysix_sensor.told import looks_secret, text, told_name, told_path
 
 if TYPE_CHECKING:
     from typing import Any, Dict, List
@@ -61,7 +61,12 @@ def snapshot_record(core: Core, events: Events) -> None:
         {name.partition(".")[0] for name in list(sys.modules) if type(name) is str}
         - set(standard) - set(sys.builtin_module_names) - {"__main__", "eightysix_sensor", "sitecustomize", "usercustomize"}
     )  # fmt: skip
-    core.send("snapshot", NOBODY, "", {"pth": files[:_MAX_FILES], "modules": loaded[:_MAX_NAMES]})
+    core.send(
+        "snapshot",
+        NOBODY,
+        "",
+        {"pth": files[:_MAX_FILES], "modules": [told_name(name) for name in loaded[:_MAX_NAMES]]},
+    )
 
 
 def new_dists(core: Core, events: Events, dists: List[Dist]) -> None:
