@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_CHAIN = 32
 MAX_ENTRY = 200
 MAX_FRAMES = 4096
+_DEPTHS = range(MAX_FRAMES)
 _MAX_KEPT = 4096
 _MAX_STACKS = 1024
 _MAX_ORIGINS = 8
@@ -105,24 +106,26 @@ class Attribution:
         imported and for lines of `.pth` files."""
         steps: List[str] = []
         last: Any = None
-        marked = False
-        left = MAX_FRAMES
-        while frame is not None and left:
+        marked = site = False
+        for _ in _DEPTHS:
+            if frame is None:
+                break
             code = frame.f_code
             name = code.co_filename
             if name is not last:
                 last = name
                 marked = False
+                site = name in self._site_code
                 steps.append(name if type(name) is str else _UNKNOWN)
-            if not marked and code.co_name == "<module>":
-                marked = True
-                steps.append(_MODULE)
-            elif name in self._site_code and code.co_name == "addpackage":
+            if code.co_name == "<module>":
+                if not marked:
+                    marked = True
+                    steps.append(_MODULE)
+            elif site and code.co_name == "addpackage":
                 path = frame.f_locals.get("fullname")
                 if type(path) is str:
                     steps.append(_PTH + path)
             frame = frame.f_back
-            left -= 1
         return tuple(steps)
 
     def stack(self, steps: Steps, origin: Optional[Origin]) -> Stack:

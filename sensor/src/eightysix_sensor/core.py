@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Callable, Dict, Optional
 
-    from eightysix_sensor.attribution import Attribution, Origin
+    from eightysix_sensor.attribution import Attribution, Origin, Steps
     from eightysix_sensor.transport import Transport
 
 HEARTBEAT_S = 30.0
@@ -62,26 +62,39 @@ class Core:
         important: bool = False,
         key: Any = None,
         seconds: float = REPEAT_S,
-    ) -> bool:
+    ) -> None:
         """Send one record, if it is none of those that were just told (`key`) and its bucket has room."""
+        steps = self.news(event, key, frame, seconds)
+        if steps is not None:
+            self.tell(event, fields, steps, important)
+
+    def news(
+        self, event: str, key: Any, frame: Optional[FrameType], seconds: float = REPEAT_S
+    ) -> Optional[Steps]:
+        """The stack, if `key` (unless it is None) was not told from it in the last `seconds`. What is known of an act before
+        anything is worked out belongs here: a loop of requests asks it at each turn."""
         now = monotonic()
         if self.off or (now - self._looked > _LOOK_S and self._is_killed(now)):
-            return False
+            return None
         steps = self.attribution.walk(frame)
         if key is not None and self._recent.repeats((event, key, steps), now, seconds):
             self._counts["repeats"] += 1
-            return False
+            return None
+        return steps
+
+    def tell(self, event: str, fields: Dict[str, Any], steps: Steps, important: bool) -> None:
+        """Send one record of a stack, if its bucket has room."""
+        now = monotonic()
         if not (self._important if important else self._ordinary).take(now):
             self._counts["capped"] += 1
-            return False
+            return
         stack = self.attribution.stack(steps, self.origins.get(get_ident()))
         if stack.dynamic:
             fields["dyn"] = True
-        sent = self.send(event, stack.told, stack.dists_told(), fields)
+        self.send(event, stack.told, stack.dists_told(), fields)
         if now - self._told > HEARTBEAT_S:
             self.heartbeat()
             self.housekeeping(now)
-        return sent
 
     def send(self, event: str, told: str, dists: str, fields: Dict[str, Any]) -> bool:
         """Put a record together and send it. What is too long loses what it was about, not who did it."""

@@ -14,7 +14,16 @@ from eightysix_sensor.attribution import stdlib_folders
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
 from eightysix_sensor.requests import Requests
-from eightysix_sensor.told import WITHHELD, is_platform, looks_secret, text, told_host, told_name, told_path
+from eightysix_sensor.told import (
+    PLATFORM,
+    WITHHELD,
+    is_platform,
+    looks_secret,
+    text,
+    told_host,
+    told_name,
+    told_path,
+)
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -253,22 +262,27 @@ class Events:
         address = args[1]
         kind = type(address)
         if kind is tuple and len(address) > 1:
-            host, port = told_host(address[0]), address[1]
-            if not host or type(port) is not int:
+            given, port = address[0], address[1]
+            if type(port) is not int or (type(given) is not str and type(given) is not bytes):
                 return
-            platform = is_platform(host, self._api_server)
-            fields: Dict[str, Any] = {"dst": host, "port": port}
-            self._emit("connect", fields, frame, platform, None if platform else (host, port))
+            steps = self._core.news("connect", None if given in PLATFORM else (given, port), frame)
+            host = told_host(given) if steps is not None else ""
+            if steps is not None and host:
+                fields: Dict[str, Any] = {"dst": host, "port": port}
+                self._core.tell("connect", fields, steps, is_platform(host, self._api_server))
         elif kind is str or kind is bytes:
             path = text(address, 256)
             self._emit("unix", {"path": told_path(path.replace("\0", "@"))}, frame, key=path, seconds=600.0)
 
     def _resolve(self, args: Args, frame: Optional[FrameType]) -> None:
-        host = told_host(args[0])
-        if not host:
+        given = args[0]
+        if type(given) is not str and type(given) is not bytes:
             return
-        port = args[1] if len(args) > 1 and type(args[1]) is int else None
-        self._emit("resolve", {"host": host, "port": port}, frame, key=host)
+        steps = self._core.news("resolve", given, frame)
+        host = told_host(given) if steps is not None else ""
+        if steps is not None and host:
+            port = args[1] if len(args) > 1 and type(args[1]) is int else None
+            self._core.tell("resolve", {"host": host, "port": port}, steps, False)
 
     # --- the rest ---
 

@@ -6,11 +6,11 @@ from posix import environ
 
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
-from eightysix_sensor.told import WITHHELD, is_platform, text, told_host, told_target, told_url
+from eightysix_sensor.told import PLATFORM, WITHHELD, is_platform, text, told_host, told_target, told_url
 
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Optional, Tuple
+    from typing import Any, Dict, Optional, Tuple
 
     from eightysix_sensor.core import Core
 
@@ -22,7 +22,7 @@ class Requests:
     """Tells requests: each to a cloud's platform or the API server, the others once for each host and stack."""
 
     def __init__(self, core: Core) -> None:
-        self._emit = core.emit
+        self._core = core
         self._api_server = environ.get(b"KUBERNETES_SERVICE_HOST", b"").decode("ascii", "replace").lower()
 
     def urllib(self, args: Tuple[Any, ...], frame: Optional[FrameType]) -> None:
@@ -50,22 +50,33 @@ class Requests:
         if type(known) is not dict:
             return
         given = known.get("host") or known.get("_dns_host")
-        host = told_host(given) if type(given) is str else ""
-        port = known.get("port")
+        host = given if type(given) is str else ""
+        proxied = b"://" in target[:16]
+        steps = self._core.news("http", None if proxied or host in PLATFORM else host, frame)
+        if steps is None:
+            return
+        host = told_host(host)
         path = text(target, _MAX_HEAD)
-        if "://" in path:  # to a proxy
+        if proxied:
             url = told_url(path, self._api_server)
         elif host and path[:1] == "/":
-            path, _, query = path.partition("?")
-            scheme = "https" if port == 443 or known.get("cert_reqs") or "_context" in known else "http"
-            shown = "[" + host + "]" if ":" in host else host
-            where = shown + (":%d" % port if type(port) is int and 0 < port < 65536 else "")
-            url = scheme + "://" + where + told_target(path, query, is_platform(host, self._api_server))
+            url = self._url(host, known, path)
         else:
             return
-        self._tell(url, told, host, frame)
+        fields = {"url": url, "method": told}
+        self._core.tell("http", fields, steps, is_platform(host, self._api_server))
+
+    def _url(self, host: str, known: Dict[str, Any], target: str) -> str:
+        """The URL of a request on a connection of which the attributes are `known`."""
+        port = known.get("port")
+        path, _, query = target.partition("?")
+        scheme = "https" if port == 443 or known.get("cert_reqs") or "_context" in known else "http"
+        where = "[" + host + "]" if ":" in host else host
+        if type(port) is int and 0 < port < 65536:
+            where += ":%d" % port
+        return scheme + "://" + where + told_target(path, query, is_platform(host, self._api_server))
 
     def _tell(self, url: str, method: str, host: str, frame: Optional[FrameType]) -> None:
         platform = is_platform(host, self._api_server)
         fields = {"url": url, "method": method if method in _METHODS else None}
-        self._emit("http", fields, frame, platform, None if platform else host)
+        self._core.emit("http", fields, frame, platform, None if platform else host)

@@ -35,7 +35,7 @@ _ID = frozenset("0123456789abcdef-")
 _DOTTED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.")
 _MAX_SEGMENTS = 12
 
-_PLATFORM = frozenset(
+PLATFORM = frozenset(
     """169.254.169.254 169.254.170.2 169.254.170.23 fd00:ec2::254 fd00:ec2::23 fd20:ce::254 fe80::a9fe:a9fe 100.100.100.200
     168.63.129.16 metadata metadata.google.internal metadata.goog instance-data instance-data.ec2.internal kubernetes
     kubernetes.default kubernetes.default.svc kubernetes.default.svc.cluster.local 10.96.0.1 10.0.0.1 10.43.0.1 10.100.0.1
@@ -121,7 +121,7 @@ def told_host(value: Any) -> str:
 
 def is_platform(host: str, api_server: str = "") -> bool:
     """Whether `host` hands out credentials or is the API server."""
-    return host in _PLATFORM or host.startswith("169.254.") or (host != "" and host == api_server)
+    return host in PLATFORM or host.startswith("169.254.") or (host != "" and host == api_server)
 
 
 def told_url(url: str, api_server: str = "") -> str:
