@@ -57,7 +57,8 @@ def looked_up(n):
 audit("pickle.find_class", "collections", "OrderedDict")
 base = cost(empty)
 told = {name: cost(loop) - base for name, loop in
-        (("event_ns", unlisted), ("open_ns", opened), ("open_json_ns", looked_like), ("import_ns", imported), ("find_class_ns", looked_up))}
+        (("event_ns", unlisted), ("open_ns", opened), ("open_json_ns", looked_like),
+         ("import_ns", imported), ("find_class_ns", looked_up))}
 def deep(depth, count):
     if depth: return deep(depth - 1, count)
     first = deep.next = deep.next + count

@@ -190,10 +190,16 @@ def test_credentials_that_are_opened_are_told_also_by_relative_and_hidden_paths(
         os.link(".ssh/id_rsa", "harmless")
         open(pathlib.Path.cwd() / ".kube" / "config")
         open("/proc/self/environ", "rb").read()
+        open("/proc/self/mem", "rb")
         open({str(host.app / "server.py")!r})
     """)
     opens = told(records, "open")
-    expected = [str(real), *(str(host.folder / name) for name in names), "/proc/self/environ"]
+    expected = [
+        str(real),
+        *(str(host.folder / name) for name in names),
+        "/proc/self/environ",
+        "/proc/self/mem",
+    ]
     assert [record["path"].replace("/./", "/").replace("//", "/") for record in opens] == expected
     assert {record["api"] for record in opens if record["path"].endswith("id_rsa")} == {"rename"}
     events = [e for e in SensorDecoder().decode(host.raw(), "s", 1).events if e.kind is Kind.FILE]

@@ -85,12 +85,12 @@ def _tables() -> Tuple[Dict[str, List[List[str]]], List[List[str]]]:
 _BY_NAME, _WILD = _tables()
 _STARTUP = ("sitecustomize", "usercustomize")
 _WRITTEN = (".pth", "customize.py")
-_FURTHER = "METADATA PKG-INFO environ session git_token cookies".split()
-"""Names beside those of `CREDENTIALS`: of installs, of a process's variables, and of ModelScope's folder."""
+_FURTHER = "METADATA PKG-INFO environ mem session git_token cookies".split()
+"""Names beside those of `CREDENTIALS`: of installs, of a process's variables and memory, and of ModelScope's folder."""
 
 _FOLDERS = ("sso/cache/", "cli/cache/")
 NAMES = frozenset([*_BY_NAME, *_FURTHER])
-TAILS = frozenset([name[-4:] for name in (*NAMES, *_WRITTEN)])
+TAILS = frozenset([("/" + name)[-4:] for name in (*NAMES, *_WRITTEN)])
 """The last four letters of everything that is told of by its name. NOTE: `sitecustomize/__init__.py` and `.pyc` files are
 left out, because every import opens such names; the kernel's record of the write has them."""
 
@@ -99,6 +99,7 @@ def path_patterns() -> Tuple[str, ...]:
     """What the filter in C lets through: beginnings, and `*` with an end."""
     ends = ["*/" + name for name in _BY_NAME] + [
         "*/environ",
+        "*/mem",
         "*.pth",
         "*customize.py",
         "*.dist-info/METADATA",
@@ -158,13 +159,13 @@ def normalised(path: str) -> str:
 
 
 def is_credential(path: str) -> bool:
-    """Whether a credential lies at the absolute `path`, or the environment of a process."""
+    """Whether a credential lies at the absolute `path`, or the environment or the memory of a process."""
     parts = normalised(path).split("/")
     name = parts.pop()
     for folders in _BY_NAME.get(name, ()):
         if _ends_with(parts, folders):
             return True
-    if name == "environ" and parts[:2] == ["", "proc"]:
+    if name in ("environ", "mem") and parts[:2] == ["", "proc"]:
         return True
     if name in _HARMLESS or not name:
         return False
