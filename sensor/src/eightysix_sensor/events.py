@@ -265,7 +265,8 @@ class Events:
             given, port = address[0], address[1]
             if type(port) is not int or (type(given) is not str and type(given) is not bytes):
                 return
-            steps = self._core.news("connect", None if given in PLATFORM else (given, port), frame)
+            platform = given in PLATFORM or given == self._api_server
+            steps = self._core.news("connect", None if platform else (given, port), frame)
             host = told_host(given) if steps is not None else ""
             if steps is not None and host:
                 fields: Dict[str, Any] = {"dst": host, "port": port}
@@ -276,7 +277,7 @@ class Events:
 
     def _resolve(self, args: Args, frame: Optional[FrameType]) -> None:
         given = args[0]
-        if type(given) is not str and type(given) is not bytes:
+        if (type(given) is not str and type(given) is not bytes) or _is_address(given):
             return
         steps = self._core.news("resolve", given, frame)
         host = told_host(given) if steps is not None else ""
@@ -296,7 +297,7 @@ class Events:
 
     def _library(self, args: Args, frame: Optional[FrameType]) -> None:
         path = text(args[0]) or commands.path_of(args[0])
-        self._emit("dlopen", {"path": told_path(path)}, frame, key=path, seconds=600.0)
+        self._emit("dlopen", {"path": told_path(path) or None}, frame, key=path, seconds=600.0)
 
     def _symbol(self, args: Args, frame: Optional[FrameType]) -> None:
         name = told_name(text(args[1], 200))
@@ -333,6 +334,13 @@ def _is_nameless(args: Args) -> bool:
     if type(name) is str:
         return name[:1] == "<" and name[:8] != "<frozen "
     return type(name) is not bytes
+
+
+def _is_address(given: Any) -> bool:
+    """Whether a host is an address already, which is not looked up: its last letter is a digit, or it has a colon."""
+    if type(given) is str:
+        return given[-1:].isdigit() or ":" in given
+    return given[-1:].isdigit() or b":" in given
 
 
 def _has_no_address(args: Args) -> bool:
