@@ -27,7 +27,7 @@ from eightysix_sensor.told import (
 
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Callable, Dict, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, FrozenSet, Optional, Set, Tuple
 
     from eightysix_sensor.core import Core
 
@@ -56,6 +56,9 @@ class Events:
         self._core = core
         self._emit = core.emit
         self._modules: Set[str] = set()
+        self._quiet: Set[str] = set()
+        self._told: Set[str] = set()
+        self.watched: FrozenSet[str] = frozenset()
         self._stdlib: Optional[Any] = None
         self._find: Set[Args] = set()
         self._requests = Requests(core)
@@ -123,24 +126,33 @@ class Events:
     # --- code ---
 
     def _import(self, args: Args, frame: Optional[FrameType]) -> None:
-        name = text(args[0], 256)
+        given = args[0]
         if len(self._modules) >= MAX_SEEN:
             self._modules.clear()
-        if type(args[0]) is str:
-            self._modules.add(args[0])
+            self._quiet.clear()
+            self._told.clear()
+        if type(given) is str:
+            self._modules.add(given)
+            if given.partition(".")[0] in self._quiet and given not in self.watched:
+                return
+        name = text(given, 256)
         top, dot, rest = name.partition(".")
         self.on_import(top, name)
-        if dot and top != _DYNAMIC_PACKAGE:
-            if not _is_namespace(top):
-                name = top
-            else:
-                name = top + "." + rest.partition(".")[0]
-            if name in self._modules:
-                return
-            self._modules.add(name)
         if top in self.standard() or top == "eightysix_sensor" or not top:
+            self._quiet.add(top)
             return
-        self._emit("import", {"module": name if top == _DYNAMIC_PACKAGE else told_name(name)}, frame)
+        if top == _DYNAMIC_PACKAGE:
+            self._emit("import", {"module": name}, frame)
+            return
+        if dot and _is_namespace(top):
+            name = top + "." + rest.partition(".")[0]
+        else:
+            name = top
+            if dot and top in sys.modules:  # loaded, so it is known whether its parts belong together
+                self._quiet.add(top)
+        if name not in self._told:
+            self._told.add(name)
+            self._emit("import", {"module": told_name(name)}, frame)
 
     def standard(self) -> Any:
         """Names of the standard library's modules."""
