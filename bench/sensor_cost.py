@@ -98,7 +98,7 @@ told without a gate."""
 REQUESTS = """
 import sys, time, requests
 port = int(sys.argv[1])
-url = "http://127.0.0.1:%d/v1/models" % port
+url = "http://localhost:%d/v1/models" % port
 for _ in range(20): requests.get(url)
 best = 1e18
 for _ in range(25):

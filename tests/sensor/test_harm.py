@@ -305,6 +305,26 @@ except OSError: pass
     assert records[-1]["capped"] > 15_000
 
 
+def test_a_hot_destination_is_sampled_and_another_caller_is_still_seen(host: Host) -> None:
+    wheel_into(
+        host.site,
+        "evil",
+        "3.0",
+        {"evil.py": "import sys\ndef go(): sys.audit('socket.connect', None, ('203.0.113.1', 443))\n"},
+    )
+    records = host.run("""
+        import sys, evil
+        for _ in range(2000): sys.audit("socket.connect", None, ("203.0.113.1", 443))
+        for _ in range(8): evil.go()
+    """)
+    connects = told(records, "connect")
+    assert [record["chain"][0].partition("==")[0] for record in connects] == [
+        f"app:{host.app}/server.py",
+        "evil",
+    ]
+    assert records[-1]["repeats"] == 2006
+
+
 def test_children_and_threads_that_fork_in_the_middle_go_on(host: Host) -> None:
     host.run(
         APP_CONNECT

@@ -77,7 +77,8 @@ def test_a_task_belongs_to_who_submitted_it(host: Host) -> None:
 def test_code_of_the_application_in_a_library_s_thread_is_the_application_s(host: Host) -> None:
     wheel_into(
         host.site, "anyserver", "1.0",
-        {"anyserver.py": "import threading\ndef serve(f):\n    t = threading.Thread(target=f); t.start(); t.join()\n"},
+        {"anyserver.py": "import threading\ndef run(f): f()\n"
+         "def serve(f):\n    t = threading.Thread(target=run, args=(f,)); t.start(); t.join()\n"},
     )  # fmt: skip
     records = host.run(APP_CONNECT + "import anyserver\nanyserver.serve(lambda: call(7))")
     assert one(records, "connect", port=7)["root"] == f"app:{host.app}/server.py"

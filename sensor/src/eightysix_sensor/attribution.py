@@ -143,14 +143,16 @@ class Attribution:
         chain: List[str] = []
         files: Dict[str, Tuple[Dist, List[Tuple[Site, str]]]] = {}
         at_import, dynamic, _ = self._read(steps, chain, files)
-        asked = len(chain)
         root = chain[-1] if chain else ""
+        mine = [entry for entry in chain if entry.startswith("app:")]
+        if origin is not None and mine:
+            root = mine[-1]  # a library's thread that runs the application is not the one who asks
         above = origin
         while above is not None:
             theirs, more, starter = self._read(above.steps, chain, files)
             at_import = at_import or theirs
             dynamic = dynamic or more
-            if above is origin and not any([entry.startswith("app:") for entry in chain[:asked]]):
+            if above is origin and not mine:
                 root = starter or root
             above = above.parent
         if not chain and dynamic:

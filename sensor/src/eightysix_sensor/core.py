@@ -26,6 +26,9 @@ _LOOK_S = 5.0
 REPEAT_S = 10.0
 """The same act from the same stack is told once in this time; the rest is counted."""
 
+HOT = 64
+"""An act that is repeated more often in ten seconds is sampled from then on (judged)."""
+
 _MAX_RECENT = 4096
 _ABORTS = sys.version_info < (3, 10)
 
@@ -45,6 +48,8 @@ class Core:
         self._boot_id = boot_id()
         self._identity = identity(self._boot_id)
         self._recent = Recent(_MAX_RECENT)
+        self._hot: Dict[Any, int] = {}
+        self._hot_until = 0.0
         self._ordinary = Bucket(*ORDINARY)
         self._important = Bucket(*IMPORTANT)
         self._counts = {"sent": 0, "dropped": 0, "capped": 0, "repeats": 0, "errors": 0}
@@ -76,11 +81,23 @@ class Core:
         now = monotonic()
         if self.off or (now - self._looked > _LOOK_S and self._is_killed(now)):
             return None
+        if key is not None and self._is_hot((event, key), now):
+            self._counts["repeats"] += 1
+            return None
         steps = self.attribution.walk(frame)
         if key is not None and self._recent.repeats((event, key, steps), now, seconds):
             self._counts["repeats"] += 1
             return None
         return steps
+
+    def _is_hot(self, act: Any, now: float) -> bool:
+        """Whether an act was asked about so often in these ten seconds that only every eighth time is looked at whose it is."""
+        hot = self._hot
+        if now > self._hot_until or len(hot) >= _MAX_RECENT:
+            hot.clear()
+            self._hot_until = now + REPEAT_S
+        count = hot[act] = hot.get(act, 0) + 1
+        return count > HOT and bool(count & 7)
 
     def tell(self, event: str, fields: Dict[str, Any], steps: Steps, important: bool) -> None:
         """Send one record of a stack, if its bucket has room."""

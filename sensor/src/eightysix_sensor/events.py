@@ -27,7 +27,7 @@ from eightysix_sensor.told import (
 
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Callable, Dict, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, FrozenSet, Optional, Set, Tuple
 
     from eightysix_sensor.core import Core
 
@@ -56,6 +56,9 @@ class Events:
         self._core = core
         self._emit = core.emit
         self._modules: Set[str] = set()
+        self._quiet: Set[str] = set()
+        self._told: Set[str] = set()
+        self.watched: FrozenSet[str] = frozenset()
         self._stdlib: Optional[Any] = None
         self._find: Set[Args] = set()
         self._requests = Requests(core)
@@ -123,24 +126,33 @@ class Events:
     # --- code ---
 
     def _import(self, args: Args, frame: Optional[FrameType]) -> None:
-        name = text(args[0], 256)
+        given = args[0]
         if len(self._modules) >= MAX_SEEN:
             self._modules.clear()
-        if type(args[0]) is str:
-            self._modules.add(args[0])
+            self._quiet.clear()
+            self._told.clear()
+        if type(given) is str:
+            self._modules.add(given)
+            if given.partition(".")[0] in self._quiet and given not in self.watched:
+                return
+        name = text(given, 256)
         top, dot, rest = name.partition(".")
         self.on_import(top, name)
-        if dot and top != _DYNAMIC_PACKAGE:
-            if not _is_namespace(top):
-                name = top
-            else:
-                name = top + "." + rest.partition(".")[0]
-            if name in self._modules:
-                return
-            self._modules.add(name)
         if top in self.standard() or top == "eightysix_sensor" or not top:
+            self._quiet.add(top)
             return
-        self._emit("import", {"module": name if top == _DYNAMIC_PACKAGE else told_name(name)}, frame)
+        if top == _DYNAMIC_PACKAGE:
+            self._emit("import", {"module": name}, frame)
+            return
+        if dot and _is_namespace(top):
+            name = top + "." + rest.partition(".")[0]
+        else:
+            name = top
+            if dot and top in sys.modules:  # loaded, so it is known whether its parts belong together
+                self._quiet.add(top)
+        if name not in self._told:
+            self._told.add(name)
+            self._emit("import", {"module": told_name(name)}, frame)
 
     def standard(self) -> Any:
         """Names of the standard library's modules."""
@@ -265,7 +277,8 @@ class Events:
             given, port = address[0], address[1]
             if type(port) is not int or (type(given) is not str and type(given) is not bytes):
                 return
-            steps = self._core.news("connect", None if given in PLATFORM else (given, port), frame)
+            platform = given in PLATFORM or given == self._api_server
+            steps = self._core.news("connect", None if platform else (given, port), frame)
             host = told_host(given) if steps is not None else ""
             if steps is not None and host:
                 fields: Dict[str, Any] = {"dst": host, "port": port}
@@ -276,7 +289,7 @@ class Events:
 
     def _resolve(self, args: Args, frame: Optional[FrameType]) -> None:
         given = args[0]
-        if type(given) is not str and type(given) is not bytes:
+        if (type(given) is not str and type(given) is not bytes) or _is_address(given):
             return
         steps = self._core.news("resolve", given, frame)
         host = told_host(given) if steps is not None else ""
@@ -296,7 +309,7 @@ class Events:
 
     def _library(self, args: Args, frame: Optional[FrameType]) -> None:
         path = text(args[0]) or commands.path_of(args[0])
-        self._emit("dlopen", {"path": told_path(path)}, frame, key=path, seconds=600.0)
+        self._emit("dlopen", {"path": told_path(path) or None}, frame, key=path, seconds=600.0)
 
     def _symbol(self, args: Args, frame: Optional[FrameType]) -> None:
         name = told_name(text(args[1], 200))
@@ -333,6 +346,13 @@ def _is_nameless(args: Args) -> bool:
     if type(name) is str:
         return name[:1] == "<" and name[:8] != "<frozen "
     return type(name) is not bytes
+
+
+def _is_address(given: Any) -> bool:
+    """Whether a host is an address already, which is not looked up: its last letter is a digit, or it has a colon."""
+    if type(given) is str:
+        return given[-1:].isdigit() or ":" in given
+    return given[-1:].isdigit() or b":" in given
 
 
 def _has_no_address(args: Args) -> bool:

@@ -88,7 +88,6 @@ _WRITTEN = (".pth", "customize.py")
 _FURTHER = "METADATA PKG-INFO environ mem session git_token cookies".split()
 """Names beside those of `CREDENTIALS`: of installs, of a process's variables and memory, and of ModelScope's folder."""
 
-_FOLDERS = ("sso/cache/", "cli/cache/")
 NAMES = frozenset([*_BY_NAME, *_FURTHER])
 TAILS = frozenset([("/" + name)[-4:] for name in (*NAMES, *_WRITTEN)])
 """The last four letters of everything that is told of by its name. NOTE: `sitecustomize/__init__.py` and `.pyc` files are
@@ -118,7 +117,7 @@ def skips_open(args: Tuple[Any, ...]) -> bool:
                 return not path.endswith("customize.py")
             if path[path.rfind("/") + 1 :] in NAMES or tail == ".pth":
                 return False
-            if tail == "json" and any([folder in path for folder in _FOLDERS]):
+            if tail == "json" and "/cache/" in path:
                 return False
         return "secrets/" not in path
     return type(path) is int

@@ -112,6 +112,7 @@ def install(core: Core, events: Events) -> None:
                 sys.meta_path.insert(0, finder)
 
     events.on_import = on_import
+    events.watched = frozenset(by_top)
 
 
 def _quietly(core: Core, probe: Callable[[Any], None], module: Any) -> None:

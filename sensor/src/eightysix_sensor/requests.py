@@ -38,11 +38,6 @@ class Requests:
 
     def client(self, args: Tuple[Any, ...], frame: Optional[FrameType]) -> None:
         """`http.client.send(connection, data)`: the request line is in the data, the host in the connection."""
-        method, _, rest = args[1][:_MAX_HEAD].partition(b"\r\n")[0].partition(b" ")
-        target, mark, _ = rest.rpartition(b" HTTP/")
-        told = text(method, 8)
-        if told not in _METHODS or not mark:
-            return
         try:
             known = object.__getattribute__(args[0], "__dict__")
         except AttributeError:
@@ -51,13 +46,18 @@ class Requests:
             return
         given = known.get("host") or known.get("_dns_host")
         host = given if type(given) is str else ""
-        proxied = b"://" in target[:16]
-        steps = self._core.news("http", None if proxied or host in PLATFORM else host, frame)
+        key: Any = host if b"://" not in args[1][:32] else args[1][:64]  # the second is to a proxy
+        steps = self._core.news("http", None if host in PLATFORM or host == self._api_server else key, frame)
         if steps is None:
+            return
+        method, _, rest = args[1][:_MAX_HEAD].partition(b"\r\n")[0].partition(b" ")
+        target, mark, _ = rest.rpartition(b" HTTP/")
+        told = text(method, 8)
+        if told not in _METHODS or not mark:
             return
         host = told_host(host)
         path = text(target, _MAX_HEAD)
-        if proxied:
+        if "://" in path[:16]:
             url = told_url(path, self._api_server)
         elif host and path[:1] == "/":
             url = self._url(host, known, path)
