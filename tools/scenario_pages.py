@@ -29,6 +29,20 @@ happened is written by those that did it (`truth.jsonl`); what detection may say
 lies between; `-` is no verdict, or one below those that are told. Every attack has a look-alike, and one fact that separates
 the two."""
 
+CHAINS = """\
+What the sensor told of the call of the metadata service in a run of each, from the innermost frame outwards, with ages since
+the install where that was a moment ago:
+
+```
+through-azure-identity   urllib3, requests, azure-core, azure-identity (3.7 s), msal, azure-identity,
+                         torch-perf-sdk (2.6 s), /app/server.py
+azure-identity-at-start  urllib3, requests, azure-core, azure-identity (1.8 s), msal, azure-identity,
+                         /app/server.py
+```
+
+A fresh package is in both chains, and the application's file is at the root of both, because it imported what started the
+thread. That an SDK is fresh says nothing; that code which landed lies between it and the application does."""
+
 SAFETY = """\
 ## The payload, and why it does nothing anywhere else
 
@@ -114,6 +128,7 @@ def _hardest(scenarios: dict[str, Scenario]) -> Iterator[str]:
     yield from ("", f"| `{attack.scenario}` | `{twin.scenario}` |", "|---|---|")
     yield f"| {attack.how} | {twin.how} |"
     yield f"| **{attack.telling}** | **{twin.telling}** |"
+    yield from ("", CHAINS)
 
 
 def main(arguments: list[str]) -> int:

@@ -29,7 +29,7 @@ SCENARIO = Scenario(
         "While the pod starts, pip reinstalls azure-identity and installs torch-perf-sdk. A thread of torch-perf-sdk takes "
         "a token through azure-identity, then the service account token and the secret, beside the application's own calls.",
         twin="azure-identity-at-start",
-        telling="at the root of the call of azure-identity stands the package that landed, not the application",
+        telling="a package that landed calls azure-identity by itself; the application only imported it",
         kernel=Bounds(
             "none",
             "contain",

@@ -30,7 +30,7 @@ SCENARIO = Scenario(
         "While the pod starts, pip reinstalls azure-identity and installs torch-perf-sdk. The application takes a token "
         "through azure-identity, reads its settings from the API server, and a blob of a storage account.",
         twin="through-azure-identity",
-        telling="at the root of the call of azure-identity stands the application; the fresh package only lies between",
+        telling="the application itself calls azure-identity; the plug-in that landed beside it calls nothing",
     ),
     play=play,
 )
