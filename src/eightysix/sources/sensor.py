@@ -46,6 +46,7 @@ _KINDS: Mapping[str, Kind] = {
     "http": Kind.HTTP,
     "open": Kind.FILE,
     "file": Kind.FILE,
+    "dist": Kind.FILE,
     "import": Kind.IMPORT,
     "pickle_global": Kind.PICKLE,
     "pickle": Kind.PICKLE,

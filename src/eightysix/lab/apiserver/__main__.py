@@ -1,7 +1,8 @@
 """`python -m eightysix.lab.apiserver [--objects FILE]... [--folder DIR] [--listen HOST:PORT] [--audit FILE] [--policy FILE]
-[--plain]`: an API server by itself, until the end of standard input or SIGTERM.
+[--admit] [--plain]`: an API server by itself, until the end of standard input or SIGTERM.
 
-`--objects` are JSON or YAML files of manifests. In `--folder` it leaves `ca.crt` and a `kubeconfig` of an operator who may
+`--objects` are JSON or YAML files: what a cluster tells of its objects, or with `--admit` manifests that are still to become
+that. In `--folder` it leaves `ca.crt` and a `kubeconfig` of an operator who may
 do everything. One line on standard output tells where it is: `{"ready": true, "url": ..., "kubeconfig": ...}`.
 """
 
@@ -25,7 +26,7 @@ from eightysix.lab.apiserver.pki import Authority
 from eightysix.lab.apiserver.server import ADMIN, ApiServer, Tls
 from eightysix.model.errors import EightysixError, UsageError
 
-_NAMES = ["objects=", "folder=", "listen=", "audit=", "policy=", "plain"]
+_NAMES = ["objects=", "folder=", "listen=", "audit=", "policy=", "admit", "plain"]
 
 
 class _Listed(msgspec.Struct, rename={"api_version": "apiVersion"}):
@@ -117,13 +118,14 @@ def _serve(pairs: list[tuple[str, str]], options: dict[str, str], stack: ExitSta
     token = secrets.token_urlsafe(24)
     host, port = _address(options.get("--listen", "127.0.0.1:0"))
     server = ApiServer(
-        (each for name, path in pairs if name == "--objects" for each in manifests(Path(path))),
         audit=audit,
         tls=None if "--plain" in options else Tls.made(Authority(), [host]),
         address=(host, port),
         tokens={token: ADMIN},
         policy=policy,
     )
+    objects = (each for name, path in pairs if name == "--objects" for each in manifests(Path(path)))
+    server.load(objects, admit="--admit" in options)
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     signal.signal(signal.SIGINT, lambda *_: over.set())

@@ -55,9 +55,8 @@ class Reviews:
         """Answer a review."""
         item = read_body(call.request)
         spec = _part(item, "spec")
-        call.trail.took(
-            {**item, "spec": {**spec, "token": ""}} if "token" in spec else item
-        )  # no token enters a log
+        silent = {**spec, "token": ""} if "token" in spec else spec  # no token enters a log
+        call.trail.took({**item, "spec": silent} if "spec" in item else item)
         status = {
             "tokenreviews": self._token,
             "subjectaccessreviews": self._subject,
@@ -71,9 +70,10 @@ class Reviews:
             "apiVersion": call.resource.api_version,
             "metadata": {"creationTimestamp": None},
         }
-        if call.resource.plural != "selfsubjectreviews":
-            answer["spec"] = spec
-        return json_answer(201, {**answer, "status": status})
+        if call.resource.plural == "selfsubjectreviews":
+            return json_answer(201, {**answer, "status": status})
+        made = json_answer(201, {**answer, "spec": spec, "status": status})
+        return Answer(201, made.body, told={**answer, "spec": silent, "status": status})
 
     def _token(self, call: Call, spec: Object) -> Object:
         del call

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+import msgspec
 from msgspec import Struct
 
 from eightysix.lab.apiserver import names
@@ -34,6 +35,7 @@ from eightysix.lab.apiserver.pki import Authority, Issued, new_key
 from eightysix.lab.apiserver.rbac import MASTERS, Rbac
 from eightysix.lab.apiserver.rest import Rest
 from eightysix.lab.apiserver.reviews import Reviews
+from eightysix.lab.apiserver.status import ApiError
 from eightysix.lab.apiserver.store import MOST_BYTES, Gone, Store
 from eightysix.lab.apiserver.subresources import Kubelet, Subresources
 from eightysix.lab.apiserver.tokens import AUDIENCE, Minted, Tokens
@@ -206,19 +208,23 @@ class ApiServer:
 
     # --- what the lab asks ------------------------------------------------------------------------------------------
 
-    def load(self, objects: Iterable[Object]) -> None:
+    def load(self, objects: Iterable[Object], *, admit: bool = False) -> None:
         """Put objects into the store as they are, new or in place of the old, unaudited: what others did to the cluster.
         `List` objects are taken apart, namespaces that are named and absent are made, uids and times are given where
-        there are none."""
+        there are none. With `admit` they are manifests, and become what a cluster makes of them: pods get defaults,
+        their account (which must be there before them) and its token volume. Raises UsageError."""
         for item in objects:
             if isinstance(item.get("items"), list) and str(item.get("kind", "")).endswith("List"):
                 kind = str(item["kind"])[:-4]
                 more = {"apiVersion": item.get("apiVersion", "v1"), "kind": kind} if kind else {}
-                self.load({**more, **each} for each in item["items"])
-            else:
-                self._load(dict(item))
+                self.load(({**more, **each} for each in item["items"]), admit=admit)
+                continue
+            try:
+                self._load(msgspec.json.decode(msgspec.json.encode(item)) if admit else dict(item), admit)
+            except ApiError as error:
+                raise UsageError(f"{item.get('kind')}: {error.message}") from error
 
-    def _load(self, item: Object) -> None:
+    def _load(self, item: Object, admit: bool) -> None:
         resource = self.catalogue.of_kind(str(item.get("apiVersion")), str(item.get("kind")))
         metadata = dict(item.get("metadata") or {})
         item["metadata"] = metadata
@@ -230,12 +236,15 @@ class ApiServer:
         if resource.namespaced:
             namespace = metadata.setdefault("namespace", "default")
             if self.store.get(_NAMESPACES, "", namespace) is None:
-                self._load({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+                self._load({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, False)
         kept = {key: metadata[key] for key in ("uid", "creationTimestamp") if metadata.get(key)}
         metadata.pop("resourceVersion", None)
         item = names.made(resource, item, metadata.get("namespace", ""), self.clock())
         item["metadata"].update(kept)
-        self._admission.complete(resource, item)
+        if admit:
+            self._admission.creates(ADMIN, resource, item)
+        else:
+            self._admission.complete(resource, item)
         self._admission.created(resource, self.store.put(resource, item, silent=not self._serving))
 
     def ask(self, method: str, target: str, body: Object | None = None, *, user: User = ADMIN, peer: str = "127.0.0.1",
