@@ -180,7 +180,9 @@ def test_the_start_of_an_installer_is_an_install() -> None:
 
 
 def test_a_distribution_that_appeared_is_an_install_of_it() -> None:
-    event = event_of(v1("dist", path="/v/site-packages/torch_perf-1.4.3.dist-info", mode="x", installing=False))
+    event = event_of(
+        v1("dist", path="/v/site-packages/torch_perf-1.4.3.dist-info", mode="x", installing=False)
+    )
     assert (event.kind, event.access, event.activity) == (Kind.FILE, Access.WRITE, "distribution")
     assert event.artifacts == (Artifact("pypi", "torch-perf", "1.4.3"),)
 
