@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from eightysix.cli.options import add_format
 from eightysix.cli.terminal import environment, inert_line, terminal_width
 from eightysix.model.errors import UsageError
 
@@ -232,5 +231,7 @@ def _tell(result: Result, tally: Tally, now: int, pinned: bool, store: bool, err
     left = len(tally.problems) + tally.more_problems - _MAX_TOLD
     if left > 0:
         err.write(f"  and {left:,} more problems\n")
-    for name, rows in sorted(tally.strangers.items()):
-        err.write(f"  {inert_line(name)}: no table that is known here; {count(rows, 'rows')} left out\n")
+    err.writelines(
+        f"  {inert_line(name)}: no table that is known here; {count(rows, 'rows')} left out\n"
+        for name, rows in sorted(tally.strangers.items())
+    )

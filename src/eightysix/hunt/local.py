@@ -87,7 +87,7 @@ def source_of_rows(
     known = tables.load()
     folder = tempfile.mkdtemp(prefix="eightysix-hunt-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    source = duckdb_module().connect(":memory:")
+    source: DuckDBPyConnection = duckdb_module().connect(":memory:")
     weakref.finalize(source, shutil.rmtree, folder, ignore_errors=True)
     try:
         source.execute(f"SET memory_limit = '{memory_mb:d}MB'")
@@ -121,7 +121,7 @@ def _fill(
                 if name in tally.strangers or len(tally.strangers) < 100:
                     tally.strangers[name] = tally.strangers.get(name, 0) + 1
                 continue
-            loader = loaders[name] = _Loader(source, table, os.path.join(folder, f"{name}.jsonl"))
+            loader = loaders[name] = _Loader(source, table, os.path.join(folder, "rows.jsonl"))
         newest = loader.take(row)
         if newest > tally.newest:
             tally.newest = newest

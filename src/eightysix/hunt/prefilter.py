@@ -6,6 +6,8 @@ Inside of a CASE, because DuckDB 2.0 runs the expression of an AND first. Measur
 
 from __future__ import annotations
 
+from eightysix.hunt.sqltext import end_of_quoted, find_code
+
 __all__ = ["with_prefilter"]
 
 _CALL = "regexp_matches("
@@ -21,7 +23,7 @@ def with_prefilter(sql: str) -> str:
     out: list[str] = []
     at = 0
     while True:
-        start = _find_call(sql, at)
+        start = find_code(sql, _CALL, at)
         if start < 0:
             out.append(sql[at:])
             return "".join(out)
@@ -44,38 +46,13 @@ def with_prefilter(sql: str) -> str:
             at = start + len(_CALL)
 
 
-def _find_call(sql: str, at: int) -> int:
-    """Where the next call stands outside of a literal or a quoted name."""
-    while at < len(sql):
-        if sql[at] in "'\"":
-            at = _end_of_quoted(sql, at)
-        elif sql.startswith(_CALL, at):
-            return at
-        else:
-            at += 1
-    return -1
-
-
-def _end_of_quoted(sql: str, at: int) -> int:
-    quote = sql[at]
-    end = at + 1
-    while end < len(sql):
-        if sql[end] == quote:
-            if sql.startswith(quote, end + 1):
-                end += 2
-                continue
-            return end + 1
-        end += 1
-    return end
-
-
 def _arguments(sql: str, at: int) -> tuple[str, str, int] | None:
     """The two arguments of the call whose parenthesis opened before `at`, and the place behind it; None for another number."""
     depth, comma, end = 1, -1, at
     while end < len(sql):
         character = sql[end]
         if character in "'\"":
-            end = _end_of_quoted(sql, end)
+            end = end_of_quoted(sql, end)
             continue
         if character == "(":
             depth += 1
@@ -102,7 +79,7 @@ def _needle(pattern: str) -> str:
     opening = start + len(_ESCAPED)
     if not pattern.startswith("'", opening):
         return ""
-    end = _end_of_quoted(pattern, opening)
+    end = end_of_quoted(pattern, opening)
     if not pattern.startswith(")", end):
         return ""
     needle = pattern[opening + 1 : end - 1]
