@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eightysix.model.errors import QueryError
 
@@ -30,7 +30,7 @@ _MAX_NODES = 2_000_000
 def held(sql: str, source: DuckDBPyConnection, tables: Collection[str]) -> None:
     """Raise `QueryError` where `sql` is not one SELECT over `tables`. Kusto's names are exact: case counts."""
     found = source.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-    tree = json.loads(found[0]) if found else {"error": True}
+    tree: dict[str, Any] = json.loads(found[0]) if found else {"error": True}
     if tree.get("error") or len(tree.get("statements", ())) != 1:
         raise QueryError("the query gives no single statement", "Write one query; `let` names its parts.")
     steps: set[str] = set()

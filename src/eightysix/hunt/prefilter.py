@@ -13,6 +13,9 @@ __all__ = ["with_prefilter"]
 _CALL = "regexp_matches("
 _INSENSITIVE = "(?i)"
 _ESCAPED = "regexp_escape("
+_LONG_S = "\N{LATIN SMALL LETTER LONG S}"
+"""What a regular expression without case takes for an `s`, and ILIKE does not. (Of the sign for kelvin both say `k`.)"""
+
 _BOUNDARY = r"[^\pL\pN]"
 """How duckdb-kql writes the edge of a term (its translate/functions.py, `_TERM_START`)."""
 
@@ -37,13 +40,21 @@ def with_prefilter(sql: str) -> str:
         needle = _needle(pattern)
         out.append(sql[at:start])
         if needle and _CALL not in haystack:
-            operator = "ILIKE" if pattern.lstrip().startswith(f"'{_INSENSITIVE}") else "LIKE"
-            test = f"({haystack} {operator} '%{needle}%')"
-            out.append(f"(CASE WHEN {test} THEN {call} ELSE {test} END)")
+            out.append(_guarded(haystack, pattern, needle, call))
             at = end
         else:
             out.append(_CALL)
             at = start + len(_CALL)
+
+
+def _guarded(haystack: str, pattern: str, needle: str, call: str) -> str:
+    haystack = f"({haystack})"
+    test = f"{haystack} LIKE '%{needle}%'"
+    if pattern.lstrip().startswith(f"'{_INSENSITIVE}"):
+        test = f"{haystack} ILIKE '%{needle}%'"
+        if "s" in needle.lower():
+            test += f" OR contains({haystack}, '{_LONG_S}')"
+    return f"(CASE WHEN {test} THEN {call} WHEN {haystack} IS NULL THEN NULL ELSE FALSE END)"
 
 
 def _arguments(sql: str, at: int) -> tuple[str, str, int] | None:

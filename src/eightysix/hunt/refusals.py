@@ -109,14 +109,14 @@ def refuse(query: str, found: Sequence[Token], chain: Sequence[Operator]) -> Non
             note(places[0], f"the statement `{first.text}`", _STATEMENTS[first.text])
         elif first.text in _SOURCES and not bare:
             note(places[0], f"`{first.text}`", _SOURCES[first.text])
-    for one in chain:
-        if one.name in _OPERATORS:
-            note(one.place, f"the operator `{one.name}`", _OPERATORS[one.name])
-        elif one.name not in KNOWN_OPERATORS:
+    for step in chain:
+        if step.name in _OPERATORS:
+            note(step.place, f"the operator `{step.name}`", _OPERATORS[step.name])
+        elif step.name not in KNOWN_OPERATORS:
             raise QueryError(
-                f"there is no operator `{one.name}` ({place_of(query, found[one.place].start)})",
+                f"there is no operator `{step.name}` ({place_of(query, found[step.place].start)})",
                 "learn.microsoft.com/kusto/query lists them.",
-                construct=one.name,
+                construct=step.name,
             )
     for place, one in enumerate(found):
         if one.kind == "word" and one.text in _FUNCTIONS and _is_call(found, place):

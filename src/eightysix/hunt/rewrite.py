@@ -42,10 +42,10 @@ def rewritten(found: Sequence[Token]) -> str:
     for place, one in enumerate(found):
         if one.kind == "word" and one.text in _SPELLINGS and _next(found, place).text == "(":
             out[place] = _SPELLINGS[one.text]
-    for one in operators(found):
+    for step in operators(found):
         # Only functions that are refused see the order that it fixes.
-        if one.name == "serialize" and not _inside(found, one):
-            out[one.bar : one.end] = [""] * (one.end - one.bar)
+        if step.name == "serialize" and not _inside(found, step):
+            out[step.bar : step.end] = [""] * (step.end - step.bar)
     text = "".join(out)
     return _percentiles(_between(text))
 
