@@ -75,13 +75,7 @@ def operators(found: Sequence[Token]) -> list[Operator]:
             frames[-1] = _Frame(frame.opening, place + 1, [])
             if len(frames) == 1:
                 statement = place + 1
-        elif (
-            one.text == "="
-            and len(frames) == 1
-            and _is_let(found, statement, place)
-            or one.text == ","
-            and not frame.operators
-        ):
+        elif one.text == "=" and len(frames) == 1 and _is_let(found, statement, place):
             frame.first = place + 1
         elif one.text == "|":
             close(place)
