@@ -12,7 +12,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench index index-accept lock clean help bench-scan fuzz
+.PHONY: run dev test lint types layers unit docs bench index index-accept lock clean help bench-scan fuzz evasion bench-sensor
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -60,6 +60,14 @@ bench-scan: dev ## Measure scan beside its peers, on a corpus made here (GIVEN=f
 	@$(IN_DEV) -m bench.scan.corpus .venv-scan/corpus --venvs .venv-scan/libraries --wheels .venv-scan/wheels
 	@$(IN_DEV) -m bench.scan.peers --corpus .venv-scan/corpus $(if $(GIVEN),--given "$(GIVEN)") --venvs .venv-scan/peers --output bench/results/scan.json
 	@$(IN_DEV) -m bench.scan.big --venvs .venv-scan/peers --output bench/results/scan_big.json
+
+evasion: dev ## Run every way to be seen less, and write the table of docs/evasion.md anew (needs root)
+	@$(IN_DEV) -m bench.evasion.play --output bench/results/evasion.json >/dev/null
+	@$(IN_DEV) -m bench.evasion.play --page docs/evasion.md bench/results/evasion.json
+
+bench-sensor: dev ## Measure what the sensor's native part adds (LIBRARIES=python that has torch, transformers, fastapi)
+	@$(IN_DEV) -m bench.sensor_native --python $(IN_DEV) $(foreach one,$(LIBRARIES),--python $(one)) --output bench/results/sensor_native.json
+	@$(IN_DEV) -m bench.sensor_native --page docs/sensor-native.md bench/results/sensor_native.json
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'
