@@ -78,6 +78,26 @@ def test_a_thread_is_its_process_also_before_that_is_known() -> None:
     assert told == [Opened(5_200_000_000, 1, 10, 12, "/app/t", True, False, "strace")]
 
 
+def test_what_a_thread_forks_before_it_is_known_is_its_process_child() -> None:
+    told = facts(
+        "10 5.1 clone3({flags=CLONE_VM|CLONE_THREAD} <unfinished ...>",
+        "12 5.2 vfork( <unfinished ...>",
+        f"13 5.3 execve({quoted('/bin/a')}, [{quoted('a')}], 0x7f /* 39 vars */) = 0",
+        "12 5.4 <... vfork resumed>) = 13",
+        "10 5.5 <... clone3 resumed>, 88) = 12",
+        "13 5.6 +++ exited with 0 +++",
+    )
+    assert told[0] == Fork(5_200_000_000, 1, 10, 13, 10, 0)
+    assert isinstance(told[1], Exec)
+    assert told[2:] == [Exit(5_600_000_000, 1, 13, 13, 0)]
+
+
+def test_what_is_never_told_of_is_a_process_of_its_own() -> None:
+    start = f"77 5.2 execve({quoted('/bin/a')}, [{quoted('a')}], 0x7f /* 39 vars */) = 0"
+    told = facts("10 5.1 +++ exited with 0 +++", start)
+    assert [getattr(fact, "pid", 0) for fact in told] == [10, 77]
+
+
 def test_a_thread_that_starts_a_program() -> None:
     told = facts(
         "10 5.1 clone3({flags=CLONE_VM|CLONE_THREAD}, 88) = 12",
@@ -123,6 +143,17 @@ def test_connections() -> None:
         ("2001:db8::1", 53, 2, False, "send"),
         ("169.254.169.254", 80, 1, False, "send"),
     ]
+
+
+def test_a_thread_whose_maker_it_ends() -> None:
+    told = facts(
+        "10 5.1 clone3({flags=CLONE_VM|CLONE_THREAD} <unfinished ...>",
+        f"12 5.2 execve({quoted('/bin/echo')}, [{quoted('echo')}], 0x7f <pid changed to 10 ...>",
+        "10 5.3 +++ superseded by execve in pid 12 +++",
+    )
+    (fact,) = told
+    assert isinstance(fact, Exec)
+    assert (fact.pid, fact.binary) == (10, "/bin/echo")
 
 
 def test_entering_a_namespace() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -30,8 +30,8 @@ _LONGEST_LINE = 1 << 20
 _MOST = 16_384
 """Calls that have not returned, threads, and working folders that are remembered."""
 
-_MOST_WAITING = 64
-"""Facts of one thread that wait until it is known whose it is."""
+_MOST_WAITING = 16_384
+"""Lines that wait until it is known whose they are."""
 
 _NEVER_BEGAN = ("ENETUNREACH", "EINVAL", "EBADF", "ENOTSOCK", "EAFNOSUPPORT", "EFAULT", "EALREADY", "EISCONN")
 """Results of `connect` of which no packet and no `tcp_connect` comes."""
@@ -71,7 +71,9 @@ class Parser:
         self._cgroup = cgroup
         self._threads: OrderedDict[int, int] = OrderedDict()
         self._begun: OrderedDict[int, tuple[int, str]] = OrderedDict()
-        self._waiting: OrderedDict[int, list[Fact]] = OrderedDict()
+        self._waiting: OrderedDict[int, list[tuple[int, str]]] = OrderedDict()
+        self._waiting_lines = 0
+        self._now_known: deque[int] = deque()
         self._cwd: OrderedDict[int, str] = OrderedDict()
         self._first_cwd = cwd
         self._rest = b""
@@ -94,9 +96,12 @@ class Parser:
         return facts
 
     def end(self) -> list[Fact]:
-        """What waited for a maker that never told."""
-        facts = [fact for waiting in self._waiting.values() for fact in waiting]
-        self._waiting.clear()
+        """What waited for a maker that never told: each as a process of its own."""
+        facts: list[Fact] = []
+        while self._waiting:
+            thread = next(iter(self._waiting))
+            self._know(thread, thread)
+            facts += self._settle()
         return facts
 
     def _line(self, line: str) -> list[Fact]:
@@ -117,6 +122,32 @@ class Parser:
         if not self._started:
             self._started = True
             self._know(thread, thread)  # the command itself
+        if thread not in self._threads:
+            self._wait(thread, at, text)
+            return []
+        return [*self._piece(thread, at, text), *self._settle()]
+
+    def _wait(self, thread: int, at: int, text: str) -> None:
+        """Keep a line until the call that made its thread has returned, and with it whose thread it is."""
+        if self._waiting_lines >= _MOST_WAITING:
+            self.left_out += 1
+            return
+        self._waiting.setdefault(thread, []).append((at, text))
+        self._waiting_lines += 1
+
+    def _settle(self) -> list[Fact]:
+        """Read what waited for threads that are known now, and for those that they made."""
+        facts: list[Fact] = []
+        while self._now_known:
+            thread = self._now_known.popleft()
+            lines = self._waiting.pop(thread, [])
+            self._waiting_lines -= len(lines)
+            for at, text in lines:
+                facts += self._piece(thread, at, text)
+        return facts
+
+    def _piece(self, thread: int, at: int, text: str) -> list[Fact]:
+        """A call, or half of one, or an end."""
         if text.startswith("+++ "):
             return self._ended(thread, at, text)
         if text.startswith("<... "):
@@ -151,7 +182,7 @@ class Parser:
             self._moved(thread, unhex(between(arguments, "<", ">")))
         elif name == "setns":
             fact = Entered(at, self._cgroup, thread, thread, number_in(arguments), 0)
-        return self._tell(thread, [fact]) if fact is not None else []
+        return [_of(fact, self._threads.get(thread, thread))] if fact is not None else []
 
     def _forked(self, thread: int, at: int, arguments: str, result: str) -> list[Fact]:
         told = between(result, "/* ", " in strace's PID NS")
@@ -162,11 +193,10 @@ class Parser:
         maker = self._threads.get(thread, thread)
         if "CLONE_THREAD" in arguments:
             self._know(child, maker)
-            return self._tell(child, [])
+            return []
         self._know(child, child)
         _keep(self._cwd, child, self._cwd.get(child) or self._where(maker))
-        made = Fork(at, self._cgroup, maker, child, maker, inside)
-        return [*self._tell(thread, [made]), *self._tell(child, [])]
+        return [Fork(at, self._cgroup, maker, child, maker, inside)]
 
     def _exec(self, thread: int, at: int, name: str, arguments: str, result: str) -> list[Fact]:
         if not result.startswith("0"):
@@ -184,7 +214,7 @@ class Parser:
             at=at, cgroup=self._cgroup, pid=thread, tid=thread, uid=os.getuid(), ppid=0, binary=binary,
             arguments=tuple(words[1:]), cwd=self._where(thread), cut=cut,
         )  # fmt: skip
-        return self._tell(thread, [fact])
+        return [fact]
 
     def _opened(self, thread: int, at: int, name: str, arguments: str, result: str) -> Opened | None:
         path = unhex(between(result, "<", ">"))
@@ -214,33 +244,30 @@ class Parser:
 
     def _ended(self, thread: int, at: int, text: str) -> list[Fact]:
         if text.startswith(_SUPERSEDED):  # a thread started a program: it goes on as the leader
-            begun = self._begun.pop(number_in(text.removeprefix(_SUPERSEDED)), None)
+            other = number_in(text.removeprefix(_SUPERSEDED))
+            facts: list[Fact] = []
+            if other not in self._threads:  # the call that made it was ended by this one
+                self._know(other, thread)
+                facts = self._settle()
+            begun = self._begun.pop(other, None)
             _keep(self._begun, thread, (at, ""))  # its result is not told
-            return self._call(thread, begun[0], f"{begun[1]}) = 0") if begun is not None else []
+            return [*facts, *(self._call(thread, begun[0], f"{begun[1]}) = 0") if begun is not None else [])]
         self._begun.pop(thread, None)
         process = self._threads.get(thread, thread)
-        facts: list[Fact] = []
+        facts = []
         if process == thread:
             code = number_in(text.removeprefix("+++ exited with ")) << 8
             if text.startswith("+++ killed by "):
                 code = _signal(text.split(" ")[3])
-            facts = self._tell(thread, [Exit(at, self._cgroup, thread, thread, code)])
+            facts = [Exit(at, self._cgroup, thread, thread, code)]
             self._cwd.pop(thread, None)
         self._threads.pop(thread, None)
         return facts
 
-    def _tell(self, thread: int, facts: list[Fact]) -> list[Fact]:
-        """These facts with the process that the thread belongs to, after those that waited for knowing it."""
-        process = self._threads.get(thread)
-        if process is None:
-            waiting = self._waiting.get(thread) or _keep(self._waiting, thread, [])
-            waiting += facts[: _MOST_WAITING - len(waiting)]
-            return []
-        facts = [*self._waiting.pop(thread, []), *facts]
-        return [_of(fact, process) for fact in facts]
-
     def _know(self, thread: int, process: int) -> None:
         _keep(self._threads, thread, process)
+        if thread in self._waiting:
+            self._now_known.append(thread)
 
     def _moved(self, thread: int, folder: str) -> None:
         process = self._threads.get(thread, thread)
