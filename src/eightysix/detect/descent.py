@@ -183,7 +183,9 @@ def root_of(view: PodView, observation: Observation) -> str:
     if not name:
         return "unknown"
     fresh = is_fresh(view, root, observation.time_ns)
-    if name == _main_module(view, observation.actor) and (not fresh or is_own_program(view, observation.actor)):
+    if name == _main_module(view, observation.actor) and (
+        not fresh or is_own_program(view, observation.actor)
+    ):
         return "app"
     return "fresh" if fresh else "package"
 
