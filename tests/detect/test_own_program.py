@@ -147,3 +147,19 @@ def test_where_the_kernel_tells_the_pod_says_nothing_of_its_start(tmp_path: Path
     sensor.start(3.1, "python", "-m", "mlflow_lab")
     sensor.takes(4, [MAIN], MAIN)
     assert worst(judge(tmp_path, pod)) in ("suspect", "contain")
+
+
+@pytest.mark.parametrize("sources", ["as", "s"])
+def test_the_sensor_alone_tells_of_a_server_that_is_a_shells_child(tmp_path: Path, sources: str) -> None:
+    """`python -m` without `exec`: nothing but installers spoke before it. Once anything else did, it is no excuse."""
+    pod = Pod()
+    _, server = installed_at_start(pod)
+    acts(pod, server, 4)
+    sensor = Told(pod, 31)
+    sensor.start(3.1, "python", "-m", "mlflow_lab")
+    sensor.takes(4, [MAIN], MAIN)
+    assert below_suspect(worst(judge(tmp_path, pod, sources=sources)))
+    Told(pod, 12, ticks=80).start(2.5, "python", "/app/server.py")
+    assert worst(judge(tmp_path, pod, sources=sources)) in ("suspect", "contain")
+    sensor.start(0.01, "python", "-m", "mlflow_lab")  # as if it had been there first
+    assert worst(judge(tmp_path, pod, sources=sources)) in ("suspect", "contain")

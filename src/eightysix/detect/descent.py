@@ -206,8 +206,8 @@ def _main_module(view: PodView, actor: str) -> str:
 def is_own_program(view: PodView, actor: str) -> bool:
     """Whether the container's own command started the process, with nothing but shells in between: its server, even where
     the start script installed it just before. What a program of the container starts, or becomes, is none. Where the kernel
-    tells of no process, the sensor's one and only word that this is the container's first process stands for it: a second
-    one that differs takes it back."""
+    tells of no process, the sensor's one and only word stands for it, that this is the container's first process or that
+    nothing but installers spoke before it. A second word that differs takes it back."""
     known = view.own_programs.get(actor)
     if known is None:
         known = view.own_programs[actor] = _is_own_program(view, actor)
@@ -219,8 +219,13 @@ def _is_own_program(view: PodView, actor: str) -> bool:
     if tree.has_processes:
         above = tree.ancestors(actor)[1:]
         return tree.is_from_first(actor) and all(program_kind(tree.binary(a)) in _LAUNCHERS for a in above)
-    starts = [o.event for o in view.observations if o.event.kind is Kind.START and o.event.exec_id == actor]
-    return len({event.command for event in starts}) == 1 and all(event.ns_pid == 1 for event in starts)
+    told = [o.event for o in view.observations if o.event.kind is Kind.START]
+    mine = [event for event in told if event.exec_id == actor]
+    if len({event.command for event in mine}) != 1:
+        return False
+    others = [e.time_ns for e in told if e.exec_id != actor and e.activity not in ("install", "download")]
+    last = max(event.time_ns for event in mine)
+    return all(event.ns_pid == 1 for event in mine) or all(last < time_ns for time_ns in others)
 
 
 _LAUNCHERS = ("shell", "wrapper")

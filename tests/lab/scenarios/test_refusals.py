@@ -21,6 +21,7 @@ from tests.tiers import require_tier
 DRIVERS = (
     "at_import.py",
     "by_azure_identity.py",
+    "by_curl.py",
     "by_pycurl.py",
     "by_uvloop.py",
     "in_fork.py",
@@ -145,6 +146,15 @@ def test_without_the_marker(driven: Path, tmp_path: Path) -> None:
         driven, {"EIGHTYSIX_LAB_NONCE": NONCE, "EIGHTYSIX_LAB_MARKER": str(tmp_path / "absent")}
     )
     assert refused(lines, "cannot be read"), lines
+    assert seen == []
+
+
+def test_what_waits_to_be_called(package: Path) -> None:
+    """The driver that does nothing at import refuses when it is called, too."""
+    (package / "boot_package" / "_boot.py").write_text(payload("when_called.py"))
+    (package / "boot_package" / "__init__.py").write_text("from ._boot import called\ncalled()\ncalled()\n")
+    lines, seen = run(package, {})
+    assert refused(lines, "EIGHTYSIX_LAB_NONCE is not set"), lines
     assert seen == []
 
 
