@@ -10,14 +10,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import TYPE_CHECKING
 
+from eightysix.hunt.extra import translator_module
 from eightysix.hunt.interface import Result
 from eightysix.hunt.prefilter import with_prefilter
 from eightysix.hunt.rewrite import checked, rewritten, with_parameters
 from eightysix.hunt.values import column_of, value_of
-from eightysix.model.errors import MissingExtraError, QueryError
+from eightysix.model.errors import QueryError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -95,7 +95,7 @@ def translate(text: str, schema: _Schema, parameters: Mapping[str, str]) -> str:
     if kept is not None:
         _translated.move_to_end(key)
         return kept
-    kql = _library()
+    kql = translator_module()
     try:
         sql = kql.to_sql(query, schema=schema, allow_write=False, query_now=datetime(1970, 1, 1, tzinfo=UTC))
     except kql.KqlUnsupportedError as error:
@@ -128,16 +128,6 @@ def translate(text: str, schema: _Schema, parameters: Mapping[str, str]) -> str:
     while len(_translated) > _KEPT:
         _translated.popitem(last=False)
     return done
-
-
-def _library() -> ModuleType:
-    try:
-        import duckdb_kql
-    except ImportError:
-        raise MissingExtraError(
-            "running KQL here needs DuckDB and a translator", "Install them: pip install 'eightysix[hunt]'"
-        ) from None
-    return duckdb_kql
 
 
 def _schema(source: DuckDBPyConnection) -> _Schema:
