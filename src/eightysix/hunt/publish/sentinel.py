@@ -190,7 +190,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    # NOTE: in a block NEL, LS and PS are line breaks too, and come back as line feeds: the end of a comment in KQL.
+    block = "\n" in text and all(one.isprintable() or one == "\n" for one in text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if block else None)
 
 
 _Dumper.add_representer(str, _text)
