@@ -102,7 +102,7 @@ def _files(name: str) -> list[Path]:
 
 
 def _text(path: Path) -> str:
-    from eightysix.hunt.rewrite import MAX_BYTES
+    from eightysix.hunt.limits import MAX_BYTES
 
     try:
         with path.open("rb") as file:

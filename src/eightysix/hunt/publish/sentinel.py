@@ -190,7 +190,14 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    # NOTE: outside of double quotes NEL, LS and PS are line breaks too, and come back as line feeds or spaces. In KQL that
+    # would be the end of a comment.
+    style = None
+    if not all(one.isprintable() or one == "\n" for one in text):
+        style = '"'
+    elif "\n" in text:
+        style = "|"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)
