@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from eightysix.cli.options import add_format
+from eightysix.cli import hunt_pack
 from eightysix.cli.terminal import environment, inert_line, terminal_width
 from eightysix.model.errors import UsageError
 
@@ -29,6 +29,7 @@ FORMATS = (
 )  # hunt.output.FORMATS, which costs too much to import for --help
 LIMIT = 1_000
 """Rows that are told; Defender shows 100,000 and the Azure portal 30,000, which no terminal should."""
+_DAY = 86_400_000_000_000
 _MAX_TOLD = 5
 """Problems of the input that are told one by one."""
 
@@ -40,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_run(actions)
+    hunt_pack.add_actions(actions)
     parser.set_defaults(run=run)
 
 
@@ -97,6 +99,14 @@ def _add_run(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run one action; its exit code."""
+    if args.action == "list":
+        return hunt_pack.list_queries(args.format, out)
+    if args.action == "show":
+        return hunt_pack.show(args.id, args.format, out)
+    if args.action == "test":
+        return hunt_pack.test(args.names, args.verbose, out)
+    if args.action == "tables":
+        return hunt_pack.tables(args.name, args.format, out)
     return _run(args, out, err)
 
 
@@ -112,7 +122,7 @@ def _run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     tally = Tally()
     source = _source(args, tally)
     try:
-        now = pinned or _now(args.store, tally)
+        now = pinned or (tally.now if tally.newest else time.time_ns())
         result = run_query(text, source, now=now, limit=args.limit, parameters=values, timeout_s=args.timeout)
     finally:
         source.close()
@@ -125,7 +135,7 @@ def _run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     else:
         _write(data, out)
     if not args.quiet:
-        _tell(result, tally, now, bool(pinned), bool(args.store), err)
+        _tell(result, tally, now, bool(pinned), err)
     if tally.problems:
         return 10
     return 11 if args.exit_code and result.rows else 0
@@ -154,6 +164,11 @@ def _text_of(query: str) -> str:
 
     if query == "-":
         return sys.stdin.read(1 << 20)
+    if query and all(character.isalnum() or character in "-_" for character in query):
+        from eightysix.hunt.pack import load
+
+        if query in load():
+            return load()[query].text
     if any(character in query for character in "|\n;") or " " in query.strip():
         if not os.path.isfile(query[:4096]):
             return query
@@ -199,13 +214,6 @@ def _source(args: argparse.Namespace, tally: Tally) -> DuckDBPyConnection:
     return source_of(args.paths, stdin=sys.stdin.buffer, tally=tally, memory_mb=args.memory)
 
 
-def _now(store: str, tally: Tally) -> int:
-    """The moment that a query counts from. Over files it is that of the newest row (a little later, so that it is in the
-    past), because last year's files are hunted too; a row from the future cannot move it."""
-    clock = time.time_ns()
-    return clock if store or not tally.newest else min(tally.newest + 1_000, clock)
-
-
 def _write(data: bytes, out: TextIO) -> None:
     buffer = getattr(out, "buffer", None)
     if buffer is None:
@@ -216,21 +224,34 @@ def _write(data: bytes, out: TextIO) -> None:
     buffer.flush()
 
 
-def _tell(result: Result, tally: Tally, now: int, pinned: bool, store: bool, err: TextIO) -> None:
-    from datetime import UTC, datetime
-
+def _tell(result: Result, tally: Tally, now: int, pinned: bool, err: TextIO) -> None:
     from eightysix.report.notes import count
 
-    moment = datetime.fromtimestamp(now // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = "as told" if pinned else "the clock" if store else "the newest row"
+    said = "as told" if pinned else "just after the newest row" if tally.newest else "by the clock"
     more = "; there are more, see --limit" if result.truncated else ""
-    read = "" if store else f" from {count(sum(tally.rows.values()), 'rows')}"
-    err.write(f"{count(len(result.rows), 'rows')}{read}; now is {moment} ({said}){more}\n")
+    read = ""
+    if tally.rows:
+        read = f" from {count(sum(tally.rows.values()), 'rows')}"
+    if tally.newest:
+        read += f" of {_stamp(tally.oldest)} to {_stamp(tally.newest)}"
+    err.write(f"{count(len(result.rows), 'rows')}{read}{more}\n")
+    err.write(f"  now is {_stamp(now)}, {said}\n")
+    if not pinned and now > time.time_ns() + _DAY:
+        err.write("  that is in the future: where one record is wrong, --now sets the time\n")
     for problem in tally.problems[:_MAX_TOLD]:
         where = f"{problem.file}:{problem.line}" if problem.line else problem.file
         err.write(f"  {inert_line(f'{where}: {problem.kind}: {problem.reason}')}\n")
     left = len(tally.problems) + tally.more_problems - _MAX_TOLD
     if left > 0:
         err.write(f"  and {left:,} more problems\n")
-    for name, rows in sorted(tally.strangers.items()):
-        err.write(f"  {inert_line(name)}: no table that is known here; {count(rows, 'rows')} left out\n")
+    err.writelines(
+        f"  {inert_line(name)}: no table that is known here; {count(rows, 'rows')} left out\n"
+        for name, rows in sorted(tally.strangers.items())
+    )
+
+
+def _stamp(moment: int) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    text = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment // 1_000_000_000)
+    return text.strftime("%Y-%m-%dT%H:%M:%SZ")

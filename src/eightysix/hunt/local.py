@@ -55,8 +55,14 @@ class Tally(Struct):
     """Rows of tables that nobody describes here."""
     problems: list[Problem] = field(default_factory=list)
     more_problems: int = 0
+    oldest: int = 0
     newest: int = 0
-    """The latest moment of any row, in nanoseconds since 1970."""
+    """The first and the last moment of any row, in nanoseconds since 1970; 0 where no row has one."""
+
+    @property
+    def now(self) -> int:
+        """What a query over these rows counts from: just after the last, so that recordings can be hunted like today."""
+        return self.newest + _MICRO
 
     def note(self, problem: Problem) -> None:
         """Remember a problem; the first thousand in full."""
@@ -87,7 +93,7 @@ def source_of_rows(
     known = tables.load()
     folder = tempfile.mkdtemp(prefix="eightysix-hunt-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    source = duckdb_module().connect(":memory:")
+    source: DuckDBPyConnection = duckdb_module().connect(":memory:")
     weakref.finalize(source, shutil.rmtree, folder, ignore_errors=True)
     try:
         source.execute(f"SET memory_limit = '{memory_mb:d}MB'")
@@ -121,10 +127,11 @@ def _fill(
                 if name in tally.strangers or len(tally.strangers) < 100:
                     tally.strangers[name] = tally.strangers.get(name, 0) + 1
                 continue
-            loader = loaders[name] = _Loader(source, table, os.path.join(folder, f"{name}.jsonl"))
-        newest = loader.take(row)
-        if newest > tally.newest:
-            tally.newest = newest
+            loader = loaders[name] = _Loader(source, table, os.path.join(folder, "rows.jsonl"))
+        moment = loader.take(row)
+        if moment:
+            tally.newest = max(tally.newest, moment)
+            tally.oldest = min(tally.oldest or moment, moment)
     for name, loader in loaders.items():
         loader.flush()
         tally.rows[name] = loader.rows
@@ -139,6 +146,7 @@ class _Loader:
         self._table = table
         self._path = path
         self._columns = {one.name: one for one in local_columns(table)}
+        self._named = {one.casefold(): one for one in self._columns}
         self._held: list[bytes] = []
         self._bytes = 0
 
@@ -147,9 +155,9 @@ class _Loader:
         clean: dict[str, object] = {}
         columns = self._columns
         for name, value in row.items():
-            column = columns.get(name)
+            column = columns.get(name) or columns.get(self._named.get(name.casefold(), ""))
             if column is not None and value is not None:
-                clean[name] = _fitted(value, column.type)
+                clean[column.name] = _fitted(value, column.type)
         moment = next((clean[name] for name in TIMES.values() if clean.get(name) is not None), None)
         for name in TIMES.values():
             if name in columns:

@@ -98,8 +98,9 @@ def _parquet(result: Result) -> bytes:
     with tempfile.TemporaryDirectory(prefix="eightysix-hunt-") as folder:
         rows, file = os.path.join(folder, "rows.jsonl"), os.path.join(folder, "out.parquet")
         with open(rows, "wb") as out:
-            for row in result.rows:
-                out.write(_encode({str(place): value for place, value in enumerate(row)}) + b"\n")
+            out.writelines(
+                _encode({str(place): value for place, value in enumerate(row)}) + b"\n" for row in result.rows
+            )
         read = ", ".join(f"'{place}': '{_stored(one.type)}'" for place, one in enumerate(result.columns))
         chosen = ", ".join(f'"{place}" AS {quoted(one.name)}' for place, one in enumerate(result.columns))
         own = duckdb_module().connect(":memory:")

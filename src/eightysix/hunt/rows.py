@@ -19,30 +19,29 @@ from eightysix.sources.decompress import Limits
 from eightysix.sources.json_text import why
 from eightysix.sources.lines import Block
 from eightysix.sources.reading import read_inputs
+from eightysix.sources.tables import Tabulator
 from eightysix.store import tables
 
-__all__ = ["OnProblem", "Tabulate", "rows_of"]
+__all__ = ["OnProblem", "rows_of"]
 
 OnProblem = Callable[[Problem], None]
-Tabulate = Callable[[Iterator[Block], OnProblem], Iterator[tuple[str, Row]]]
-"""Blocks of telemetry to rows; see `eightysix.sources.tables`."""
-
 _decode = msgspec.json.Decoder().decode
 
 
 def rows_of(paths: Sequence[str], stdin: BinaryIO | None, on_problem: OnProblem) -> Iterator[tuple[str, Row]]:
     """The rows of `paths` (files, folders, `-`), each with the name of its table."""
-    raw: list[Block] = []
+    known = tables.load()
+    tabulator = Tabulator(known)
     file, table = "", None
     for block in read_inputs(paths, stdin, Limits(), on_problem):
         if block.file != file:
             file, table = block.file, _table_of(block)
         if table is None:
-            raw.append(block)
+            yield from tabulator.read(block)
         else:
             yield from _rows(block, table, on_problem)
-    for block in raw:
-        on_problem(Problem(block.file, block.first_line, "unrecognised", "telemetry is not read as rows yet"))
+    for problem in tabulator.problems:
+        on_problem(problem)
 
 
 def _table_of(block: Block) -> str | None:
