@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eightysix.hunt.binder import Binder, Problem, parser, process, schema
-from eightysix.hunt.rewrite import MAX_BYTES
+from eightysix.hunt.limits import MAX_BYTES
 from eightysix.model.errors import MissingExtraError
 from eightysix.model.table import Column, Environment, ScalarType
 

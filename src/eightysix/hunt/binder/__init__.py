@@ -19,7 +19,7 @@ from msgspec import Struct
 from eightysix.hunt.binder.parser import find
 from eightysix.hunt.binder.process import ParserError, Process
 from eightysix.hunt.lexer import Token
-from eightysix.hunt.rewrite import checked
+from eightysix.hunt.limits import checked
 from eightysix.model.errors import QueryError
 from eightysix.model.table import Column, Environment, ScalarType
 from eightysix.store.columns import local_columns
