@@ -20,6 +20,8 @@ from eightysix.sources.reading import read_inputs
 from eightysix.sources.recognise import Recogniser, SourceAccount
 from eightysix.sources.sensor import SensorDecoder
 from eightysix.sources.tables.audit import AuditTables
+from eightysix.sources.tables.cloud import CloudTables
+from eightysix.sources.tables.dns import DnsTables
 from eightysix.sources.tables.interface import Rows
 from eightysix.sources.tables.others import EventTables, FalcoTables
 from eightysix.sources.tables.shape import Shaper
@@ -114,5 +116,7 @@ def _decoders(rows: Rows, shaper: Shaper) -> list[Decoder]:
         AuditTables(rows, shaper),
         EventTables(rows, SensorDecoder()),
         FalcoTables(rows),
+        DnsTables(rows),
+        CloudTables(rows, shaper),
         EventTables(rows, LedgerDecoder()),
     ]
