@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from eightysix.context.commands import Command, summarise_joined
-from eightysix.context.packages import host_name, told_path
+from eightysix.context.packages import WITHHELD, host_name, starts_as_token, told_path
 from eightysix.model.event import Event, EventId
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Grade, Kind, Origin, Source
@@ -233,12 +233,13 @@ def _moment(text: str | None) -> int:
 
 
 def _short(text: str | None) -> str:
-    return text[:_LONGEST] if text else ""
+    text = text[:_LONGEST] if text else ""
+    return WITHHELD if starts_as_token(text) else text
 
 
 def _last(resource_id: str | None) -> str:
     """A cluster's name: the last part of its resource id, in small letters, as in the audit log's exports."""
-    return (resource_id or "")[:1024].rstrip("/").rpartition("/")[2].lower()
+    return _short(resource_id and resource_id[:1024].rstrip("/").rpartition("/")[2].lower())
 
 
 def _event_id(*parts: str) -> EventId:
