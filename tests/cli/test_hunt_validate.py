@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import io
 import json
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from eightysix.cli import hunt
+from eightysix.hunt.binder import Binder
 from eightysix.hunt.binder.parser import lacking
 from eightysix.model.errors import MissingExtraError, UsageError
 from tests.hunt.samples import BURST, CHAIN, SIGNINS
@@ -22,10 +25,17 @@ PACK = {query.id: query for query in (BURST, CHAIN, SIGNINS)}
 pytestmark = pytest.mark.tier("node")
 
 
-@pytest.fixture(autouse=True)
-def _pack(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def started() -> Iterator[Binder]:
     if missing := lacking():
         require_tier("node", f"{missing}: make parser")
+    with Binder() as binder:
+        yield binder
+
+
+@pytest.fixture(autouse=True)
+def _pack(started: Binder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eightysix.hunt.binder.Binder", lambda: nullcontext(started))
     monkeypatch.setattr("eightysix.hunt.pack.load", lambda: PACK)
     monkeypatch.delenv("EIGHTYSIX_FORMAT", raising=False)
 
@@ -105,10 +115,13 @@ def test_what_is_no_query_is_told(named: str, tmp_path: Path) -> None:
 
 
 def test_without_the_parser_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("eightysix.hunt.binder.Binder", Binder)
     monkeypatch.setenv("EIGHTYSIX_BINDER", str(tmp_path))
     with pytest.raises(MissingExtraError) as missing:
         run("validate")
-    assert missing.value.advice == "Install Node.js 18 or later with npm, then: eightysix hunt validate --setup"
+    assert (
+        missing.value.advice == "Install Node.js 18 or later with npm, then: eightysix hunt validate --setup"
+    )
 
 
 def test_rules_are_written_and_what_is_left_out_is_told(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ from eightysix.store.tables import load
 __all__ = ["Binder", "Bound", "Problem", "Reference", "schema"]
 
 START_S = 60.0
-"""Seconds for the parser to load; measured 0.9 s, 4 s with both cores busy."""
+"""Seconds for the parser to load; measured 7.5 s on two cores that had three times as much to do."""
 QUERY_S = 20.0
-"""Seconds for a query; measured 0.06 s, 0.3 s at the 95th percentile of 1,635 public queries."""
+"""Seconds for a query; measured 0.9 s on the same cores at the 95th percentile of the pack."""
 
 WATCHLISTS = ("_GetWatchlist", "_GetWatchlistAlias")
 """Functions of Sentinel that have a workspace's own columns (learn.microsoft.com/azure/sentinel/watchlists-queries)."""
