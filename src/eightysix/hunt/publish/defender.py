@@ -15,6 +15,7 @@ from eightysix.hunt.interface import Query, QueryKind
 from eightysix.hunt.publish import Published, Ready, Refusal, line, ready
 from eightysix.hunt.publish.attack import TECHNIQUES, of_enterprise, parent, tactics
 from eightysix.hunt.publish.entities import faults, for_defender
+from eightysix.hunt.publish.recent import covering
 from eightysix.model.errors import QueryError
 from eightysix.model.table import Environment, ScalarType
 
@@ -64,11 +65,17 @@ def rule(found: Ready) -> dict[str, object]:
     severity = analytics.severity.lower()
     if severity not in SEVERITIES:
         wrong.append(f"there is no severity {severity}")
-    frequency = next(
-        (name for every, name, back in FREQUENCIES if every >= analytics.every and back >= analytics.over), ""
+    waits, frequency = next(
+        (
+            (every, name)
+            for every, name, back in FREQUENCIES
+            if every >= analytics.every and back >= analytics.over
+        ),
+        (0, ""),
     )
     if not frequency:
         wrong.append("it looks back further than any custom detection does, 30 days")
+    text = covering(text, waits + analytics.late)
     if wrong:
         raise QueryError("; ".join(wrong))
     title, question = line(query.title, 256), line(query.question, 1_000)
