@@ -29,7 +29,7 @@ MAX_TEXT = 10_000
 SHORTEST = 5
 """Minutes between two runs of a rule, at least."""
 _LONG = 2 * 24 * 60
-"""Minutes of looking back from which a rule may run hourly at most."""
+"""Minutes of looking back from which a rule may run hourly at most (github.com/Azure/Azure-Sentinel/wiki/Query-Style-Guide)."""
 _GROUPED_DAYS = 7
 
 _NAMESPACE = uuid.UUID("86868686-8686-5686-8686-868686868686")
