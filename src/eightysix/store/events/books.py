@@ -37,15 +37,19 @@ Columns = tuple[tuple[str, str], ...]
 _SEGMENT = "path, tbl, rows, bytes, digest, first_us, last_us, shape, foot, fault"
 _TABLES = (
     "CREATE SCHEMA IF NOT EXISTS hot.own",
-    "CREATE TABLE IF NOT EXISTS hot.own.segment (path VARCHAR, tbl VARCHAR, rows BIGINT, bytes BIGINT, digest VARCHAR,"
-    " first_us BIGINT, last_us BIGINT, shape VARCHAR, foot VARCHAR, fault VARCHAR)",
+    (
+        "CREATE TABLE IF NOT EXISTS hot.own.segment (path VARCHAR, tbl VARCHAR, rows BIGINT, bytes BIGINT, digest VARCHAR,"
+        " first_us BIGINT, last_us BIGINT, shape VARCHAR, foot VARCHAR, fault VARCHAR)"
+    ),
     "CREATE TABLE IF NOT EXISTS hot.own.shape (shape VARCHAR, columns VARCHAR)",
     # Files that are being written: one of these that is no segment was left by a crash.
     "CREATE TABLE IF NOT EXISTS hot.own.pending (path VARCHAR)",
     # Files that are no segment any more, and may still be read by who opened them.
     "CREATE TABLE IF NOT EXISTS hot.own.doomed (path VARCHAR, at_us BIGINT)",
-    "CREATE TABLE IF NOT EXISTS hot.own.deleted (at_us BIGINT, tbl VARCHAR, rows BIGINT, bytes BIGINT, first_us BIGINT,"
-    " last_us BIGINT, why VARCHAR)",
+    (
+        "CREATE TABLE IF NOT EXISTS hot.own.deleted (at_us BIGINT, tbl VARCHAR, rows BIGINT, bytes BIGINT, first_us BIGINT,"
+        " last_us BIGINT, why VARCHAR)"
+    ),
     "CREATE TABLE IF NOT EXISTS hot.own.number (next BIGINT)",
 )
 
@@ -76,7 +80,7 @@ def fingerprint(columns: Columns) -> str:
 
 def manifest_of(connection: DuckDBPyConnection, version: int) -> Manifest:
     """What `manifest.json` says when it is up to date."""
-    rows = connection.execute(f"SELECT {_SEGMENT} FROM hot.own.segment ORDER BY path").fetchall()  # noqa: S608
+    rows = connection.execute(f"SELECT {_SEGMENT} FROM hot.own.segment ORDER BY path").fetchall()
     shapes = connection.execute("SELECT shape, columns FROM hot.own.shape ORDER BY shape").fetchall()
     return Manifest(
         version=version,
@@ -100,7 +104,7 @@ def add_segments(
             connection.execute("INSERT INTO hot.own.shape VALUES (?, ?)", [shape, text])
     for one in segments:
         connection.execute(
-            f"INSERT INTO hot.own.segment ({_SEGMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT INTO hot.own.segment ({_SEGMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [one.path, one.table, one.rows, one.bytes, one.digest, one.first_us, one.last_us, one.shape, one.foot, one.fault],
         )  # fmt: skip
 

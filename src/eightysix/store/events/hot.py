@@ -187,7 +187,7 @@ class Hot:
         try:
             path.write_bytes(b"".join(batch.lines))
             lines = (
-                f"SELECT {shape.from_json} FROM read_json({literal(str(path))}, format = 'newline_delimited',"  # noqa: S608
+                f"SELECT {shape.from_json} FROM read_json({literal(str(path))}, format = 'newline_delimited',"
                 f" maximum_object_size = 16777216, columns = {shape.json_columns})"
             )
             with self.transaction() as connection:
@@ -335,6 +335,6 @@ class Hot:
                 connection.execute(f"ATTACH {literal(str(self.layout.hot))} AS hot")
                 return
             except library().IOException as error:
-                if "lock" not in str(error) or time.monotonic() > until:
+                if "Could not set lock" not in str(error) or time.monotonic() > until:
                     raise
                 time.sleep(0.05)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from eightysix.store.events.trouble import literal, told
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["LATE_S", "Sealed", "seal", "write_segment"]
+__all__ = ["LATE_S", "Sealed", "hot_tables", "order_of", "planned", "seal", "write_segment"]
 
 LATE_S = 900
 """How long after its end an hour is sealed; what comes later makes a segment of its own, which `compact` joins to it."""
@@ -51,7 +52,7 @@ def seal(hot: Hot, now_ns: int, *, everything: bool = False, hours: int = 1 << 3
         where = "" if everything else f"WHERE {quoted(TIME)} < make_timestamp({before_us:d})"
         with hot.reading() as cursor, told(f"the store {hot.layout.folder}"):
             found = cursor.execute(
-                f"SELECT epoch_us({quoted(TIME)}) // {_HOUR_US} AS hour FROM hot.{quoted(table)} {where}"  # noqa: S608
+                f"SELECT epoch_us({quoted(TIME)}) // {_HOUR_US} AS hour FROM hot.{quoted(table)} {where}"
                 " GROUP BY hour ORDER BY hour"
             ).fetchall()
         wanted = [int(hour) for (hour,) in found][:hours]
@@ -72,19 +73,19 @@ def hot_tables(hot: Hot) -> list[str]:
 def _seal(hot: Hot, table: str, hours: Sequence[int]) -> list[Segment]:
     name = f"hot.{quoted(table)}"
     with hot.lock, told(f"the store {hot.layout.folder}"):
-        paths = planned(hot, table, hours)
+        paths = planned(hot, [_folder(table, hour) for hour in hours])
         with hot.transaction() as connection:
             columns = hot_columns(connection)[table]
-            order = _order(hot, table, columns)
+            order = order_of(hot, table, columns)
             made = []
             for hour, path in zip(hours, paths, strict=True):
                 rows = (
-                    f"SELECT * FROM {name} WHERE {quoted(TIME)} >= make_timestamp({hour * _HOUR_US:d})"  # noqa: S608
+                    f"SELECT * FROM {name} WHERE {quoted(TIME)} >= make_timestamp({hour * _HOUR_US:d})"
                     f" AND {quoted(TIME)} < make_timestamp({(hour + 1) * _HOUR_US:d}) ORDER BY {order}"
                 )
                 made.append(write_segment(connection, hot.layout, table, rows, path, columns))
                 connection.execute(
-                    f"DELETE FROM {name} WHERE {quoted(TIME)} >= make_timestamp({hour * _HOUR_US:d})"  # noqa: S608
+                    f"DELETE FROM {name} WHERE {quoted(TIME)} >= make_timestamp({hour * _HOUR_US:d})"
                     f" AND {quoted(TIME)} < make_timestamp({(hour + 1) * _HOUR_US:d})"
                 )
             add_segments(connection, made, {fingerprint(columns): columns})
@@ -93,25 +94,23 @@ def _seal(hot: Hot, table: str, hours: Sequence[int]) -> list[Segment]:
     return made
 
 
-def planned(hot: Hot, table: str, hours: Sequence[int]) -> list[str]:
+def planned(hot: Hot, folders: Sequence[str]) -> list[str]:
     """Paths for new segments, written down before anything is at them: what is there after a crash is ours to remove."""
     with hot.transaction() as connection:
-        paths = []
-        for hour in hours:
-            day, at = divmod(hour, 24)
-            path = f"segments/{table}/day={_date(day)}/hour={at:02}/{take_number(connection)}.parquet"
+        paths = [f"{folder}/{take_number(connection)}.parquet" for folder in folders]
+        for path in paths:
             connection.execute("INSERT INTO hot.own.pending VALUES (?)", [path])
-            paths.append(path)
     return paths
 
 
-def _date(day: int) -> str:
-    from datetime import date, timedelta
+def _folder(table: str, hour: int) -> str:
+    days, at = divmod(hour, 24)
+    day = (date(1970, 1, 1) + timedelta(days=days)).isoformat()
+    return f"segments/{table}/day={day}/hour={at:02}"
 
-    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
-
-def _order(hot: Hot, table: str, columns: Columns) -> str:
+def order_of(hot: Hot, table: str, columns: Columns) -> str:
+    """What rows of a table are sorted by."""
     has = {name for name, _ in columns}
     place = hot.shape(table).place if table in hot.tables else (TIME,)
     return ", ".join(quoted(name) for name in place if name in has)
@@ -126,7 +125,7 @@ def write_segment(
     work.unlink(missing_ok=True)
     connection.execute(f"COPY ({rows}) TO {literal(str(work))} (FORMAT parquet, COMPRESSION zstd)")
     count, first, last = connection.execute(
-        f"SELECT count(*), epoch_us(min({quoted(TIME)})), epoch_us(max({quoted(TIME)}))"  # noqa: S608
+        f"SELECT count(*), epoch_us(min({quoted(TIME)})), epoch_us(max({quoted(TIME)}))"
         f" FROM read_parquet({literal(str(work))}, hive_partitioning = false)"
     ).fetchone() or (0, 0, 0)
     _sync(work)

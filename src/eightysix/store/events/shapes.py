@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from eightysix.model.stored import visible
 from eightysix.model.table import Column, Row, ScalarType, Table
+from eightysix.model.timestamps import to_ns
 from eightysix.store.columns import DUCKDB_TYPES, local_columns, quoted
 
 __all__ = ["MAX_ROW", "NATIVE", "ROW_ID", "TIME", "Shape", "Taken"]
@@ -94,6 +95,9 @@ class Shape:
         """The row's id, its time (ns) and its line; None, and counted, where it cannot be kept."""
         time = row.get(TIME)
         if time is None and (time := row.get("Timestamp")) is not None:
+            row = {**row, TIME: time}
+        if isinstance(time, str):
+            time = _moment(time)
             row = {**row, TIME: time}
         if type(time) is not int or not FIRST_NS <= time < LAST_NS:
             taken.refused += 1
@@ -176,6 +180,13 @@ def _stored(column: Column) -> str:
     return f"TRY_CAST({name} AS INTERVAL) AS {name}" if column.type is ScalarType.TIMESPAN else name
 
 
+def _moment(text: str) -> int | None:
+    try:
+        return to_ns(text)
+    except ValueError:
+        return None
+
+
 def _first(wanted: tuple[str, ...], names: set[str]) -> str:
     return next((name for name in wanted if name in names), "")
 
@@ -183,6 +194,8 @@ def _first(wanted: tuple[str, ...], names: set[str]) -> str:
 def _as(value: object, kind: ScalarType) -> object:
     if kind in {ScalarType.STRING, ScalarType.GUID, ScalarType.TIMESPAN}:
         return msgspec.json.encode(value).decode()
+    if kind is ScalarType.DATETIME and isinstance(value, str):
+        return to_ns(value)
     return msgspec.convert(value, _KINDS[kind], strict=False)
 
 

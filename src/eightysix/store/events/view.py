@@ -58,7 +58,7 @@ def _part(table: Table, columns: Columns, source: str) -> str:
         else:
             value = converted(kept, kind)
         chosen.append(f"{value} AS {quoted(column.name)}")
-    return f"SELECT {', '.join(chosen)} FROM {source}"  # noqa: S608 - names are quoted, paths are literals
+    return f"SELECT {', '.join(chosen)} FROM {source}"
 
 
 def converted(name: str, kind: str) -> str:
@@ -137,7 +137,7 @@ def _hot(
             return manifest_of(connection, VERSION), hot_columns(connection)
         except library().Error as error:
             pid, name = owner_of(layout)
-            owned = "lock" in str(error)
+            owned = "Could not set lock" in str(error)
             why = f"it belongs to process {pid} ({name})" if owned else str(error).partition("\n")[0][:200]
             on_problem(
                 Problem("hot.duckdb", 0, "unreadable", f"rows that are not sealed yet are left out: {why}")
