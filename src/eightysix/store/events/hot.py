@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH_BYTES", "BATCH_ROWS", "Batch", "Hot"]
 
-BATCH_ROWS = 50_000
-BATCH_BYTES = 64 << 20
-"""What is committed at once: a batch that was not acknowledged is done again."""
+BATCH_ROWS = 125_000
+BATCH_BYTES = 128 << 20
+"""What is committed at once: more than a row group of DuckDB (122,880 rows), which it then writes into the file at once
+and not into its log first. A batch that was not acknowledged is done again."""
 
 WAIT_S = 10.0
 """How long a new owner waits for readers of the hot file to be done."""

@@ -84,10 +84,8 @@ def _seal(hot: Hot, table: str, hours: Sequence[int]) -> list[Segment]:
                     f" AND {quoted(TIME)} < make_timestamp({(hour + 1) * _HOUR_US:d}) ORDER BY {order}"
                 )
                 made.append(write_segment(connection, hot.layout, table, rows, path, columns))
-                connection.execute(
-                    f"DELETE FROM {name} WHERE {quoted(TIME)} >= make_timestamp({hour * _HOUR_US:d})"
-                    f" AND {quoted(TIME)} < make_timestamp({(hour + 1) * _HOUR_US:d})"
-                )
+            listed = ", ".join(f"{hour:d}" for hour in hours)
+            connection.execute(f"DELETE FROM {name} WHERE epoch_us({quoted(TIME)}) // {_HOUR_US} IN ({listed})")
             add_segments(connection, made, {fingerprint(columns): columns})
             connection.execute("DELETE FROM hot.own.pending")
             hot.changed()

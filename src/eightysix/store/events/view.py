@@ -83,6 +83,8 @@ def seal_connection(connection: DuckDBPyConnection, layout: Layout, folder: str,
         f"SET memory_limit = {literal(memory)}",
         f"SET temp_directory = {literal(str(layout.work))}",
         "SET max_temp_directory_size = '8GB'",
+        # Of the 16 MB that DuckDB allows its log, every batch made a checkpoint: a third of what taking rows cost.
+        "SET wal_autocheckpoint = '256MB'",
         "SET preserve_insertion_order = false",
         "SET python_enable_replacements = false",
         "SET autoinstall_known_extensions = false",
