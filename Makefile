@@ -12,7 +12,8 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench index index-accept lock clean help bench-scan fuzz
+.PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz evasion bench-sensor
+.PHONY: lab-setup lab-torch
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -40,6 +41,9 @@ unit: dev ## The tests alone
 docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py
 
+bpf: dev ## Build the kernel sensor's programs (needs clang, llvm-strip, libbpf-dev)
+	@$(IN_DEV) -m tools.bpf
+
 fuzz: dev ## Try to refute what the scanner promises (MINUTES=30; findings land in .fuzz/)
 	@$(IN_DEV) -m bench.fuzz --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --output bench/results/fuzz.json
 
@@ -61,12 +65,30 @@ bench-scan: dev ## Measure scan beside its peers, on a corpus made here (GIVEN=f
 	@$(IN_DEV) -m bench.scan.peers --corpus .venv-scan/corpus $(if $(GIVEN),--given "$(GIVEN)") --venvs .venv-scan/peers --output bench/results/scan.json
 	@$(IN_DEV) -m bench.scan.big --venvs .venv-scan/peers --output bench/results/scan_big.json
 
+evasion: dev ## Run every way to be seen less, and write the table of docs/evasion.md anew (needs root)
+	@$(IN_DEV) -m bench.evasion.play --output bench/results/evasion.json >/dev/null
+	@$(IN_DEV) -m bench.evasion.play --page docs/evasion.md bench/results/evasion.json
+
+bench-sensor: dev ## Measure what the sensor's native part adds (LIBRARIES=python that has torch, transformers, fastapi)
+	@$(IN_DEV) -m bench.sensor_native --python $(IN_DEV) $(foreach one,$(LIBRARIES),--python $(one)) --output bench/results/sensor_native.json
+	@$(IN_DEV) -m bench.sensor_native --page docs/sensor-native.md bench/results/sensor_native.json
+
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'
 	@for part in core "dev --all-extras --group dev"; do set -- $$part; out=requirements/$$1.txt; shift; \
 	.venv-lock/bin/uv pip compile pyproject.toml "$$@" --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --only-binary :all: --no-emit-package eightysix \
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
+	@cd src/eightysix/lab/pods/venvs && for name in serving uvloop joblib langchain torch; do \
+	$(CURDIR)/.venv-lock/bin/uv pip compile $$name.in --quiet --upgrade --universal --python-version 3.11 $(if $(WHEELS),--find-links "$(WHEELS)") \
+	--generate-hashes --only-binary :all: --custom-compile-command "make lock" --output-file $$name.txt >/dev/null || exit 1; done
+
+lab-torch: dev ## Play the scenarios that need torch (once, 1 GB: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu)
+	@PYTHONPATH=src $(IN_DEV) -m eightysix lab setup torch
+	@EIGHTYSIX_LAB_PLAYS=torch $(IN_DEV) -m pytest tests/lab/scenarios/test_plays.py
+
+lab-setup: dev ## Install what the lab plays with: Debian packages as root, and the pods' environments (once)
+	@tools/lab_setup.sh; code=$$?; PYTHONPATH=src $(IN_DEV) -m eightysix lab setup $(ENVIRONMENTS) && exit $$code
 
 clean: ## Remove what the targets made, environments too
 	rm -rf $(VENV) $(CORE_VENV) .venv-lock .venv-scan .fuzz dist build

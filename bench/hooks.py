@@ -22,6 +22,7 @@ from pathlib import Path
 from bench.acts import check, libc
 
 __all__ = [
+    "CLONE_NEWNS",
     "TRACEFS",
     "CgroupCounter",
     "FileEvents",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from eightysix.detect import Knowledge, PodState, step
 from eightysix.detect.descent import lineage_of
+from eightysix.detect.facts import ObservationFacts
 from eightysix.detect.loads import BRIEF_NS, LOAD_NS, REVIVE_NS, loads_of, runs_code
 from eightysix.detect.view import PodView
 from eightysix.model.event import Event
@@ -220,3 +221,25 @@ def test_a_load_is_never_told_without_one(chain: list[str], lookups: list[tuple[
     inside = any(outer and chain[len(chain) - len(outer) :] == outer for _, outer in lookups)
     if not inside and REMOTE not in chain:
         assert told_load == ("none" if chain else "unknown")
+
+
+@pytest.mark.parametrize(
+    ("why", "chain", "command", "expected"),
+    [
+        ("multiprocessing hands work to its worker", ("<unknown>",), "python -c multiprocessing", None),
+        ("the worker loads a model", TORCH, "python -c multiprocessing", True),
+        ("the application does in a worker", (APP,), "python -c multiprocessing", True),
+        ("other code of the command line", ("<unknown>",), "python -c", True),
+        ("a script", ("<unknown>",), "python /app/server.py", True),
+    ],
+)
+def test_what_multiprocessing_hands_over_is_no_load(
+    why: str, chain: tuple[str, ...], command: str, expected: bool | None
+) -> None:
+    twins = (
+        told(Kind.CONNECT, 1.0, (APP,), dst_ip="203.0.113.7", dst_port=80),
+        connect(1.0001, "203.0.113.7", command=command),
+    )
+    view = view_of(*twins, pickled(2.0, chain, "multiprocessing.reduction._rebuild_socket"))
+    (lookup,) = [o for o in view.observations if o.event.kind is Kind.PICKLE]
+    assert ObservationFacts(view, lookup, "pickle").get("pickle.runs_code") is expected, why

@@ -7,8 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from eightysix.lab.interface import Label, Subset
 from eightysix.lab.record import MAX_BYTES, commit
+from eightysix.lab.recorded import Recording
 from eightysix.lab.world import NODE, PUSH_SECRET
 from eightysix.model.errors import LabError
 
@@ -87,3 +90,24 @@ def test_a_recording_stays_small(run: Path, tmp_path: Path) -> None:
     (run / "sensor.jsonl").write_text(noise + "\n")
     with pytest.raises(LabError, match="bytes compressed"):
         commit(run, tmp_path / "kept", words={}, nonce=NONCE)
+
+
+def test_the_time_before_a_mark_is_told_apart() -> None:
+    files = {
+        "tetragon.jsonl": b'{"time":"2026-11-23T15:00:00.000000001Z"}\n{"time":"2026-11-23T15:00:02Z"}\n',
+        "sensor.jsonl": b'{"t_ns":1795446000500000000}\n{"t_ns":1795446001000000000}\n',
+        "kubernetes-audit.jsonl": b'{"requestReceivedTimestamp":"2026-11-23T15:00:00.9Z"}\n',
+        "azure-activity.jsonl": b'{"TimeGenerated":"2026-11-23T14:00:00Z"}\n',
+        "truth.jsonl": b'{"t_ns":1795446001000000000,"mark":"leap"}\n{"t_ns":1,"mark":"sink"}\n'
+        b'{"t_ns":1795446009000000000,"mark":"leap"}\n',
+    }
+    label = Label("x", malicious=True, verdict="suspect", how="", before="leap")
+    recording = Recording("x", label, files)
+    assert recording.before(Subset.ALL) == {
+        "tetragon.jsonl": b'{"time":"2026-11-23T15:00:00.000000001Z"}\n',
+        "sensor.jsonl": b'{"t_ns":1795446000500000000}\n',
+        "kubernetes-audit.jsonl": files["kubernetes-audit.jsonl"],
+    }
+    assert set(recording.before(Subset.KERNEL)) == {"tetragon.jsonl"}
+    assert Recording("x", replace(label, before=""), files).before(Subset.ALL) == {}
+    assert Recording("x", replace(label, before="exec"), files).before(Subset.ALL) == {}

@@ -58,6 +58,7 @@ def test_only_declared_distributions_are_imported(root: Path) -> None:
         "compression",
         "h11",
         "blake3",
+        "cryptography",
         "packaging",
     }  # compression.zstd: standard library from 3.14 on
     graph = grimp.build_graph("eightysix", include_external_packages=True, cache_dir=None)

@@ -32,7 +32,7 @@ def read(follower: Follower) -> list[bytes]:
 
 
 def spool(folder: Path, **bounds: int) -> Spool:
-    return Spool(str(folder), **{"min_free_bytes": 0, **bounds})
+    return Spool(str(folder), **{"min_free_bytes": 0, **bounds})  # type: ignore[arg-type]
 
 
 def test_what_was_taken_is_followed_and_goes_when_it_was_committed(tmp_path: Path) -> None:

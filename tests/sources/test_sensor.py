@@ -179,6 +179,14 @@ def test_the_start_of_an_installer_is_an_install() -> None:
     assert event.exposes == ("OPENAI_API_KEY",)
 
 
+def test_a_distribution_that_appeared_is_an_install_of_it() -> None:
+    event = event_of(
+        v1("dist", path="/v/site-packages/torch_perf-1.4.3.dist-info", mode="x", installing=False)
+    )
+    assert (event.kind, event.access, event.activity) == (Kind.FILE, Access.WRITE, "distribution")
+    assert event.artifacts == (Artifact("pypi", "torch-perf", "1.4.3"),)
+
+
 def test_a_start_without_words_is_known_by_its_program() -> None:
     event = event_of(v1("sensor_start", path="/opt/venv/bin/python"))
     assert (event.kind, event.binary, event.activity) == (Kind.START, "/opt/venv/bin/python", "interpreter")

@@ -1333,3 +1333,24 @@ def test_what_is_written_and_what_runs_have_the_same_path() -> None:
     written, ran = found.batch.events
     assert written.file_path == ran.binary == found.trees[UID][exec_id(21)][3] == "/tmp/payload?…"
     assert [artifact.name for artifact in written.artifacts] == ["payload?…"]
+
+
+def _forked_parent(**more: Json) -> Json:
+    """A worker that was forked by process 20 and started no program: it has no record of its own."""
+    return process(30, parent_exec_id=exec_id(20), flags="clone", **more)
+
+
+def test_a_forked_parent_without_a_record_is_a_link_of_the_tree() -> None:
+    child = started(process(31, parent_exec_id=exec_id(30), binary="/usr/bin/sh"), parent=_forked_parent())
+    decoded = decode(started(process(20)), child)
+    tree = decoded.trees[UID]
+    assert tree[exec_id(31)][0] == exec_id(30)
+    assert tree[exec_id(30)][:2] == (exec_id(20), 30)
+    assert decode(child, started(process(20))).trees[UID] == tree
+
+
+@pytest.mark.parametrize("more", [{"docker": "0" * 31}, {"parent_exec_id": None}, {"exec_id": exec_id(99)}])
+def test_a_parent_of_elsewhere_is_no_link_of_the_tree(more: Json) -> None:
+    parent = without({**_forked_parent(), **more})
+    child = started(process(31, parent_exec_id=exec_id(30), binary="/usr/bin/sh"), parent=parent)
+    assert exec_id(30) not in decode(started(process(20)), child).trees[UID]

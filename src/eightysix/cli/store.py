@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eightysix.model.incident import Problem
-    from eightysix.model.table import Row
-    from eightysix.sources.lines import Block
     from eightysix.store.events.hot import Hot
     from eightysix.store.events.ownership import StoreOwnedError
 
@@ -88,13 +86,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
 
 def _ingest(args: argparse.Namespace, err: TextIO) -> int:
+    from eightysix.hunt.rows import rows_of
     from eightysix.serve.ingest import ingest
-    from eightysix.serve.rows import rows_of
 
     problems = _Problems(err)
     with _own(args, problems, create=True) as hot:
         _set(args, hot)
-        rows = rows_of(args.paths, sys.stdin.buffer, hot.tables, _telemetry, problems)
+        rows = rows_of(args.paths, sys.stdin.buffer, problems)
         done = ingest(hot, rows)
         _trim(hot, err)
         total = hot.total
@@ -193,10 +191,6 @@ class _Problems:
         self.any += len(told)
         if self._err is not None:
             self._err.writelines(f"eightysix: {inert_line(text)}\n" for text in told)
-
-
-def _telemetry(block: Block) -> list[tuple[str, Row]]:
-    raise NotImplementedError
 
 
 def _set(args: argparse.Namespace, hot: Hot) -> None:

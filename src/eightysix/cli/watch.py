@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from eightysix.cli.instruments import METRICS_PORT, Instruments, add_receiving, add_sensors
 from eightysix.cli.options import (
     add_color,
     add_format,
@@ -25,23 +26,13 @@ from eightysix.model.errors import UsageError
 
 if TYPE_CHECKING:
     from eightysix.model.incident import Incident, Problem
-    from eightysix.serve.deliver.courier import Courier
     from eightysix.serve.deliver.threads import DeliveryThreads
     from eightysix.serve.follow.notify import Wake
-    from eightysix.serve.live.inputs import StoredInputs
-    from eightysix.serve.live.loop import Watch
-    from eightysix.serve.live.spooled import Spooled
-    from eightysix.serve.metrics import Gauges
     from eightysix.store.casebook import Casebook
 
 __all__ = ["add_parser", "run"]
 
 FORMATS = ("plain", "jsonl")
-RECEIVER_PORT = 8686
-METRICS_PORT = 9686
-UPDATE_S = 1.0
-"""Seconds between two updates of the metrics."""
-
 COLLECT_S = 300.0
 """Seconds between two collections of cycles; they are few."""
 
@@ -86,7 +77,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="ADDRESS",
         help=f"serve /metrics and /healthz there, as 127.0.0.1:{METRICS_PORT} (EIGHTYSIX_METRICS)",
     )
-    _add_receiving(parser)
+    add_receiving(parser)
+    add_sensors(parser)
     telling = parser.add_argument_group("telling")
     telling.add_argument(
         "--deliver",
@@ -101,37 +93,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
 
 
-def _add_receiving(parser: argparse.ArgumentParser) -> None:
-    receiving = parser.add_argument_group("receiving over HTTP")
-    receiving.add_argument(
-        "--listen",
-        default=environment("LISTEN"),
-        metavar="ADDRESS",
-        help=f"take records by POST /v1/records there, as 127.0.0.1:{RECEIVER_PORT} (EIGHTYSIX_LISTEN)",
-    )
-    receiving.add_argument(
-        "--receiver-token",
-        default=environment("RECEIVER_TOKEN_FILE"),
-        metavar="FILE",
-        help="file, mode 0600, with the token that senders show (or the variable EIGHTYSIX_RECEIVER_TOKEN)",
-    )
-    for option, what in (
-        ("--tls-cert", "certificate of the receiver, PEM"),
-        ("--tls-key", "its key, PEM"),
-        ("--client-ca", "who signs the certificates that senders must show, PEM"),
-    ):
-        name = option.removeprefix("--").replace("-", "_").upper()
-        receiving.add_argument(
-            option, default=environment(name), metavar="FILE", help=f"{what} (EIGHTYSIX_{name})"
-        )
-
-
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run the command; returns the exit code."""
-    if not args.paths and not args.listen:
+    if not args.paths and not args.listen and not args.sensor_sockets:
         raise UsageError(
             "nothing to watch was named",
-            "name files or folders with telemetry, - for standard input, or --listen",
+            "name files or folders with telemetry, - for standard input, --listen, or --sensor-sockets",
+        )
+    if args.sensor_sockets and not args.state:
+        raise UsageError(
+            "what --sensor-sockets takes must outlive the process, and nothing does without a state",
+            "name a folder with --state",
         )
     if args.listen and not args.state:
         raise UsageError(
@@ -159,7 +131,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     stack.callback(wake.close)
     stack.callback(voice.close)
     stopped = stack.enter_context(_stopped_by_signals(wake))
-    instruments = _Instruments(args, folder, stack)
+    instruments = Instruments(args, folder, stack)
     threads = _threads(args, folder, wake, stack)
     outlets = Outlets(threads, store, _casebook(args, stack), voice.warn)
 
@@ -179,7 +151,9 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         voice.problem(problem)
 
     watch.on_problem = problem
-    spool = watch.received = instruments.folders
+    instruments.receive_sensors(voice.warn, stack)
+    watch.received, watch.sensors = instruments.folders, instruments.sensor_folders
+    spool = (*watch.received, *watch.sensors)
     inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
     voice.begin(stopped, wake.set)
@@ -297,73 +271,3 @@ def _casebook(args: argparse.Namespace, stack: ExitStack) -> Casebook | None:
     book = Casebook(args.state, time.time, create=True)
     stack.callback(book.close)
     return book
-
-
-class _Instruments:
-    """The receiver and the metrics: what listens."""
-
-    def __init__(self, args: argparse.Namespace, folder: Path, stack: ExitStack) -> None:
-        from eightysix.serve.listener import parse_address
-        from eightysix.serve.metrics import Gauges
-        from eightysix.serve.monitor import Health, Monitor
-
-        self._gauges = Gauges()
-        self._health = Health(ticked=time.monotonic())
-        self._updated = 0.0
-        self._named = frozenset(args.paths)
-        self._state = folder
-        self._spooled = _receiver(args, folder, self._gauges, stack) if args.listen else None
-        if args.metrics:
-            host, port = parse_address(args.metrics, METRICS_PORT)
-            stack.enter_context(Monitor(self._gauges, self._health).listen(host, port))
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """What is to be followed for the receiver."""
-        return (self._spooled.folder,) if self._spooled is not None else ()
-
-    def note(self, problem: Problem) -> None:
-        """A named input that cannot be read is dead until something comes from it."""
-        if problem.kind == "unreadable" and problem.file in self._named:
-            self._health.dead_inputs = {**self._health.dead_inputs, problem.file: problem.reason}
-
-    def turn(self, watch: Watch, inputs: StoredInputs, courier: Courier, now: float) -> None:
-        """Bring the numbers up to date, now and then."""
-        from eightysix.serve.live.gauges import update
-        from eightysix.serve.live.inputs import position_of
-
-        self._health.ticked = now
-        if now - self._updated < UPDATE_S:
-            return
-        self._updated = now
-        lags = inputs.lags()
-        dead = self._health.dead_inputs
-        if dead:  # files of a named folder have names of their own: what is read there is below it
-            self._health.dead_inputs = {
-                name: reason
-                for name, reason in dead.items()
-                if not any(file == name or file.startswith(name.rstrip("/") + "/") for file in lags)
-            }
-        self._gauges.state_bytes = sum(
-            path.stat().st_size for path in self._state.glob("shard-*") if path.is_file()
-        )
-        update(self._gauges, self._health, watch, inputs, courier, now, time.time_ns())
-        if self._spooled is not None:
-            self._spooled.turn({name: position_of(row) for name, row in watch.committed.items()})
-
-
-def _receiver(args: argparse.Namespace, folder: Path, gauges: Gauges, stack: ExitStack) -> Spooled:
-    from eightysix.serve.listener import parse_address
-    from eightysix.serve.live.spooled import Spooled
-    from eightysix.serve.receiver import Receiver, read_token
-    from eightysix.serve.spool import Spool
-    from eightysix.serve.tls import ServerTls
-
-    if bool(args.tls_cert) != bool(args.tls_key):
-        raise UsageError("TLS needs a certificate and its key", "give both --tls-cert and --tls-key")
-    tls = ServerTls(args.tls_cert, args.tls_key, args.client_ca) if args.tls_cert else None
-    spool = stack.enter_context(Spool(str(folder / "spool")))
-    receiver = Receiver(spool.append, read_token(os.environ, args.receiver_token))
-    host, port = parse_address(args.listen, RECEIVER_PORT)
-    listener = stack.enter_context(receiver.listen(host, port, tls=tls))
-    return Spooled(spool, receiver, listener, gauges)

@@ -53,6 +53,7 @@ __all__ = [
     "MAX_SUMMARY",
     "Command",
     "is_inline",
+    "is_worker",
     "program_kind",
     "program_name",
     "summarise",
@@ -214,6 +215,11 @@ def is_inline(summary: str) -> bool:
     """Whether the summary of an interpreter says that its code came by the command line or by standard input, and that
     this is not the way in which `multiprocessing` starts its own processes."""
     return summary.rpartition(" ")[2] in _INLINE
+
+
+def is_worker(summary: str) -> bool:
+    """Whether the summary of an interpreter says that `multiprocessing` started it."""
+    return summary.endswith(f" -c {_WORKER}")
 
 
 def _interpreter_flag(kind: Interpreter, word: str) -> tuple[str, str, bool]:

@@ -130,7 +130,7 @@ def _anchors(
 ) -> list[Observation]:
     """The starts worth trying for one taker: of landings the earliest, and the latest before each of its acts (T0 is one
     of them), apart for those that others saw and those that the pod alone tells of; of other starts the taker's own
-    first of each domain."""
+    first of each domain, apart likewise."""
     if plan.windowed:
         return _latest_before(starts, plan, search)
     if not acts:
@@ -140,10 +140,11 @@ def _anchors(
         told = [o for o in starts if o.told_by_pod_only]
         return _landings_before(witnessed, acts) + _landings_before(told, acts)
     own = {id(o) for o in acts}
-    firsts: dict[str, Observation] = {}
+    firsts: dict[tuple[str, bool], Observation] = {}
     for start in starts:
         if id(start) in own or start.domain is None or not taker:
-            firsts.setdefault(str(start.domain or start.event.event_id), start)
+            key = (str(start.domain or start.event.event_id), start.told_by_pod_only)
+            firsts.setdefault(key, start)
     return _spread(list(firsts.values()), MAX_ANCHORS)
 
 

@@ -71,7 +71,7 @@ def _in_terminal(view: PodView, path: tuple[str, ...]) -> bool:
 def runs_hook(view: PodView, actor: str) -> list[str]:
     """The kinds of startup hook that had been written when a Python interpreter, no installer, started."""
     started = view.lineage.started_ns(actor)
-    if not started or actor in view.installers or not runs_python(view.lineage.binary(actor)):
+    if not started or actor in view.witnessed or not runs_python(view.lineage.binary(actor)):
         return []
     return [name for name, written in view.hooks if written <= started]
 

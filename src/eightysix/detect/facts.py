@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from eightysix.context.commands import is_worker
 from eightysix.context.credentials import variable_domain
 from eightysix.context.kubelet import volume_at
 from eightysix.context.publishing import PUBLISHING_KINDS, delivery_service
@@ -117,6 +118,18 @@ def anchored_facts(
         "novelty.process": process,
         "novelty.container": container,
     }
+
+
+def _unpickled(view: PodView, observation: Observation) -> bool | None:
+    """Whether a global that unpickling looked up runs code; None where it is no lookup of a load. `multiprocessing` hands
+    its work to a worker as a pickle: no code of a loader or of the application lies on the stack then."""
+    event = observation.event
+    if event.kind is not Kind.PICKLE:
+        return None
+    chain = observation.provenance.chain
+    if chain and {*chain} == {"<unknown>"} and is_worker(view.lineage.command(observation.actor)):
+        return None
+    return runs_code(event.module)
 
 
 def grade_of(observation: Observation) -> str:
@@ -291,9 +304,7 @@ _FIELDS: Mapping[str, _Work] = {
     "load": lambda view, observation: loads_of(view).of(observation),
     "artifact.scan": _scan,
     "loaded.scan": loaded_before,
-    "pickle.runs_code": _of_event(
-        lambda event: runs_code(event.module) if event.kind is Kind.PICKLE else None
-    ),
+    "pickle.runs_code": _unpickled,
     "revived": lambda view, observation: _revived(observation),
     "twin": twin_of,
     "credential.kind": lambda view, observation: (

@@ -22,7 +22,8 @@ from eightysix.model.words import Source
 __all__ = ["MAX_TAKERS", "Search", "Told", "Trial"]
 
 MAX_TAKERS = 32
-"""Takers that are tried: the work on one pod stays bounded whatever the pod does."""
+"""Takers that are tried, and as many again of those that only the pod tells of: the work on one pod stays bounded whatever
+the pod does."""
 
 _NODE_CLOCK = frozenset({Source.TETRAGON, Source.SENSOR, Source.FALCO})
 
@@ -239,8 +240,15 @@ def _ranked(view: PodView, acts: list[Observation]) -> list[tuple[str, list[Obse
         for ancestor in view.lineage.ancestors(o.actor):
             if ancestor in roots:
                 by_root.setdefault(ancestor, []).append(o)
-    ranked = sorted(
-        by_root.items(),
-        key=lambda item: (-len({o.domain for o in item[1] if o.domain}), item[1][0].time_ns, item[0]),
+    told = sorted(by_root.items(), key=lambda item: _rank(item, item[1]))
+    if len(told) <= MAX_TAKERS:
+        return told
+    # The pod can tell of any number of processes that never were: by what others saw, the true ones stand before them.
+    seen = sorted(
+        by_root.items(), key=lambda item: _rank(item, [o for o in item[1] if not o.told_by_pod_only])
     )
-    return ranked[:MAX_TAKERS]
+    return list(dict([*seen[:MAX_TAKERS], *told[:MAX_TAKERS]]).items())
+
+
+def _rank(item: tuple[str, list[Observation]], acts: list[Observation]) -> tuple[int, int, str]:
+    return (-len({o.domain for o in acts if o.domain}), item[1][0].time_ns, item[0])

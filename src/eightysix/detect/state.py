@@ -218,7 +218,8 @@ def step(state: PodState, event: Event) -> PodState:
         return state
     action = action_of(event)
     if action in _LANDINGS:
-        _note_landing(state, event.time_ns)
+        if event.origin is not Origin.SUSPECT or len(state.landed) < MAX_LANDED // 2:
+            _note_landing(state, event.time_ns)
     name = f"{action}|{event.exec_id}|{subject_of(event)}"
     bucket = state.buckets.get(name)
     if bucket is None:
@@ -247,16 +248,30 @@ _SMALLEST_BOUND = min(MAX_BUCKETS.values())
 
 
 def _bound(state: PodState, action: Action) -> None:
-    """Cut the buckets of `action` to their bound: keep the earliest and the latest, summarise landings."""
+    """Cut the buckets of `action` to their bound: keep the earliest and the latest, summarise landings. What the pod itself
+    tells has a bound of its own: it can write as much as it likes, and pushes out nothing that others saw."""
     prefix = f"{action}|"
-    names = [name for name in state.buckets if name.startswith(prefix)]
+    all_names = [name for name in state.buckets if name.startswith(prefix)]
     bound = MAX_BUCKETS[action]
-    if len(names) <= bound:
+    if len(all_names) <= bound:
         return
+    told = {name for name in all_names if _is_told(state, name)}
+    for names in ([name for name in all_names if name not in told], sorted(told)):
+        if len(names) > bound:
+            _cut(state, action, names, bound)
+
+
+def _is_told(state: PodState, name: str) -> bool:
+    """Whether the pod's own word alone is in a bucket. Processes have other ids there, so none has both."""
+    return state.buckets[name].events[0].origin is Origin.SUSPECT
+
+
+def _cut(state: PodState, action: Action, names: list[str], bound: int) -> None:
     names.sort(key=lambda name: (_order(state.buckets[name].events[0]), name))
     if action is Action.CREDENTIAL:
-        names = _single_takers(state, names, bound)
-        bound -= len([name for name in state.buckets if name.startswith(prefix)]) - len(names)
+        single = _single_takers(state, names, bound)
+        bound -= len(names) - len(single)
+        names = single
     elif action in _LANDINGS:
         kept = _before_takes(state, names, bound // 2)
         names = [name for name in names if name not in kept]

@@ -24,7 +24,7 @@ def _taint_root(view: PodView, actor: str) -> str:
     found = ""
     for place, ancestor in enumerate(path):
         below_installer = place + 1 < len(path) and path[place + 1] in view.installers
-        if ancestor in view.installers:
+        if ancestor in view.witnessed:
             break
         if below_installer or _is_tainted(view, ancestor):
             found = ancestor

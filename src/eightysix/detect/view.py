@@ -59,7 +59,9 @@ class Knowledge:
 @dataclass
 class PodView:
     """A pod's retained events, joined and sorted. Pure: the same state gives the same view. `made` is what pods did that
-    this one made (`detect.follow`); `memo` and `memo_times` keep what other modules worked out."""
+    this one made (`detect.follow`). `witnessed` are the installers that count where being one excuses: beside what others
+    saw, the pod's own word that a process is an installer makes it none. `memo` and `memo_times` keep what other modules
+    worked out."""
 
     key: str
     knowledge: Knowledge
@@ -75,6 +77,7 @@ class PodView:
     packages: tuple[tuple[str, int, str], ...]
     indexes: frozenset[str]
     installers: frozenset[str]
+    witnessed: frozenset[str]
     hooks: tuple[tuple[str, int], ...]
     destination_names: NameIndex
     _first_done: dict[tuple[str, str], list[int]] = field(default_factory=dict)
@@ -104,12 +107,14 @@ class PodView:
             if observation.action is Action.CONNECT and observation.event.dst_ip in knowledge.api_servers:
                 observation.action = Action.API_CONNECT
         born = _born(events)
+        seen = any(event.origin is Origin.KERNEL for event in events)
         installers = _installers(observations)
+        witnessed = _installers([o for o in observations if not (seen and o.told_by_pod_only)])
         for observation in observations:
             if _is_read_at_start(observation, installers, lineage):
                 observation.action = Action.OTHER
-        installed = _installed(observations, installers)
-        landings = _landings(observations, born, installers, lineage)
+        installed = _installed(observations, witnessed)
+        landings = _landings(observations, born, witnessed, lineage)
         view = cls(
             key=state.key,
             knowledge=knowledge,
@@ -123,12 +128,12 @@ class PodView:
             written=_written(observations),
             installed=installed,
             packages=_packages(observations),
-            indexes=_indexes(observations, installers),
+            indexes=_indexes(observations, witnessed),
             installers=installers,
+            witnessed=witnessed,
             hooks=_hooks(observations),
             destination_names=names,
         )
-        seen = any(event.origin is Origin.KERNEL for event in events)
         for observation in observations:
             if seen and observation.told_by_pod_only:
                 continue  # beside what was seen its own word excuses nothing: that it did so before is what it would say

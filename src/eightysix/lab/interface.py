@@ -75,7 +75,9 @@ class Bounds(Struct, frozen=True):
 class Label(Struct, frozen=True, omit_defaults=True):
     """Ground truth of a scenario: what `label.json` holds.
 
-    `stages` and `identities` are those of the whole story. `telling` is the one fact that separates it from `twin`.
+    `stages` and `identities` are those of the whole story. `telling` is the one fact that separates it from `twin`. Where
+    `before` names a mark of `truth.jsonl`, what was recorded until it first happened is the baseline that the verdicts of
+    `subsets` are with: what the workload did in the time before.
     """
 
     scenario: str
@@ -86,6 +88,7 @@ class Label(Struct, frozen=True, omit_defaults=True):
     identities: tuple[str, ...] = ()
     twin: str = ""
     telling: str = ""
+    before: str = ""
     subsets: Mapping[Subset, Bounds] = {}
 
 

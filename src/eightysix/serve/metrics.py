@@ -97,6 +97,13 @@ class Gauges(Struct):
     receiver_connections: int = 0
     spool_bytes: int = 0
     spool_refused: int = 0
+    # the receiver of sensor records, by pod
+    sensor_endpoints: int = 0
+    sensor_records: dict[str, int] = field(default_factory=dict)
+    sensor_refused: dict[tuple[str, str], int] = field(default_factory=dict)  # pod, reason
+    sensor_lost: dict[tuple[str, str], int] = field(default_factory=dict)  # pod, who says so
+    sensor_throttled: dict[str, int] = field(default_factory=dict)
+    sensor_repaired: dict[str, int] = field(default_factory=dict)
 
 
 class _Metric(NamedTuple):
@@ -198,6 +205,39 @@ _METRICS = (
         "spool_refused_total",
         "counter",
         "Requests that were refused because the spool was full or could not be written.",
+    ),
+    _Metric("sensor_endpoints", "sensor_endpoints", "gauge", "Pods that have a socket for their sensors."),
+    _Metric(
+        "sensor_records", "sensor_records_total", "counter", "Records of sensors that were taken.", ("pod",)
+    ),
+    _Metric(
+        "sensor_refused",
+        "sensor_refused_total",
+        "counter",
+        "Datagrams that are no record, are too long, or came before.",
+        ("pod", "reason"),
+    ),
+    _Metric(
+        "sensor_lost",
+        "sensor_lost_total",
+        "counter",
+        "Records that never came: by their numbers between others (missing), by those before the first one (unheard),"
+        " by what senders say (sender).",
+        ("pod", "reason"),
+    ),
+    _Metric(
+        "sensor_throttled",
+        "sensor_throttled_total",
+        "counter",
+        "Times that a pod sent more than its budget, and had to wait.",
+        ("pod",),
+    ),
+    _Metric(
+        "sensor_repaired",
+        "sensor_repaired_total",
+        "counter",
+        "Times that a pod's socket was gone or replaced, and was put back.",
+        ("pod",),
     ),
 )
 

@@ -74,10 +74,11 @@ class Replay:
         first_execs = options.first_programs or not rules or _asks_for_execs(rules, options.baseline)
         self.tetragon = TetragonDecoder(self.engine.trees, self.engine.contacts, first_execs=first_execs)
         self.falco = FalcoDecoder(self.engine.trees, first_execs=first_execs, grown=self.tetragon.grown)
+        self.sensor = SensorDecoder()
         decoders: list[Decoder] = [
             self.tetragon,
             KubernetesAuditDecoder(knowledge.learnt),
-            SensorDecoder(),
+            self.sensor,
             self.falco,
             DnsDecoder(),
             AzureDecoder(),
@@ -196,6 +197,11 @@ class Replay:
                 sorted(
                     engine.flooded
                     | {f"{state.key}: {what}" for state in engine.states.values() for what in state.flooded}
+                    | {
+                        f"{uid}: gaps in the sensor's records: {gap} {number}"
+                        for uid, gaps in self.sensor.lost.items()
+                        for gap, number in gaps.items()
+                    }
                 )
             ),
             suppressed=tuple(suppressed),

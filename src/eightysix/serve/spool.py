@@ -35,7 +35,8 @@ class SpoolFullError(EightysixError):
 
 
 class Spool:
-    """The segments of one folder. `append` may be called from many threads; they share one flush to the disk."""
+    """The segments of one folder. `append` may be called from many threads; they share one flush to the disk. What is not
+    `durable` outlives the process and not the machine: nobody was promised more, and whoever appends cannot wait."""
 
     def __init__(
         self,
@@ -44,8 +45,10 @@ class Spool:
         max_bytes: int = MAX_SPOOL_BYTES,
         segment_bytes: int = SEGMENT_BYTES,
         min_free_bytes: int = MIN_FREE_BYTES,
+        durable: bool = True,
     ) -> None:
         self.folder = folder
+        self._durable = durable
         self.refused = 0
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
@@ -172,8 +175,9 @@ class Spool:
                 left, self._left = self._left, []
                 current = self._descriptor
             try:
-                for descriptor in (*left, *([current] if current >= 0 else [])):
-                    os.fdatasync(descriptor)
+                if self._durable:
+                    for descriptor in (*left, *([current] if current >= 0 else [])):
+                        os.fdatasync(descriptor)
             except OSError as error:
                 # What the kernel failed to write it may count as written from now on: none of it is acknowledged.
                 self._failed = written

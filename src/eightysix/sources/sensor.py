@@ -8,10 +8,11 @@ the receiver writes them over whatever the sender claims; the prototype's record
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
+from msgspec import Struct
 
 from eightysix.model.event import Event, EventId
 from eightysix.model.incident import Problem
@@ -22,10 +23,17 @@ from eightysix.sources.sensor_acts import READERS
 from eightysix.sources.sensor_provenance import chain_of, cut, dists_of, entry_of, text_of
 from eightysix.sources.sensor_records import Pod, Record
 
-__all__ = ["SensorDecoder"]
+__all__ = ["GAP", "SensorDecoder", "SensorGap"]
 
 VERSION = 1
 """The version of the sensor record that is read. Records of another one are told, not guessed at."""
+
+GAP = "gap"
+"""The event of a record that the receiver itself writes: it tells what it could not hand on of one pod. It takes none from
+a sender."""
+
+MAX_GAPS = 10_000
+"""Gaps that wait to be taken, and pods whose losses are summed up."""
 
 _LATEST_NS = 1 << 63
 _KINDS: Mapping[str, Kind] = {
@@ -38,6 +46,7 @@ _KINDS: Mapping[str, Kind] = {
     "http": Kind.HTTP,
     "open": Kind.FILE,
     "file": Kind.FILE,
+    "dist": Kind.FILE,
     "import": Kind.IMPORT,
     "pickle_global": Kind.PICKLE,
     "pickle": Kind.PICKLE,
@@ -50,14 +59,31 @@ _decode = msgspec.json.Decoder(Record).decode
 _encode = msgspec.json.encode
 
 
+class SensorGap(Struct, frozen=True):
+    """What a receiver tells of the records of one pod: `gap` is the kind, `number` how many."""
+
+    pod_uid: str
+    time_ns: int
+    gap: str
+    number: int
+
+
 class SensorDecoder:
-    """Decodes blocks of sensor records; keeps no state.
+    """Decodes blocks of sensor records; keeps what receivers told of gaps, and nothing else.
+
+    `gaps` are for whoever watches, and to be taken; `lost` sums them up by pod and kind. `unvouched` says which files hold
+    records that no receiver of ours wrote: whose they say that they are is not believed.
 
     Line by line, because `decode_lines` takes any white space between values and so cannot tell which line a value is on;
     sensors write tens of records a second, not thousands.
     """
 
     source = Source.SENSOR
+
+    def __init__(self) -> None:
+        self.gaps: list[SensorGap] = []
+        self.lost: dict[str, dict[str, int]] = {}
+        self.unvouched: Callable[[str], bool] = frozenset[str]().__contains__
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """Version 1 has `v` and `t_ns`, the prototype `"sensor": "py"` and `time`; both name their `event`."""
@@ -71,6 +97,7 @@ class SensorDecoder:
     def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`."""
         batch = Batch()
+        unvouched = self.unvouched(file)
         for line, text in enumerate(block.split(b"\n"), first_line):
             try:
                 record = _decode(text)
@@ -84,11 +111,27 @@ class SensorDecoder:
             if not _is_ours(record):
                 batch.leftover.append((line, text))
                 continue
+            if unvouched:
+                _forget_whose(record)
+            elif record.event == GAP:
+                self._note_gap(record)
             problem = _add(record, text, file, line, batch)
             if problem:
                 kind, reason = problem
                 batch.problems.append(Problem(file, line, kind, reason))
         return batch
+
+    def _note_gap(self, record: Record) -> None:
+        gap = SensorGap(
+            text_of(_pod(record).uid), record.t_ns or 0, text_of(record.gap), min(record.number or 0, 1 << 53)
+        )
+        if record.v != VERSION or not gap.pod_uid or not gap.gap:
+            return
+        if len(self.gaps) < MAX_GAPS:
+            self.gaps.append(gap)
+        if gap.pod_uid in self.lost or len(self.lost) < MAX_GAPS:
+            of_pod = self.lost.setdefault(gap.pod_uid, {})
+            of_pod[gap.gap] = of_pod.get(gap.gap, 0) + gap.number
 
     def _unusable(self, text: bytes, error: Exception, file: str, line: int, batch: Batch) -> Record | None:
         """Account for a line that did not decode; of one that only has broken text in it, return the record.
@@ -112,6 +155,16 @@ class SensorDecoder:
         else:
             batch.leftover.append((line, text))
         return None
+
+
+def _forget_whose(record: Record) -> None:
+    """Take off what only a receiver writes: these records came from nobody knows whom. A pid beside the one in the container
+    would be read as the node's."""
+    record.pod = record.node = record.namespace = record.pod_uid = record.container_id = record.cluster = None
+    record.host_pid = None
+    record.pid = record.ns_pid or record.pid
+    if record.event == GAP:
+        record.event = "other"
 
 
 def _is_ours(record: Record) -> bool:
@@ -145,7 +198,7 @@ def _add(record: Record, text: bytes, file: str, line: int, batch: Batch) -> tup
     if not 0 < time_ns < _LATEST_NS:
         return "malformed", "no usable time"
     kind = _KINDS.get(record.event or "")
-    name = str(kind) if kind is not None else "other"
+    name = str(kind) if kind is not None else GAP if record.event == GAP else "other"
     batch.recognised += 1
     batch.kinds[name] = batch.kinds.get(name, 0) + 1
     batch.first_ns = min(batch.first_ns or time_ns, time_ns)

@@ -104,3 +104,5 @@ class Record(Struct, gc=False):
     pod_uid: str | None = None
     container_id: str | None = None
     cluster: str | None = None
+    gap: str | None = None
+    number: Size | None = None

@@ -42,7 +42,7 @@ from eightysix.sources.tetragon_lenient import (
 )
 from eightysix.sources.tetragon_noise import MOST, Noise, NoiseCounts
 from eightysix.sources.tetragon_programs import LEAF, LOOK, MAYBE, may_matter, program_class
-from eightysix.sources.tetragon_records import Glance, GlanceProcess, Record
+from eightysix.sources.tetragon_records import Glance, GlanceExec, GlanceProcess, Parent, Record
 
 __all__ = ["TetragonDecoder", "Tree", "Trees"]
 
@@ -171,7 +171,7 @@ class TetragonDecoder:
         for index, glance in enumerate(glances):
             if glance.process_exec is not None:
                 kinds["exec"] += 1
-                matters = self._exec_matters(glance.process_exec.process)
+                matters = self._exec_matters(glance.process_exec)
             elif glance.process_kprobe is not None:
                 kinds[_sifted_as(glance)] += 1
                 matters = self._probe_matters(glance)
@@ -188,8 +188,9 @@ class TetragonDecoder:
             batch.kinds[kind] = batch.kinds.get(kind, 0) + number
         return interesting
 
-    def _exec_matters(self, process: GlanceProcess) -> bool:
+    def _exec_matters(self, glance: GlanceExec) -> bool:
         """Note a process in its pod's tree; whether its exec may be more than that."""
+        process = glance.process
         program = self._programs.get(process.binary) or self._learn_program(process.binary)
         kind = program[1]
         if kind == LEAF and not self._first_execs:
@@ -209,6 +210,8 @@ class TetragonDecoder:
             process.docker,
             process.in_init_tree,
         )
+        if process.parent_exec_id not in tree and glance.parent is not None:
+            _note_forked(tree, process, glance.parent)
         if process.ns is not None and process.ns.mnt is not None and process.ns.mnt.is_host:
             return True
         return self._first_execs or kind == LOOK or (kind == MAYBE and may_matter(process.arguments))
@@ -373,6 +376,24 @@ class TetragonDecoder:
         ]
         if known:
             batch.first_ns, batch.last_ns = min(known), max(known)
+
+
+def _note_forked(tree: Tree, process: GlanceProcess, parent: Parent) -> None:
+    """Note a parent that was forked and started no program (a worker, a subshell): nothing else tells whose child it is.
+    One of another container is the runtime, which is no part of the pod."""
+    if (
+        parent.exec_id == process.parent_exec_id
+        and parent.parent_exec_id
+        and parent.docker == process.docker != ""
+    ):
+        tree[parent.exec_id] = (
+            parent.parent_exec_id,
+            parent.pid,
+            parent.start_time,
+            told_path(parent.binary),
+            parent.docker,
+            process.in_init_tree,
+        )
 
 
 _TOLD = frozenset({"install", "download", "build-hook", "publish", "host-entry"})

@@ -245,9 +245,10 @@ class GlanceProcess(Struct, gc=False):
 
 
 class GlanceExec(Struct, gc=False):
-    """`process_exec`."""
+    """`process_exec`. A parent that started no program itself has no record of its own: what is told of it here is all."""
 
     process: GlanceProcess
+    parent: Parent | None = None
 
 
 class GlanceActor(Struct, gc=False):

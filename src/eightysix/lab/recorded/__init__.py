@@ -6,6 +6,7 @@ They were made by `eightysix lab record` on a real machine and scrubbed by `lab.
 from __future__ import annotations
 
 import gzip
+from datetime import datetime
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -14,7 +15,7 @@ import msgspec
 from eightysix.lab.interface import TELEMETRY, Label, Subset
 from eightysix.model.errors import UsageError
 
-__all__ = ["SUBSETS", "Recording", "names", "open_recording"]
+__all__ = ["SUBSETS", "TRUTH", "Recording", "names", "open_recording"]
 
 SUBSETS: dict[Subset, tuple[str, ...]] = {
     Subset.ALL: TELEMETRY,
@@ -25,7 +26,39 @@ SUBSETS: dict[Subset, tuple[str, ...]] = {
 }
 """Which files each subset of telemetry has."""
 
+TRUTH = "truth.jsonl"
+
+_STAMPED = ("tetragon.jsonl", "sensor.jsonl", "kubernetes-audit.jsonl")
+"""Files that say what workloads do: those that a baseline is built from."""
+
 _MAX_TEXT = 64 << 20
+
+
+class _Stamped(msgspec.Struct):
+    """When a record of any of these files was made."""
+
+    t_ns: int = 0
+    time: str = ""
+    request: str = msgspec.field(default="", name="requestReceivedTimestamp")
+
+
+class _Mark(msgspec.Struct):
+    t_ns: int
+    mark: str
+
+
+def _first(truth: bytes, wanted: str) -> int:
+    """When a mark was first made; 0 where it never was."""
+    marks = msgspec.json.Decoder(_Mark).decode_lines(truth)
+    return min((mark.t_ns for mark in marks if mark.mark == wanted), default=0)
+
+
+def _stamp(name: str, line: bytes) -> int:
+    record = msgspec.json.decode(line, type=_Stamped)
+    if name == "sensor.jsonl":
+        return record.t_ns
+    text = record.time or record.request
+    return int(datetime.fromisoformat(text).timestamp() * 1e9)
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -38,6 +71,22 @@ class Recording(msgspec.Struct, frozen=True):
     def subset(self, subset: Subset) -> dict[str, bytes]:
         """The files that a cluster with this telemetry has."""
         return {name: text for name, text in self.files.items() if name in SUBSETS[subset]}
+
+    def before(self, subset: Subset) -> dict[str, bytes]:
+        """Of these files, what was recorded until the mark that ends the time before; empty where the label names none."""
+        if not self.label.before:
+            return {}
+        end = _first(self.files.get(TRUTH, b""), self.label.before)
+        parts = {}
+        for name, text in self.subset(subset).items():
+            lines = [
+                line
+                for line in text.splitlines(keepends=True)
+                if name in _STAMPED and _stamp(name, line) < end
+            ]
+            if lines:
+                parts[name] = b"".join(lines)
+        return parts
 
 
 def _folder() -> Traversable:

@@ -5,7 +5,7 @@ Times here are nanoseconds since 1970 by the clock of this machine, because a re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,7 @@ __all__ = [
     "Gap",
     "Hearing",
     "carried_over",
+    "endpoint_of",
     "input_of",
     "inputs_of",
     "with_gaps",
@@ -45,7 +46,7 @@ _WITNESSES = frozenset({Source.TETRAGON, Source.SENSOR, Source.FALCO})
 class Gap(Struct, frozen=True):
     """When an input did not tell what it saw. `until_ns` is 0 while it lasts."""
 
-    kind: str  # silent, ended, dropped
+    kind: str  # silent, ended, dropped; of one pod's sensors also tampered
     since_ns: int
     until_ns: int = 0
 
@@ -58,6 +59,25 @@ class _Heard(Struct):
     def add(self, gap: Gap) -> None:
         self.gaps.append(gap)
         del self.gaps[:-MAX_GAPS]
+
+
+_OF_SENSORS: Mapping[str, str] = {
+    "sequence": "dropped",
+    "dropped": "dropped",
+    "flood": "dropped",
+    "conflict": "tampered",
+    "endpoint": "tampered",
+}
+"""What the receiver of sensor records tells of one pod (`serve.sensors.stream`), and what it counts as: records of it were
+lost, or somebody in it meddles with its socket or its sensor's numbers."""
+
+
+_ENDPOINT = "sensors of pod "
+
+
+def endpoint_of(uid: str) -> str:
+    """The input that the sensors of one pod are: what is lost there says nothing of others."""
+    return f"{_ENDPOINT}{uid}"
 
 
 def input_of(file: str) -> str:
@@ -74,6 +94,7 @@ class Hearing:
     def __init__(self, silence_ns: int) -> None:
         self._silence_ns = silence_ns
         self._files: dict[str, _Heard] = {}
+        self._pods: dict[str, list[Gap]] = {}
 
     def heard(self, file: str, now_ns: int) -> None:
         """Something came from `file`; a silence ends with it."""
@@ -95,6 +116,22 @@ class Hearing:
     def dropped(self, file: str, now_ns: int) -> None:
         """The source says that it dropped records."""
         self._files.setdefault(input_of(file), _Heard(now_ns)).add(Gap("dropped", now_ns, now_ns))
+
+    def lost(self, uid: str, gap: str, time_ns: int) -> str:
+        """The receiver tells of a gap in the records of one pod's sensors; the input (see `endpoint_of`) that this is of,
+        empty where it is of no known kind."""
+        kind = _OF_SENSORS.get(gap)
+        if kind is None:
+            return ""
+        name = endpoint_of(uid)
+        known = self._pods.pop(name, [])
+        same = [gap for gap in known if gap.kind == kind]
+        if len(same) >= MAX_GAPS:  # the first ones stay: an incident names the first after its chain began
+            known.remove(same[MAX_GAPS // 2])
+        self._pods[name] = [*known, Gap(kind, time_ns, time_ns)]
+        if len(self._pods) > MAX_INPUTS:
+            del self._pods[next(iter(self._pods))]
+        return name
 
     def ended(self, file: str, now_ns: int) -> None:
         """The input ended by itself."""
@@ -122,13 +159,13 @@ class Hearing:
 
     def gaps_of(self, incident: Incident) -> list[tuple[str, Gap]]:
         """The gaps of the inputs on the node that tell of this incident, as (file, gap), after its chain began."""
-        inputs = inputs_of(incident) & self._files.keys()
-        if not inputs:
+        inputs = inputs_of(incident)
+        gaps = [(name, gap) for name in sorted(inputs & self._files.keys()) for gap in self._files[name].gaps]
+        gaps += [(name, gap) for name in sorted(inputs & self._pods.keys()) for gap in self._pods[name]]
+        if not gaps:
             return []
         began = to_ns(incident.t0)
-        return [
-            (name, gap) for name in sorted(inputs) for gap in self._files[name].gaps if gap.since_ns >= began
-        ]
+        return [(name, gap) for name, gap in gaps if gap.since_ns >= began]
 
     def heard_any(self, incident: Incident) -> bool:
         """Whether any input that tells of the incident was heard since the start."""
@@ -136,8 +173,11 @@ class Hearing:
 
 
 def inputs_of(incident: Incident) -> set[str]:
-    """The inputs on the node that tell of an incident."""
-    return {input_of(e.file) for stage in incident.stages for e in stage.evidence if e.source in _WITNESSES}
+    """The inputs on the node that tell of an incident, and the sensors of its pod, which may have been kept from it."""
+    found = {endpoint_of(incident.pod.uid)} if incident.pod is not None and incident.pod.uid else set()
+    return found | {
+        input_of(e.file) for stage in incident.stages for e in stage.evidence if e.source in _WITNESSES
+    }
 
 
 def carried_over(incident: Incident, before: Incident, suspect_at: int) -> Incident:
@@ -147,18 +187,33 @@ def carried_over(incident: Incident, before: Incident, suspect_at: int) -> Incid
     )
 
 
-def with_gaps(incident: Incident, gaps: Iterable[tuple[str, Gap]], suspect_at: int) -> Incident:
-    """`incident` with what silence says of it: points once for each kind."""
+def with_gaps(
+    incident: Incident, gaps: Iterable[tuple[str, Gap]], suspect_at: int, before: Incident | None = None
+) -> Incident:
+    """`incident` with what silence says of it: points once for each kind. What was told of the pod's sensors `before` a
+    restart still holds: a record that was lost does not come back."""
     first: dict[str, Reason] = {}
     for file, gap in gaps:
         first.setdefault(gap.kind, _reason(file, gap))
-    return _with_reasons(incident, list(first.values()), suspect_at)
+    found = list(first.values())
+    for reason in before.why if before is not None else ():
+        of_pod = reason.text.startswith(_TOLD) and _ENDPOINT in reason.text
+        if of_pod and not any(_same_kind(reason, other) for other in found):
+            found.append(reason)
+    return _with_reasons(incident, found, suspect_at)
+
+
+def _same_kind(one: Reason, other: Reason) -> bool:
+    return one.text.partition(":")[0] == other.text.partition(":")[0]
 
 
 def _reason(file: str, gap: Gap) -> Reason:
     since = rfc3339(gap.since_ns)
     if gap.kind == "dropped":
         return Reason(DROP_POINTS, f"{_TOLD}dropped records: {file}, told at {since}", Basis.JUDGED)
+    if gap.kind == "tampered":
+        text = f"{_TOLD}was tampered with from inside of the pod: {file}, told at {since}"
+        return Reason(DROP_POINTS, text, Basis.JUDGED)
     if gap.kind == "ended":
         text = f"{_TOLD}ended: nothing comes from {file} since {since}"
     else:

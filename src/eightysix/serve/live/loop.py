@@ -133,7 +133,10 @@ class Watch:
         self.on_problem: Callable[[Problem], None] = replay.recogniser.note
         """Hears of a ledger that cannot be read, or that is none."""
         self.received: tuple[str, ...] = ()
-        """Folders with what came over HTTP: who sends there may be a pod, and a pod writes no ledger."""
+        """Folders with what came over HTTP: who sends there may be a pod, and a pod writes no ledger, nor whose it is."""
+        self.sensors: tuple[str, ...] = ()
+        """Folders with what the receiver of sensor records wrote: nothing else is read from there."""
+        replay.sensor.unvouched = lambda file: _is_below(file, self.received)
         self._ledger_trouble = ""
         self._untold: list[Incident] = []
         self.behind = False
@@ -229,13 +232,20 @@ class Watch:
     def _read(self, block: Block) -> None:
         recogniser = self.replay.recogniser
         before = _dropped(self.replay)
-        events = self._without_foreign_ledger(block.file, recogniser.read(block))
+        of_sensors = _is_below(block.file, self.sensors)
+        if of_sensors:
+            events = recogniser.read_as(self.replay.sensor, block)
+        else:
+            events = self._without_foreign_ledger(block.file, recogniser.read(block))
         self._live.feed(events)
         self._live.sources_seen(frozenset(recogniser.sources))
         self._keeper.note(events)
         if events and all(event.source is Source.LEDGER for event in events):
             return  # a ledger tells of files: its silence is none of a pod, and its times are no telemetry's
         self._note_times(events)
+        self._note_gaps()
+        if of_sensors:
+            return  # a sensor that has nothing to tell is silent, and no pod's silence is another's: see `_note_gaps`
         now_ns = self._now()
         last_ns = max((told.last_ns for told in recogniser.sources.values()), default=0)
         if now_ns - max(self._newest_ns, last_ns) <= _LIVE_NS:
@@ -244,9 +254,16 @@ class Watch:
                 self._hearing.dropped(block.file, now_ns)
                 self._silent.add(input_of(block.file))
 
+    def _note_gaps(self) -> None:
+        """Take what receivers tell of gaps in the records of one pod: of that pod they are a sign, and of no other."""
+        for gap in self.replay.sensor.gaps:
+            self._silent.add(self._hearing.lost(gap.pod_uid, gap.gap, gap.time_ns))
+        self.replay.sensor.gaps.clear()
+        self._silent.discard("")
+
     def _without_foreign_ledger(self, file: str, events: list[Event]) -> list[Event]:
         """A verdict of a scan can take points away: of what is received, it is left out."""
-        if not any(file.startswith(f"{folder}/") for folder in self.received):
+        if not _is_below(file, self.received):
             return events
         kept = [event for event in events if event.source is not Source.LEDGER]
         if len(kept) < len(events):
@@ -307,12 +324,12 @@ class Watch:
             if incident.pod is not None:
                 self._where[incident.id] = key
             gaps = self._hearing.gaps_of(incident)
-            if gaps:
-                incident = with_gaps(incident, gaps, case.chains[0].rule.suspect_at)
-            elif incident.id in self.told.latest and not self._hearing.heard_any(incident):
-                incident = carried_over(
-                    incident, self.told.latest[incident.id], case.chains[0].rule.suspect_at
-                )
+            before = self.told.latest.get(incident.id)
+            suspect_at = case.chains[0].rule.suspect_at
+            if not gaps and before is not None and not self._hearing.heard_any(incident):
+                incident = carried_over(incident, before, suspect_at)
+            else:
+                incident = with_gaps(incident, gaps, suspect_at, before)
             facts = facts_of(case.chains, incident)
             incidents.append(suppress(incident, facts, self._exceptions, case.last_ns))
         news = self.told.news(incidents)
@@ -410,6 +427,10 @@ class Watch:
 def _keep(measured: list[float], value: float) -> None:
     if len(measured) < MAX_MEASURED:
         measured.append(value)
+
+
+def _is_below(file: str, folders: Sequence[str]) -> bool:
+    return any(file.startswith(f"{folder}/") for folder in folders)
 
 
 def _dropped(replay: Replay) -> int:

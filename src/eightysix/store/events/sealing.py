@@ -85,7 +85,9 @@ def _seal(hot: Hot, table: str, hours: Sequence[int]) -> list[Segment]:
                 )
                 made.append(write_segment(connection, hot.layout, table, rows, path, columns))
             listed = ", ".join(f"{hour:d}" for hour in hours)
-            connection.execute(f"DELETE FROM {name} WHERE epoch_us({quoted(TIME)}) // {_HOUR_US} IN ({listed})")
+            connection.execute(
+                f"DELETE FROM {name} WHERE epoch_us({quoted(TIME)}) // {_HOUR_US} IN ({listed})"
+            )
             add_segments(connection, made, {fingerprint(columns): columns})
             connection.execute("DELETE FROM hot.own.pending")
             hot.changed()

@@ -1,0 +1,1 @@
+"""Scenarios in which somebody takes what is not theirs."""

@@ -1,0 +1,1 @@
+"""Scenarios that look like an attack and are none."""

@@ -1,0 +1,41 @@
+"""The pod of the hardest attack and of its twin: it reinstalls azure-identity and a plug-in whenever it starts."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+
+from eightysix.lab.interface import PodSpec, Wheel
+from eightysix.lab.pods import environments, interpreter
+from eightysix.lab.scenarios.cast import server, start_with
+from eightysix.model.errors import LabError
+
+__all__ = ["azure_identity", "reinstalls"]
+
+
+def azure_identity() -> Wheel:
+    """azure-identity itself, out of the environment that the pods have: its real code, in a wheel of the lab."""
+    python = interpreter.find()
+    folder = environments.build("serving", python)
+    packages = folder / "lib" / f"python{python.short}" / "site-packages"
+    infos = sorted(packages.glob("azure_identity-*.dist-info"))
+    if not infos:
+        raise LabError(
+            f"there is no azure-identity in {folder}", "Remove the folder; the lab builds it again."
+        )
+    version = infos[0].name.removesuffix(".dist-info").rpartition("-")[2]
+    rows = csv.reader((infos[0] / "RECORD").read_text(encoding="utf-8").splitlines())
+    paths = [row[0] for row in rows if row and row[0].startswith("azure/") and "__pycache__" not in row[0]]
+    return Wheel(
+        "azure-identity", version, {path: (packages / path).read_text(encoding="utf-8") for path in paths}
+    )
+
+
+def reinstalls(env: Mapping[str, str]) -> PodSpec:
+    """The pod. The plug-in is imported before the server serves, then the application does its own first calls."""
+    script = start_with(
+        "pip install --quiet --force-reinstall --no-deps azure-identity",
+        "pip install --quiet torch-perf-sdk",
+    )
+    work = {"PLUGINS": "torch_perf_sdk", "AT_START": "token,settings,storage"}
+    return server(argv=("sh", "/app/start.sh"), files=script, env={**work, **env})
