@@ -3,8 +3,8 @@
     python -m bench.store [--rows 1000000] [--output bench/results/store.json]
 
 Rows are those of a busy cluster: 200 nodes, 5,000 pods, `EightySixEvents_CL` with some twenty of its columns filled. They
-are made before the clock runs, and what is measured starts from rows in memory, as readers hand them over. The floor of taking rows
-is DuckDB alone reading the same lines from a file into a table, and of a segment one COPY of the same rows.
+are made before the clock runs, and what is measured starts from rows in memory, as readers hand them over. The floor of
+taking rows is DuckDB alone reading the same lines from a file into a table, and of a segment one COPY of the same rows.
 """
 
 from __future__ import annotations
@@ -174,7 +174,6 @@ def floors(folder: Path, given: list[Row]) -> dict[str, Any]:
     told["copy_rows_per_s"] = rate(len(given), wall)
     told["copy_bytes_per_million"] = (folder / "floor.parquet").stat().st_size * 1_000_000 // len(given)
     connection.close()
-    del connection
     path.unlink()
     return told
 
@@ -207,16 +206,16 @@ def asking(store: Path, count: int) -> dict[str, Any]:
     rng = random.Random(5)
     for _ in range(20):
         pod, minute = rng.randrange(5_000), rng.randrange(24 * 60 - 5)
+        first = T0 // 1000 + minute * 60_000_000
         sql = (
-            f"SELECT * FROM {TABLE} WHERE Namespace = 'team-{pod % 40}' AND PodName = 'inference-{pod}' AND TimeGenerated"
-            f" BETWEEN make_timestamp({(T0 // 1000) + minute * 60_000_000}) AND make_timestamp({(T0 // 1000) + (minute + 5) * 60_000_000})"
+            f"SELECT * FROM {TABLE} WHERE Namespace = 'team-{pod % 40}' AND PodName = 'inference-{pod}'"
+            f" AND TimeGenerated BETWEEN make_timestamp({first}) AND make_timestamp({first + 300_000_000})"
         )
         five.append(timed(lambda: connection.execute(sql).fetchall())[0])  # noqa: B023
     told["one_pod_five_minutes_median_ms"] = round(statistics.median(five) * 1000, 1)
     told["group_by_kind_ms"] = round(timed(lambda: connection.execute(QUERY).fetchall())[0] * 1000, 1)
     assert connection.execute(f"SELECT count(*) FROM {TABLE}").fetchall() == [(count,)]
     connection.close()
-    del connection
     return told
 
 

@@ -18,7 +18,7 @@ from eightysix.store.columns import DUCKDB_TYPES, quoted
 from eightysix.store.events.books import Columns, add_segments, fingerprint, manifest_of
 from eightysix.store.events.hot import Hot
 from eightysix.store.events.layout import VERSION
-from eightysix.store.events.sealing import order_of, planned, write_segment
+from eightysix.store.events.sealing import forget, order_of, planned, write_segment
 from eightysix.store.events.segments import Segment, check_bytes, fault_of
 from eightysix.store.events.trouble import literal, told
 from eightysix.store.events.view import converted
@@ -94,25 +94,28 @@ def _groups(hot: Hot, now_ns: int) -> list[tuple[str, list[Segment]]]:
 
 def _join(hot: Hot, folder: str, group: Sequence[Segment]) -> Segment:
     table = group[0].table
-    with hot.lock, told(f"the segments in {folder}"):
+    with told(f"the segments in {folder}"):
         (path,) = planned(hot, [folder])
-        with hot.transaction() as connection:
+        with hot.reading() as cursor:
             files = ", ".join(literal(str(hot.layout.folder / one.path)) for one in group)
             rows = f"SELECT * FROM read_parquet([{files}], hive_partitioning = false, union_by_name = true)"
-            has = connection.execute(f"DESCRIBE {rows}").fetchall()
+            has = cursor.execute(f"DESCRIBE {rows}").fetchall()
             columns, chosen = _columns(hot, table, [(str(name), str(kind)) for name, kind, *_ in has])
             ordered = f"SELECT {chosen} FROM ({rows}) ORDER BY {order_of(hot, table, columns)}"
-            made = write_segment(connection, hot.layout, table, ordered, path, columns)
-            if made.rows != sum(one.rows for one in group):
-                raise StateError(
-                    f"the segments in {folder} have {made.rows} rows and not what was written down"
-                )
+            made = write_segment(cursor, hot.layout, table, ordered, path, columns)
+        if made.rows != sum(one.rows for one in group):
+            raise StateError(f"the segments in {folder} have {made.rows} rows and not what was written down")
+        with hot.transaction() as connection:
             add_segments(connection, [made], {fingerprint(columns): columns})
             now_us = time.time_ns() // 1000
             for one in group:
-                connection.execute("DELETE FROM hot.own.segment WHERE path = ?", [one.path])
+                (gone,) = connection.execute(
+                    "DELETE FROM hot.own.segment WHERE path = ?", [one.path]
+                ).fetchone() or (0,)
+                if not gone:
+                    raise StateError(f"{one.path} was deleted while it was joined", "compact again")
                 connection.execute("INSERT INTO hot.own.doomed VALUES (?, ?)", [one.path, now_us])
-            connection.execute("DELETE FROM hot.own.pending")
+            forget(connection, [path])
             hot.changed()
     return made
 

@@ -14,24 +14,25 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from eightysix.model.errors import StateError
 from eightysix.store.columns import quoted
 from eightysix.store.events.books import Columns, add_segments, fingerprint, hot_columns, take_number
 from eightysix.store.events.hot import Hot
 from eightysix.store.events.layout import Layout, sync_folder
 from eightysix.store.events.segments import Segment, digest_of, foot_of
-from eightysix.store.events.shapes import TIME
+from eightysix.store.events.shapes import ROW_ID, TIME
 from eightysix.store.events.trouble import literal, told
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["LATE_S", "Sealed", "hot_tables", "order_of", "planned", "seal", "write_segment"]
+__all__ = ["LATE_S", "Sealed", "forget", "hot_tables", "order_of", "planned", "seal", "write_segment"]
 
 LATE_S = 900
 """How long after its end an hour is sealed; what comes later makes a segment of its own, which `compact` joins to it."""
 
-HOURS_AT_ONCE = 48
-"""Hours of a table that leave in one transaction: nobody can append meanwhile."""
+HOURS_AT_ONCE = 24
+"""Hours of a table that leave in one transaction: while it lasts (not while they are written) nobody can append."""
 
 _HOUR_US = 3_600_000_000
 
@@ -71,27 +72,44 @@ def hot_tables(hot: Hot) -> list[str]:
 
 
 def _seal(hot: Hot, table: str, hours: Sequence[int]) -> list[Segment]:
+    """Seal some hours. Others append meanwhile: what is written is what a snapshot has, and only those rows leave."""
     name = f"hot.{quoted(table)}"
-    with hot.lock, told(f"the store {hot.layout.folder}"):
+    with told(f"the store {hot.layout.folder}"):
         paths = planned(hot, [_folder(table, hour) for hour in hours])
-        with hot.transaction() as connection:
-            columns = hot_columns(connection)[table]
+        with hot.reading() as cursor:
+            columns = hot_columns(cursor)[table]
             order = order_of(hot, table, columns)
-            made = []
-            for hour, path in zip(hours, paths, strict=True):
-                rows = (
-                    f"SELECT * FROM {name} WHERE {quoted(TIME)} >= make_timestamp({hour * _HOUR_US:d})"
-                    f" AND {quoted(TIME)} < make_timestamp({(hour + 1) * _HOUR_US:d}) ORDER BY {order}"
+            made = [
+                write_segment(cursor, hot.layout, table, f"SELECT * FROM {name} {_within(hour)} ORDER BY {order}", path, columns)
+                for hour, path in zip(hours, paths, strict=True)
+            ]  # fmt: skip
+        with hot.transaction() as connection:
+            for hour, one in zip(hours, made, strict=True):
+                written = (
+                    f"read_parquet({literal(str(hot.layout.folder / one.path))}, hive_partitioning = false)"
                 )
-                made.append(write_segment(connection, hot.layout, table, rows, path, columns))
-            listed = ", ".join(f"{hour:d}" for hour in hours)
-            connection.execute(
-                f"DELETE FROM {name} WHERE epoch_us({quoted(TIME)}) // {_HOUR_US} IN ({listed})"
-            )
+                (gone,) = connection.execute(
+                    f"DELETE FROM {name} {_within(hour)} AND {quoted(ROW_ID)} IN (SELECT {quoted(ROW_ID)} FROM {written})"
+                ).fetchone() or (0,)
+                if gone != one.rows:
+                    raise StateError(
+                        f"{one.rows - gone} rows of {table} left while they were sealed", "seal again"
+                    )
             add_segments(connection, made, {fingerprint(columns): columns})
-            connection.execute("DELETE FROM hot.own.pending")
+            forget(connection, paths)
             hot.changed()
     return made
+
+
+def _within(hour: int) -> str:
+    first, end = hour * _HOUR_US, (hour + 1) * _HOUR_US
+    return f"WHERE {quoted(TIME)} >= make_timestamp({first:d}) AND {quoted(TIME)} < make_timestamp({end:d})"
+
+
+def forget(connection: DuckDBPyConnection, paths: Sequence[str]) -> None:
+    """The files at these paths are segments now."""
+    for path in paths:
+        connection.execute("DELETE FROM hot.own.pending WHERE path = ?", [path])
 
 
 def planned(hot: Hot, folders: Sequence[str]) -> list[str]:
