@@ -83,7 +83,7 @@ lock: ## Choose the newest versions and write requirements/*.txt again, with has
 	$(CURDIR)/.venv-lock/bin/uv pip compile $$name.in --quiet --upgrade --universal --python-version 3.11 $(if $(WHEELS),--find-links "$(WHEELS)") \
 	--generate-hashes --only-binary :all: --custom-compile-command "make lock" --output-file $$name.txt >/dev/null || exit 1; done
 
-lab-torch: dev ## Play the scenarios that need torch (once, 1 GB: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu)
+lab-torch: dev ## Play the scenarios that need torch (once, 1 GB: PIP_EXTRA_INDEX_URL names an index of CPU wheels)
 	@PYTHONPATH=src $(IN_DEV) -m eightysix lab setup torch
 	@EIGHTYSIX_LAB_PLAYS=torch $(IN_DEV) -m pytest tests/lab/scenarios/test_plays.py
 

@@ -69,6 +69,14 @@ def test_what_must_not_be_told_ends_in_an_error_and_nothing_is_written(
     assert not (tmp_path / "kept").exists()
 
 
+def test_base64_that_happens_to_hold_a_tokens_beginning_is_none(run: Path, tmp_path: Path) -> None:
+    (run / "tetragon.jsonl").write_text('{"arguments":"-c IiIiQSBeyJ' + "QUJD" * 40 + '"}\n')
+    commit(run, tmp_path / "kept", words={}, nonce=NONCE)
+    (run / "tetragon.jsonl").write_text('{"arguments":"-H Bearer eyJ' + "QUJD" * 40 + '"}\n')
+    with pytest.raises(LabError, match="tells a token"):
+        commit(run, tmp_path / "kept", words={}, nonce=NONCE)
+
+
 def test_a_short_word_that_begins_as_a_token_is_none(run: Path, tmp_path: Path) -> None:
     (run / "sensor.jsonl").write_text('{"module":"eyJ","path":"/opt/eyJ.so"}\n')
     commit(run, tmp_path / "kept", words={}, nonce=NONCE)

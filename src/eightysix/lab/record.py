@@ -114,7 +114,9 @@ def _has_token(line: bytes) -> bool:
         end = start
         while end < len(line) and line[end] in _BASE64URL:
             end += 1
-        if end - start >= _TOKEN_BYTES:
+        # In the middle of other base64 the three letters come by chance; a token begins a word, or has its dots.
+        begins = not start or line[start - 1] not in _BASE64URL
+        if end - start >= _TOKEN_BYTES and (begins or b"." in line[start:end]):
             return True
         start = line.find(_TOKEN_START, end)
     return False

@@ -45,7 +45,7 @@ def add_pod(keeper: Keeper, name: str, ip: str) -> str:
     link = f"veth{ip.rpartition('.')[2]}"
     keeper.shell(
         f"ip link add {link} type veth peer name eth0 netns {other}\n"
-        f"ip link set {link} up\nip route add {ip}/32 dev {link} src {GATEWAY_IP}",
+        f"ip link set {link} up\nip route replace {ip}/32 dev {link} src {GATEWAY_IP}",
         net=CLOUD,
     )
     keeper.shell(
