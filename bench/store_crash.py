@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from eightysix.model.table import Row
 from eightysix.store.events.accounts import verify
@@ -99,7 +99,7 @@ class Life:
         self._process.stderr.close()
         return not after
 
-    def _rest(self, out: TextIO) -> list[str]:
+    def _rest(self, out: IO[str]) -> list[str]:
         lines = list(out)
         out.close()
         for line in lines:

@@ -71,7 +71,9 @@ def test_the_same_rows_again_change_nothing_hot_sealed_or_in_one_batch(tmp_path:
 def test_rows_that_say_the_same_are_one_whatever_the_order_of_their_columns(tmp_path: Path) -> None:
     with opened(tmp_path) as hot:
         one = row(1)
-        hot.append("Pods", [one, dict(reversed(one.items())), {**one, "Good": None}, {**one, "Unknown": 1}])
+        hot.append(
+            "Pods", [one, dict(reversed(list(one.items()))), {**one, "Good": None}, {**one, "Unknown": 1}]
+        )
         named = {name: value for name, value in one.items() if name != "TimeGenerated"}
         hot.append("Pods", [{**named, "Timestamp": T0}])
         assert hot.total.kept == 1

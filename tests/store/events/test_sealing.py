@@ -88,7 +88,7 @@ def test_what_comes_late_is_joined_to_its_hour_and_old_files_stay_a_while(tmp_pa
         assert remove_doomed(hot, at_once=True) == 9
         assert not any(path.exists() for path in before)
         assert numbers(hot) == list(range(90))
-        assert verify(hot).faults == verify(hot).strange == ()
+        assert (verify(hot).faults, verify(hot).strange) == ((), ())
 
 
 def test_a_small_day_that_is_over_becomes_one_segment(tmp_path: Path) -> None:
