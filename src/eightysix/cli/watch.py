@@ -177,6 +177,9 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         kept.turn()
         instruments.turn(watch, inputs, threads.courier, now)
 
+    stack.callback(
+        gc.unfreeze
+    )  # at its end Python collects what is not frozen, and DuckDB's binding complains of the rest
     serve(watch, kept.inputs(inputs), stopped, each_turn, time.sleep, _collector())
     left = outlets.finish()
     if left:

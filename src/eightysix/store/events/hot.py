@@ -132,7 +132,9 @@ class Hot:
             with suppress(library().Error):
                 self._connection.execute("CHECKPOINT hot")
             self._connection.close()
-            del self._connection  # one that is alive when Python ends makes DuckDB's binding complain of leaks
+            del (
+                self._connection
+            )  # one that is alive when Python ends makes DuckDB's binding complain of leaks
             self._ownership.release()
             os.umask(self._umask)
 

@@ -49,10 +49,7 @@ def told(what: str) -> Iterator[None]:
     except duckdb.Error as error:
         raise _ours(what, str(error)) from error
     except OSError as error:
-        raise StoreUnavailableError(
-            f"{what} cannot be written: {error.strerror}",
-            "check its room and its rights; nothing acknowledged is lost",
-        ) from error
+        raise _ours(what, str(error.strerror)) from error
 
 
 def _ours(what: str, said: str) -> StateError:
