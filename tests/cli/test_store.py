@@ -169,6 +169,64 @@ def test_an_owned_store_is_read_as_far_as_it_is_sealed(
         assert "rows that are not sealed yet are not counted" in capsys.readouterr().out
 
 
+def test_a_hunt_reads_the_store_or_asks_its_owner(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from eightysix.serve.answering import answer
+    from eightysix.store.events.asking import Server
+
+    run("ingest", str(write_rows(tmp_path / "rows.jsonl")), "-q")
+    hunt = (
+        "hunt",
+        "run",
+        f"{EVENTS} | summarize n = count() by Namespace",
+        "--store",
+        str(store),
+        "--format",
+        "csv",
+        "-q",
+    )
+    assert main(hunt) == 0
+    assert capsys.readouterr().out.splitlines() == ["Namespace,n", "ml,300"]
+    with Hot(store) as hot:
+        hot.append(EVENTS, [{"TimeGenerated": T0, "EventId": "fresh", "Namespace": "ml"}])
+        assert main(hunt) == 10  # what is not sealed is left out, and that is a problem
+        assert capsys.readouterr().out.splitlines() == ["Namespace,n", "ml,300"]
+        with Server(hot, answer):
+            assert main(hunt) == 0
+            assert capsys.readouterr().out.splitlines() == ["Namespace,n", "ml,301"]
+            assert main(("hunt", "run", "Nope | take 1", "--store", str(store))) == 2
+            assert "there is no table `Nope`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "COPY (SELECT 1) TO 'x.csv'", "SELECT 1; SELECT 2", "", "PRAGMA database_list", "SELECT * FROM read_text('/etc/passwd')",
+        "INSERT INTO hot.own.number VALUES (1)", "ATTACH 'x.duckdb'", "SELECT " + "(" * 5000, "CREATE TABLE x (a INT)",
+        "SELECT " + "x" * 300_000, "CALL pragma_version()", "SET threads = 1", "SELECT * FROM nowhere",
+    ],
+)  # fmt: skip
+def test_sql_that_does_more_than_read_is_refused(store: Path, text: str) -> None:
+    from eightysix.hunt.sql import run_sql
+    from eightysix.model.errors import QueryError
+
+    with Hot(store, create=True) as hot, hot.reading() as cursor, pytest.raises(QueryError):
+        run_sql(text, cursor)
+
+
+def test_sql_gives_rows_and_says_that_there_are_more(store: Path) -> None:
+    from eightysix.hunt.sql import run_sql
+
+    with Hot(store, create=True) as hot, hot.reading() as cursor:
+        result = run_sql("SELECT range AS n FROM range(10)", cursor, limit=3)
+    assert ([column.name for column in result.columns], list(result.rows), result.truncated) == (
+        ["n"],
+        [(0,), (1,), (2,)],
+        True,
+    )
+
+
 def _until(done: object) -> None:
     for _ in range(600):
         try:
