@@ -30,6 +30,7 @@ DRIVERS = (
     "in_thread.py",
     "makes_pod.py",
     "pushes.py",
+    "when_called.py",
 )
 NONCE = "0123456789abcdef0123456789abcdef"
 

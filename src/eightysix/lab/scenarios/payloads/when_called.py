@@ -4,10 +4,11 @@ at the first call. The second call of the package's own function acts, in the th
 from . import _stages
 
 calls = []
+refused = _stages.refuses(_stages.marked())
 
 
 def called():
     """Count, and act once."""
     calls.append(1)
-    if len(calls) == 2:
+    if len(calls) == 2 and not refused:
         _stages.go()
