@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from eightysix.cli import hunt_pack
+from eightysix.cli import hunt_pack, hunt_publish, hunt_validate
 from eightysix.cli.terminal import environment, inert_line, terminal_width
 from eightysix.model.errors import UsageError
 
@@ -43,6 +43,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_run(actions)
     hunt_pack.add_actions(actions)
     parser.set_defaults(run=run)
+    hunt_validate.add_parser(actions)
+    hunt_publish.add_parser(actions)
 
 
 def _add_run(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

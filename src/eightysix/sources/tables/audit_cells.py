@@ -185,13 +185,13 @@ def body(value: object) -> object:
 def user(value: object) -> object:
     """`user`: name, groups, and what the authenticator knows of the token."""
     told = _kept(value, _USER, 0)
-    if not isinstance(told, dict) or not isinstance(value, Mapping):
+    if not isinstance(told, dict) or not isinstance(value, dict):
         return None
     groups = [one for one in told.pop("groups", None) or () if _is_group(one)]
     if groups:
         told["groups"] = groups
     extra = value.get("extra")
-    if isinstance(extra, Mapping):
+    if isinstance(extra, dict):
         kept = {
             name: texts
             for name, one in extra.items()
@@ -218,7 +218,7 @@ def status(value: object) -> object:
 
 def notes(value: object) -> object:
     """The annotations of the API server's own."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     found = {name: _scalar(one, _TEXT) for name, one in value.items() if name in _ANNOTATIONS}
     reason = found.get(_REASON)
@@ -317,7 +317,7 @@ def _kept(value: object, keep: object, depth: int) -> object:
             return None
         items = [_kept(one, keep[0], depth + 1) for one in value[:_MOST]]
         return [one for one in items if one is not None] or None
-    if not isinstance(value, Mapping) or not isinstance(keep, Mapping):
+    if not isinstance(value, dict) or not isinstance(keep, dict):
         return None
     found = {name: _kept(value[name], inner, depth + 1) for name, inner in keep.items() if name in value}
     return {name: one for name, one in found.items() if one is not None} or None
