@@ -149,3 +149,19 @@ def test_a_local_table_has_every_column_once(table: Table) -> None:
         connection.execute(create_table(table))
         made = connection.execute(f'DESCRIBE "{table.name}"').fetchall()
     assert [row[0] for row in made] == names
+
+
+RESERVED = {"_resourceid", "id", "_subscriptionid", "tenantid", "type", "uniqueid", "title"}
+"""Names that no custom table may use (learn.microsoft.com/azure/azure-monitor/logs/create-custom-table)."""
+
+
+@pytest.mark.parametrize("table", [one for one in TABLES.values() if one.own], ids=lambda one: one.name)
+def test_our_own_tables_can_be_created(table: Table) -> None:
+    assert table.name.endswith("_CL")
+    assert list(table.columns) == [LOG_ANALYTICS]
+    for column in table.columns[LOG_ANALYTICS]:
+        assert column.name[0].isalpha()
+        assert column.name.replace("_", "").isalnum()
+        assert len(column.name) <= 45
+        assert column.name.lower() not in RESERVED
+        assert column.type is not ScalarType.TIMESPAN

@@ -205,7 +205,8 @@ def _moment_for(sql: str, now: int) -> dict[str, datetime] | None:
 def _schema(source: DuckDBPyConnection) -> _Schema:
     found: _Schema = {}
     for table, column in source.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND database_name = current_database()"
+        " ORDER BY table_name, column_index"
     ).fetchall():
         found.setdefault(str(table), []).append(str(column))
     return found

@@ -1,6 +1,7 @@
 """The pack: one folder a query, `query.kql` and what a hunter must know about it in `about.yml`.
 
 `fires/*.jsonl` and `quiet/*.jsonl` hold rows (`{"table": ..., "row": ...}`) over which the query gives rows, or none.
+docs/hunt-pack.md says what belongs into `about.yml`; what does not is refused with line and column.
 """
 
 from __future__ import annotations
@@ -10,17 +11,14 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-import msgspec
 
 from eightysix.hunt.interface import Query
 from eightysix.hunt.limits import MAX_BYTES
+from eightysix.hunt.pack.about import About
 from eightysix.model.errors import QueryError
+from eightysix.rules.yamlfile import Fault, RuleFileError, read_bytes
 
 __all__ = ["load", "load_folder", "packaged_folder", "read_query"]
-
-_MAX_ABOUT = 64 << 10
 
 
 def packaged_folder() -> Path:
@@ -35,53 +33,40 @@ def load() -> Mapping[str, Query]:
 
 
 def load_folder(folder: Path) -> Mapping[str, Query]:
-    """Every query whose folder lies in `folder`, by id."""
+    """Every query whose folder lies in `folder`, by id. Raises `RuleFileError` with everything that is wrong in any."""
     try:
         found = [one for one in sorted(folder.iterdir()) if (one / "query.kql").is_file()]
     except OSError as error:
         raise QueryError(f"{folder} cannot be read: {error.strerror}", "Check the path.") from None
-    return MappingProxyType({one.name: read_query(one) for one in found})
+    queries: dict[str, Query] = {}
+    faults: list[tuple[str, Fault]] = []
+    for one in found:
+        try:
+            queries[one.name] = read_query(one)
+        except RuleFileError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise RuleFileError(faults)
+    return MappingProxyType(queries)
 
 
 def read_query(folder: Path) -> Query:
-    """The query of one folder; `QueryError` says which file is wrong, and how."""
+    """The query of one folder, called as the folder is. Raises `RuleFileError` for its `about.yml`, with all its faults,
+    and `QueryError` where the text cannot be read."""
+    text = _text(folder / "query.kql")
     about = folder / "about.yml"
-    text = _text(folder / "query.kql", MAX_BYTES)
-    try:
-        known = _about(_text(about, _MAX_ABOUT))
-        return msgspec.convert({**known, "id": folder.name, "text": text}, type=Query)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise QueryError(
-            f"{about}: {str(error)[:300]}", "docs/hunt-pack.md says what belongs there."
-        ) from None
+    return About(read_bytes(about), str(about), folder.name, text).query()
 
 
-def _about(text: str) -> dict[str, Any]:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        if any(isinstance(event, yaml.events.AliasEvent) for event in yaml.parse(text, Loader=loader)):
-            raise ValueError("aliases are not allowed")
-        known = yaml.load(text, Loader=loader)  # noqa: S506 - a safe one, in C where there is one
-    except yaml.YAMLError as error:
-        raise ValueError(f"no YAML: {error}") from None
-    if not isinstance(known, dict):
-        raise ValueError("not a mapping")
-    allowed = set(Query.__struct_fields__) - {"id", "text"}
-    if strange := [str(key) for key in known if key not in allowed]:
-        raise ValueError(f"unknown keys: {', '.join(sorted(strange))}")
-    return known
-
-
-def _text(file: Path, most: int) -> str:
+def _text(file: Path) -> str:
     try:
         with file.open("rb") as stream:
-            data = stream.read(most + 1)
-        if len(data) > most:
-            raise QueryError(f"{file} is longer than {most:,} bytes")
-        return data.decode("utf-8-sig")
+            data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise QueryError(f"{file} cannot be read: {error.strerror}", "Check the path.") from None
+    if len(data) > MAX_BYTES:
+        raise QueryError(f"{file} is longer than {MAX_BYTES:,} bytes", "Split it.")
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise QueryError(f"{file} is not UTF-8") from None
+        raise QueryError(f"{file} is not UTF-8", "Save it as UTF-8.") from None
