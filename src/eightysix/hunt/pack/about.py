@@ -182,9 +182,7 @@ class About:
         if over < every:
             form.fault(table.get("over") or table, f"over is shorter than every ({every})", "it leaves gaps")
         if over + (late or 0) > _LONGEST:
-            form.fault(
-                table.get("over") or table, f"over and late are more than {_LONGEST} minutes together"
-            )
+            form.fault(table.get("over") or table, f"over and late are more than {_LONGEST} minutes together")
         return Analytics(
             every=every,
             over=over,
