@@ -178,9 +178,24 @@ def test_a_table_of_a_workspace_gives_its_time_as_timestamp(binder: Binder) -> N
 
 
 @pytest.mark.parametrize(
+    ("end", "time"),
+    [
+        ("summarize Seen = max(Timestamp) by IPAddress", "Seen"),
+        ("summarize First = min(Timestamp), Last = max(Timestamp) by IPAddress", "max_of(First, Last)"),
+    ],
+)
+def test_an_alert_has_the_latest_time_of_its_row(end: str, time: str, binder: Binder) -> None:
+    query = msgspec.structs.replace(SIGNINS, text=f"{SIGNINS.text}\n| {end}\n")
+    read = json.loads(publish([query], "defender", binder).files["signins-of-applications.json"])
+    text = read["queryCondition"]["queryText"]
+    assert text == f"{SIGNINS.text}\n| {end}\n| extend Timestamp = {time}"
+    assert binder.bind(text, Environment.DEFENDER).ok
+
+
+@pytest.mark.parametrize(
     ("text", "analytics", "why"),
     [
-        ("SIGNINS | summarize N = count() by IPAddress", {}, "it gives no Timestamp"),
+        ("SIGNINS | summarize N = count() by IPAddress", {}, "it gives no time"),
         (
             "SIGNINS",
             {"entities": {"Process": {"CommandLine": "ServicePrincipalId"}}},

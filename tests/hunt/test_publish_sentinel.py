@@ -290,10 +290,19 @@ def test_a_let_that_is_used_once_is_still_one_table() -> None:
     ]
 
 
-def test_a_rule_that_looks_back_further_than_it_waits_takes_rows_twice() -> None:
-    """A baseline of days is read anew at each run: only its schedule knows what is new."""
-    window = overlapped("AKSAudit | take 1", Analytics(every=60, over=1440, severity="low"))
-    assert (window.text, window.period, window.exact) == ("AKSAudit | take 1", 1455, False)
+def test_a_rule_that_counts_over_days_is_not_cut(binder: Binder) -> None:
+    """What it counts was ingested before; rows that it takes one by one were not."""
+    daily = Analytics(every=60, over=1440, severity="low")
+    counted = overlapped("AKSAudit | summarize count() by Verb", daily)
+    assert (counted.text, counted.period, counted.exact) == (
+        "AKSAudit | summarize count() by Verb",
+        1455,
+        False,
+    )
+    single = overlapped("AKSAudit | where Verb == 'get'", daily)
+    assert single.exact
+    assert "let rule_look_back = 60m;" in single.text
+    assert binder.bind(single.text, Environment.LOG_ANALYTICS).ok
 
 
 def test_a_period_is_two_weeks_at_most() -> None:

@@ -61,6 +61,15 @@ def test_columns_of_a_table_are_renamed() -> None:
     assert twin(query, LOG_ANALYTICS) == "CloudAuditEvents | project TimeGenerated, AzureResourceId, ISP"
 
 
+def test_a_name_that_another_table_has_there_stays() -> None:
+    query = "CloudAuditEvents | join CloudProcessEvents on AzureResourceId"
+    assert twin(query, DEFENDER) == query
+    assert (
+        twin("CloudAuditEvents | project AzureResourceId", DEFENDER)
+        == "CloudAuditEvents | project ResourceId"
+    )
+
+
 @pytest.mark.parametrize(
     ("query", "environment", "construct"),
     [

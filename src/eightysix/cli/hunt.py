@@ -122,13 +122,18 @@ def _run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     values = _values(args.values)
     pinned = _moment(args.now)
     tally = Tally()
-    source = _source(args, tally)
-    try:
-        now = pinned or (tally.now if tally.newest else time.time_ns())
-        result = run_query(text, source, now=now, limit=args.limit, parameters=values, timeout_s=args.timeout)
-    finally:
-        source.close()
-        del source
+    now = pinned or time.time_ns()
+    result = _asked(args, text, now, values) if args.store else None
+    if result is None:
+        source = _source(args, tally)
+        try:
+            now = pinned or (tally.now if tally.newest else now)
+            result = run_query(
+                text, source, now=now, limit=args.limit, parameters=values, timeout_s=args.timeout
+            )
+        finally:
+            source.close()
+            del source
     data = rendered(result, args.format, terminal_width())
     if args.output:
         from eightysix.cli.files import write_private
@@ -208,9 +213,28 @@ def _moment(text: str) -> int:
         ) from None
 
 
+def _asked(args: argparse.Namespace, text: str, now: int, values: Mapping[str, str]) -> Result | None:
+    """What the owner of the store answers; None where nobody does: then its files are read."""
+    from eightysix.hunt.interface import Result
+    from eightysix.model.errors import StateError
+    from eightysix.store.events.asking import Question, ask
+    from eightysix.store.events.layout import Layout
+
+    if not Layout(args.store).socket.exists():
+        return None
+    question = Question(text=text, now_ns=now, limit=args.limit, timeout_s=args.timeout, parameters=values)
+    try:
+        answer = ask(args.store, question)
+    except StateError:
+        return None
+    return Result(answer.columns, answer.rows, answer.truncated)
+
+
 def _source(args: argparse.Namespace, tally: Tally) -> DuckDBPyConnection:
     if args.store:
-        raise UsageError("this version has no store yet", "Name files or folders.")
+        from eightysix.store.events.view import open_view
+
+        return open_view(args.store, memory=f"{args.memory}MB", on_problem=tally.note)
     from eightysix.hunt.local import source_of
 
     return source_of(args.paths, stdin=sys.stdin.buffer, tally=tally, memory_mb=args.memory)

@@ -55,6 +55,8 @@ Shopify, DigitalOcean and Atlassian begin, in lower case (docs.github.com/code-s
 _SECRET_TAIL = 16
 """Shortest rest of a token after such a prefix; `hf-transfer` and `pypi-simple` are packages."""
 
+_SHORTEST_TOKEN = _SECRET_TAIL + min(map(len, _SECRET_PREFIXES))
+
 _LONG_RUN = 40
 _MIXED_RUN = 24
 """A run of letters and digits this long is no word: 40 is a hexadecimal SHA-1 or an AWS secret key, 24 in mixed case with
@@ -105,6 +107,8 @@ def looks_secret(word: str) -> bool:
 
 def starts_as_token(word: str) -> bool:
     """Tell whether `word`, or a part of it, begins as tokens of known issuers do and is as long as one."""
+    if len(word) < _SHORTEST_TOKEN:
+        return False
     for part in word.lower().translate(_CUTS).split():
         if part.startswith(_SECRET_PREFIXES) and _has_digit(part):
             longest = max(len(prefix) for prefix in _SECRET_PREFIXES if part.startswith(prefix))

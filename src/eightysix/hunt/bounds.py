@@ -5,9 +5,10 @@ DuckDB's own parser says what a statement reads, so no spelling of a name hides 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from eightysix.model.errors import QueryError
 
@@ -24,13 +25,15 @@ _SECRET = frozenset(
 )
 """Functions that tell of the process, or run text. The translator writes none; nothing else may either."""
 
+_HOLDERS = (dict, list)
+
 _MAX_NODES = 2_000_000
 
 
 def held(sql: str, source: DuckDBPyConnection, tables: Collection[str]) -> None:
     """Raise `QueryError` where `sql` is not one SELECT over `tables`. Kusto's names are exact: case counts."""
     found = source.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-    tree: dict[str, Any] = json.loads(found[0]) if found else {"error": True}
+    tree: dict[str, Any] = msgspec.json.decode(found[0]) if found else {"error": True}
     if tree.get("error") or len(tree.get("statements", ())) != 1:
         raise QueryError("the query gives no single statement", "Write one query; `let` names its parts.")
     steps: set[str] = set()
@@ -54,12 +57,12 @@ def _walk(tree: object, steps: set[str], named: set[str]) -> None:
         seen += 1
         if seen > _MAX_NODES:
             raise QueryError("the query is too large", "Split it, or move lists into a table.")
-        if isinstance(node, list):
-            waiting.extend(node)
+        if type(node) is list:
+            waiting.extend([one for one in node if type(one) in _HOLDERS])
             continue
-        if not isinstance(node, dict):
+        if type(node) is not dict:
             continue
-        waiting.extend(value for value in node.values() if isinstance(value, dict | list))
+        waiting.extend([one for one in node.values() if type(one) in _HOLDERS])
         kind = node.get("type")
         if kind == "BASE_TABLE":
             if node.get("schema_name") or node.get("catalog_name"):

@@ -83,13 +83,8 @@ def run(
     timer.daemon = True
     timer.start()
     try:
-        sql = _translated_by(text, found, source)
         order = "" if is_ordered(found) else " ORDER BY ALL"
-        # NOTE: what a query can reach is bounded by `sealed` and `held`, not by what its text looks like.
-        cursor = source.execute(
-            f"SELECT * FROM ({sql}){order} LIMIT {limit + 1:d}",  # noqa: S608
-            _moment_for(sql, now),
-        )
+        cursor = _executed(text, found, source, f"{order} LIMIT {limit + 1:d}", now)
         columns = _columns(cursor)
         rows_found = cursor.fetchall()
     except QueryError:
@@ -102,36 +97,45 @@ def run(
     return Result(columns, rows, len(rows_found) > limit)
 
 
+def _executed(
+    text: str, found: Sequence[Token], source: DuckDBPyConnection, tail: str, now: int
+) -> DuckDBPyConnection:
+    sql = _translated_by(text, found, source)
+    # NOTE: what a query can reach is bounded by `sealed` and `held`, not by what its text looks like.
+    try:
+        return source.execute(f"SELECT * FROM ({sql}){tail}", _moment_for(sql, now))  # noqa: S608
+    except Exception as error:
+        if "BETWEEN" not in str(error):
+            raise
+    sql = _translated_by(text, found, source, with_ranges=True)
+    return source.execute(f"SELECT * FROM ({sql}){tail}", _moment_for(sql, now))  # noqa: S608
+
+
 def translate(text: str, source: DuckDBPyConnection, parameters: Mapping[str, str] | None = None) -> str:
     """The SQL of a query over the tables of `source`; the moment is its parameter `$kqlnow`."""
     return _translated_by(text, with_parameters(checked(text), parameters or {}), source)
 
 
-def _translated_by(text: str, found: Sequence[Token], source: DuckDBPyConnection) -> str:
+def _translated_by(
+    text: str, found: Sequence[Token], source: DuckDBPyConnection, *, with_ranges: bool = False
+) -> str:
     schema = _schema(source)
     query = "".join(one.text for one in found)
     key = (query, hash(tuple((name, *columns) for name, columns in schema.items())))
-    kept = _translated.get(key)
+    kept = None if with_ranges else _translated.get(key)
     if kept is not None:
         _translated.move_to_end(key)
         return kept
     refuse(text, found, operators(found))
 
     def columns_of(part: str) -> Sequence[Column]:
-        return _bound(_sql(part, schema), source)
+        sql = _sql(part, schema)
+        held(sql, source, schema)
+        return _columns(source.execute(f"SELECT * FROM ({sql}) LIMIT 0", _moment_for(sql, 0)))  # noqa: S608
 
     plain = with_columns(rewritten(found), columns_of)
-    sql = _sql(plain, schema)
-    try:
-        held(sql, source, schema)
-        _bound(sql, source)
-    except QueryError:
-        raise
-    except Exception as error:
-        if "BETWEEN" not in str(error):
-            raise
-        sql = _sql(ranged(plain, columns_of), schema)
-        held(sql, source, schema)
+    sql = _sql(ranged(plain, columns_of) if with_ranges else plain, schema)
+    held(sql, source, schema)
     _translated[key] = sql
     while len(_translated) > _KEPT:
         _translated.popitem(last=False)
@@ -173,11 +177,6 @@ def _unsupported(query: str, construct: str) -> QueryError:
     return QueryError(f"the local runner does not have {construct}", ELSEWHERE, construct=construct)
 
 
-def _bound(sql: str, source: DuckDBPyConnection) -> tuple[Column, ...]:
-    """The columns that `sql` gives."""
-    return _columns(source.execute(f"SELECT * FROM ({sql}) LIMIT 0", _moment_for(sql, 0)))  # noqa: S608
-
-
 def _columns(cursor: DuckDBPyConnection) -> tuple[Column, ...]:
     return tuple(column_of(str(one[0]), str(one[1])) for one in cursor.description or ())
 
@@ -193,7 +192,8 @@ def _moment_for(sql: str, now: int) -> dict[str, datetime] | None:
 def _schema(source: DuckDBPyConnection) -> _Schema:
     found: _Schema = {}
     for table, column in source.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND database_name = current_database()"
+        " ORDER BY table_name, column_index"
     ).fetchall():
         found.setdefault(str(table), []).append(str(column))
     return found

@@ -16,14 +16,69 @@ Mondays (learn.microsoft.com/kusto/query/tutorials/use-aggregation-functions), a
 _BIN = "to_timestamp(floor(epoch("
 _BIN_MIDDLE = " / epoch(INTERVAL '"
 _BIN_END = " AT TIME ZONE 'UTC'"
+_MEMBER = "CASE WHEN json_type(TRY_CAST("
+_ARRAY = "CAST(to_json("
+_KEYS = "list_transform(json_keys("
+_KEYS_END = ", lambda k: json_object(k, json_extract("
 _SET = "list_distinct("
 _STEP = "SELECT * FROM _s"
 _ORDER = " ORDER BY "
 
 
 def repaired(sql: str) -> str:
-    """`sql` with Kusto's bins, sets in one order, and rows that sort alike in one order too."""
-    return _sorts(_sets(_bins(sql)))
+    """`sql` with Kusto's bins and members of sets, sets in one order, and rows that sort alike in one order too."""
+    return _sorts(_sets(_objects(_arrays(_members(_bins(sql))))))
+
+
+def _arrays(sql: str) -> str:
+    """What is no array has no members, instead of ending the query."""
+    at = 0
+    while True:
+        start = find_code(sql, _ARRAY, at)
+        if start < 0:
+            return sql
+        at = start + len(_ARRAY)
+        end = closing(sql, start + len("CAST("))
+        if end >= 0 and sql[start:end].endswith(" AS JSON[]") and not sql.startswith("TRY_", start - 4):
+            sql = f"{sql[:start]}TRY_{sql[start:]}"
+            at += len("TRY_")
+
+
+def _objects(sql: str) -> str:
+    """`mv-expand` of a bag, member by member. The translator makes a path of each key, and a key with a quote in it ends
+    the query: whoever writes the bag could have done that."""
+    at = 0
+    while True:
+        start = find_code(sql, _KEYS, at)
+        if start < 0:
+            return sql
+        at = first = start + len(_KEYS)
+        end = closing(sql, first)
+        whole = closing(sql, start + len("list_transform("))
+        if end < 0 or whole < 0 or not sql.startswith(_KEYS_END, end + 1):
+            continue
+        value = sql[first:end]
+        pairs = f"list_zip(json_keys({value}), json_extract({value}, '$.*'))"
+        made = f"list_transform({pairs}, lambda pair: json_object(pair[1], pair[2]))"
+        sql = f"{sql[:start]}{made}{sql[whole + 1 :]}"
+
+
+def _members(sql: str) -> str:
+    """A text is one member of a set or list, also where it reads like an array. The translator takes it for one, and then
+    fails over it: whoever may write a command line could have ended the query."""
+    at = 0
+    while True:
+        start = find_code(sql, _MEMBER, at)
+        if start < 0:
+            return sql
+        first = start + len(_MEMBER)
+        end = closing(sql, first)
+        if end < 0:
+            return sql
+        value = sql[first:end].removesuffix(" AS JSON")
+        guard = f"CASE WHEN typeof({value}) <> 'VARCHAR' AND "
+        sql = f"{sql[:start]}{guard}{sql[start + len('CASE WHEN ') :]}"
+        at = first + len(guard)
 
 
 def _bins(sql: str) -> str:

@@ -35,6 +35,9 @@ _MAX_BOUND = 24
 
 _MAX_PERCENTILES = 20
 
+_BOUNDED = {"make_set": "set_", "make_list": "list_"}
+"""Aggregates with a bound, and how Kusto names their columns."""
+
 
 def rewritten(found: Sequence[Token]) -> str:
     """The query in the spelling of today, ranges in parentheses, percentiles one by one, no bare `serialize`."""
@@ -47,7 +50,7 @@ def rewritten(found: Sequence[Token]) -> str:
         if step.name == "serialize" and not _inside(found, step):
             out[step.bar : step.end] = [""] * (step.end - step.bar)
     text = "".join(out)
-    return _percentiles(_between(text))
+    return _bounded(_percentiles(_between(text)))
 
 
 def with_columns(query: str, columns: Columns) -> str:
@@ -171,6 +174,27 @@ def _percentiles(query: str) -> str:
         made = ", ".join(f"percentile_{column[0]}_{n} = percentile({column[0]}, {n})" for n in numbers)
         out[place : end + 1] = [made] + [""] * (end - place)
     return "".join(out)
+
+
+def _bounded(query: str) -> str:
+    """`make_set(X, 20)` as a slice of `make_set(X)`: the translator takes the bound and leaves it out."""
+    found = tokens(query)
+    for place, one in enumerate(found):
+        if one.kind != "word" or one.text not in _BOUNDED or _next(found, place).text != "(":
+            continue
+        opening = _place_of_next(found, place)
+        comma, end = _parts(found, opening)
+        if comma < 0 or end < 0:
+            continue
+        value = "".join(token.text for token in found[opening + 1 : comma]).strip()
+        most = "".join(token.text for token in found[comma + 1 : end]).strip()
+        before = next((token.text for token in reversed(found[:place]) if token.kind != "space"), "")
+        plain = all(token.kind == "word" or token.text == "." for token in found[opening + 1 : comma])
+        name = f"{_BOUNDED[one.text]}{value.replace('.', '_') if plain else ''} = " if before != "=" else ""
+        return _bounded(
+            _replaced(found, place, end + 1, f"{name}array_slice({one.text}({value}), 0, ({most}) - 1)")
+        )
+    return query
 
 
 def _between(query: str) -> str:

@@ -89,11 +89,12 @@ def _to_log_analytics(used: tuple[Table, ...], query: str) -> Mapping[str, str]:
 def _to_defender(used: tuple[Table, ...], query: str) -> Mapping[str, str]:
     named = _names(query)
     there = [table for table in used if _DEFENDER in table.columns]
+    theirs_too = frozenset[str]().union(*(_columns(table, _DEFENDER) for table in there))
     changes = {
         ours: theirs
         for table in there
         for theirs, ours in table.renamed.items()
-        if ours in named and ours not in _columns(table, _DEFENDER) and theirs not in named
+        if ours in named and theirs not in named and ours not in theirs_too
     }
     time = TIMES[_LOG_ANALYTICS]
     if there and time in named and TIMES[_DEFENDER] not in named:

@@ -14,7 +14,7 @@ from eightysix.sources.lines import Block
 from eightysix.sources.tables import Tabulator, tabulate, tabulate_blocks
 from eightysix.store.columns import local_columns
 from eightysix.store.tables import load
-from tests.streams import ATTACKS, FULL
+from tests.streams import ATTACKS, FULL, LOOK_ALIKES
 
 Json = Any
 TABLES = load()
@@ -175,6 +175,18 @@ def test_what_reads_is_not_in_the_admin_table() -> None:
     assert told == [event["verb"] for event in AUDIT if event["verb"] not in ("get", "list", "watch")]
     admin = {**wrapped(AUDIT[0])["resource log"], "category": "kube-audit-admin"}
     assert [name for name, _ in rows_of([admin]) if name.startswith("AKS")] == ["AKSAuditAdmin"]
+
+
+def test_a_command_in_a_pod_by_websocket_is_no_row_of_the_admin_table() -> None:
+    streams = LOOK_ALIKES["exec-debugging"](FULL).streams
+    (name,) = [name for name in streams if b"kube-audit" in streams[name][0].encode() or "audit" in name]
+    rows = rows_of(line.encode() for line in streams[name])
+    execs = [
+        (table, row["Verb"], row["Stage"])
+        for table, row in rows
+        if table.startswith("AKS") and dict(row["ObjectRef"]).get("subresource") == "exec"  # type: ignore[call-overload]
+    ]
+    assert execs == [("AKSAudit", "get", "ResponseStarted")]
 
 
 def test_bodies_keep_what_a_pod_asks_for_and_no_data() -> None:

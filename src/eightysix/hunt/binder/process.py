@@ -15,7 +15,7 @@ from eightysix.hunt.binder.parser import SCRIPT
 __all__ = ["MEMORY_MB", "ParserError", "Process"]
 
 MEMORY_MB = 1024
-"""Heap that the parser may have; it needs 160 MB."""
+"""Heap that the parser may have; the whole process has 180 MB after the pack."""
 _MAX_ANSWER = 64 << 20
 """Bytes of an answer: a query of 64 KiB has at most some 30,000 uses of columns."""
 

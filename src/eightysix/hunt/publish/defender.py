@@ -1,7 +1,7 @@
 """Custom detections of Microsoft Defender as JSON: the body of `POST /security/rules/detectionRules` of Microsoft Graph.
 
 The shape is that of the beta since May 2026: `entityMappings` and `tactics`, without the properties that went on
-2026-10-01 (learn.microsoft.com/graph/api/resources/security-detectionrule). A rule must give `Timestamp` and an entity; the
+2026-10-01 (learn.microsoft.com/graph/api/resources/security-detectionrule). A rule must give `Timestamp` and an entity, the
 service looks back by itself, further than the rule runs (learn.microsoft.com/defender-xdr/custom-detection-rules).
 """
 
@@ -15,8 +15,9 @@ from eightysix.hunt.interface import Query, QueryKind
 from eightysix.hunt.publish import Published, Ready, Refusal, line, ready
 from eightysix.hunt.publish.attack import TECHNIQUES, of_enterprise, parent, tactics
 from eightysix.hunt.publish.entities import faults, for_defender
+from eightysix.hunt.publish.recent import covering
 from eightysix.model.errors import QueryError
-from eightysix.model.table import Environment
+from eightysix.model.table import Environment, ScalarType
 
 __all__ = ["FREQUENCIES", "publish", "rule"]
 
@@ -55,23 +56,26 @@ def rule(found: Ready) -> dict[str, object]:
         raise QueryError("it has no schedule")
     columns = {one.name for one in found.bound.columns}
     wrong = faults(analytics.entities, columns)
-    text = found.text.rstrip()
-    if "Timestamp" not in columns:
-        if "TimeGenerated" in columns:
-            text += "\n| extend Timestamp = TimeGenerated"
-        else:
-            wrong.append("it gives no Timestamp")
+    text = _timed(found)
+    if not text:
+        wrong.append("it gives no time")
     entities = for_defender(analytics.entities)
     if not entities:
         wrong.append("it gives no entity that Defender knows")
     severity = analytics.severity.lower()
     if severity not in SEVERITIES:
         wrong.append(f"there is no severity {severity}")
-    frequency = next(
-        (name for every, name, back in FREQUENCIES if every >= analytics.every and back >= analytics.over), ""
+    waits, frequency = next(
+        (
+            (every, name)
+            for every, name, back in FREQUENCIES
+            if every >= analytics.every and back >= analytics.over
+        ),
+        (0, ""),
     )
     if not frequency:
         wrong.append("it looks back further than any custom detection does, 30 days")
+    text = covering(text, waits + analytics.late)
     if wrong:
         raise QueryError("; ".join(wrong))
     title, question = line(query.title, 256), line(query.question, 1_000)
@@ -94,6 +98,20 @@ def rule(found: Ready) -> dict[str, object]:
             }
         },
     }
+
+
+def _timed(found: Ready) -> str:
+    """The text with a `Timestamp`, which sets the time of the alert: the latest time of a row where it has others; empty
+    where it has none."""
+    text = found.text.rstrip()
+    times = [one.name for one in found.bound.columns if one.type is ScalarType.DATETIME]
+    if "Timestamp" in times:
+        return text
+    if "TimeGenerated" in times:
+        return f"{text}\n| extend Timestamp = TimeGenerated"
+    if len(times) == 1:
+        return f"{text}\n| extend Timestamp = {times[0]}"
+    return f"{text}\n| extend Timestamp = max_of({', '.join(times)})" if times else ""
 
 
 def _tactic(query: Query) -> dict[str, object]:

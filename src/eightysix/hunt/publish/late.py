@@ -7,8 +7,9 @@ further by the delay, and takes only what was ingested since it last ran.
     | where TimeGenerated >= ago(ingestion_delay + rule_look_back)
     | where ingestion_time() > ago(rule_look_back)
 
-That holds for a query over one table that looks at each row by itself. One that joins rows needs the older of them, which
-were ingested before: such a rule looks back further without the second line, and repeated alerts join one incident.
+That holds for a query over one table that looks at each row by itself, or counts what came since its last run. One that joins
+rows needs the older of them, which were ingested before: such a rule looks back further without the second line, and
+repeated alerts join one incident.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ _TOGETHER = frozenset(
 """Words of queries that put rows beside rows."""
 
 
+_COUNTED = frozenset(("summarize", "distinct", "top", "make", "count", "partition", "reduce", "sample"))
+"""Words of queries whose rows depend on other rows."""
+
+
 class Window(Struct, frozen=True):
     """A query for a schedule. `period` is in minutes; `exact` tells that no row is taken twice."""
 
@@ -43,8 +48,8 @@ class Window(Struct, frozen=True):
 def overlapped(text: str, analytics: Analytics) -> Window:
     """`text` as a rule of this schedule runs it."""
     period = min(analytics.over + analytics.late, LONGEST)
-    place = _one_table(text)
-    if place is None or analytics.over != analytics.every or not analytics.late:
+    place = _one_table(text, analytics.over > analytics.every)
+    if place is None or not analytics.late:
         return Window(text, period, not analytics.late and analytics.over == analytics.every)
     end = place.start + len(place.text)
     lines = (
@@ -57,8 +62,9 @@ def overlapped(text: str, analytics: Analytics) -> Window:
     return Window("".join(lines), period, True)
 
 
-def _one_table(text: str) -> Token | None:
-    """The only place that names a table, where the query looks at its rows one by one."""
+def _one_table(text: str, further: bool) -> Token | None:
+    """The only place that names a table, where the query looks at its rows one by one; one that looks back further than its
+    last run must not count them either, as what it counts was there before."""
     code = [one for one in tokens(text) if one.kind != "space"]
     words = [one for one in code if one.kind == "word"]
     if any(one.text in {"ingestion_delay", "rule_look_back"} for one in words):
@@ -66,6 +72,8 @@ def _one_table(text: str) -> Token | None:
     tables = {table.name for table in tables_of(text)}
     places = [one for one in words if one.text in tables]
     if len(tables) != 1 or len(places) != 1 or _TOGETHER & {one.text for one in words}:
+        return None
+    if further and _COUNTED & {one.text for one in words}:
         return None
     return None if _used_again(code, places[0]) else places[0]
 

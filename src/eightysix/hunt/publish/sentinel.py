@@ -29,7 +29,7 @@ MAX_TEXT = 10_000
 SHORTEST = 5
 """Minutes between two runs of a rule, at least."""
 _LONG = 2 * 24 * 60
-"""Minutes of looking back from which a rule may run hourly at most."""
+"""Minutes of looking back from which a rule may run hourly at most (github.com/Azure/Azure-Sentinel/wiki/Query-Style-Guide)."""
 _GROUPED_DAYS = 7
 
 _NAMESPACE = uuid.UUID("86868686-8686-5686-8686-868686868686")
@@ -190,9 +190,14 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    # NOTE: in a block NEL, LS and PS are line breaks too, and come back as line feeds: the end of a comment in KQL.
-    block = "\n" in text and all(one.isprintable() or one == "\n" for one in text)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if block else None)
+    # NOTE: outside of double quotes NEL, LS and PS are line breaks too, and come back as line feeds or spaces. In KQL that
+    # would be the end of a comment.
+    style = None
+    if not all(one.isprintable() or one == "\n" for one in text):
+        style = '"'
+    elif "\n" in text:
+        style = "|"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

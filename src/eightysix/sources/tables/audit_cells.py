@@ -8,8 +8,9 @@ Sources: audit.k8s.io/v1, and the API reference of the kinds that are named.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
-from eightysix.context.packages import looks_secret
+from eightysix.context.packages import WITHHELD, looks_secret, starts_as_token
 from eightysix.sources.tables.told import MAX_DEPTH
 
 __all__ = ["TREATMENTS", "audit_event"]
@@ -23,16 +24,33 @@ _Keep = Mapping[str, object]
 
 _TEXT, _TRUTH, _NUMBER = "text", "truth", "number"
 _AUTHENTICATION = "authentication.kubernetes.io/"
-_ANNOTATIONS = (
-    "authorization.k8s.io/",
-    _AUTHENTICATION,
-    "authentication.k8s.io/",
-    "pod-security.kubernetes.io/",
-    "podsecuritypolicy.policy.k8s.io/",
-    "k8s.io/deprecated",
-    "k8s.io/removed-release",
+_ANNOTATIONS = frozenset(
+    {
+        "authorization.k8s.io/decision",
+        "authorization.k8s.io/reason",
+        _AUTHENTICATION + "issued-credential-id",
+        "authentication.k8s.io/legacy-token",
+        "pod-security.kubernetes.io/enforce-policy",
+        "pod-security.kubernetes.io/exempt",
+        "k8s.io/deprecated",
+        "k8s.io/removed-release",
+    }
 )
-"""Annotations that the API server writes itself (kubernetes.io/docs/reference/labels-annotations-taints/audit-annotations)."""
+"""Annotations that the API server writes itself (kubernetes.io/docs/reference/labels-annotations-taints/audit-annotations)
+and that hold no text of somebody else's, as `audit-violations` and `stale-token` do."""
+
+_REASON = "authorization.k8s.io/reason"
+_BY_RBAC = "RBAC: "
+"""How the reason of the API server's own authorizer begins; a webhook's may say anything."""
+
+_REASONS = frozenset(
+    (
+        "Unauthorized Forbidden NotFound AlreadyExists Conflict Gone Invalid ServerTimeout StoreReadError Timeout"
+        " TooManyRequests BadRequest MethodNotAllowed NotAcceptable RequestEntityTooLarge UnsupportedMediaType"
+        " InternalError Expired ServiceUnavailable Success Failure Valid"
+    ).split()
+)
+"""StatusReason of k8s.io/apimachinery, and the values of `status`."""
 
 _EXTRAS = ("oid",)
 """Extras beside `authentication.kubernetes.io/`: AKS writes the object id of an Entra identity."""
@@ -167,10 +185,13 @@ def body(value: object) -> object:
 def user(value: object) -> object:
     """`user`: name, groups, and what the authenticator knows of the token."""
     told = _kept(value, _USER, 0)
-    if not isinstance(told, dict) or not isinstance(value, Mapping):
+    if not isinstance(told, dict) or not isinstance(value, dict):
         return None
+    groups = [one for one in told.pop("groups", None) or () if _is_group(one)]
+    if groups:
+        told["groups"] = groups
     extra = value.get("extra")
-    if isinstance(extra, Mapping):
+    if isinstance(extra, dict):
         kept = {
             name: texts
             for name, one in extra.items()
@@ -189,18 +210,21 @@ def object_ref(value: object) -> object:
 
 def status(value: object) -> object:
     """`responseStatus` without its message, which repeats what was asked for."""
-    return _kept(value, _STATUS, 0)
+    told = _kept(value, _STATUS, 0)
+    if not isinstance(told, dict):
+        return None
+    return {name: one for name, one in told.items() if name == "code" or one in _REASONS} or None
 
 
 def notes(value: object) -> object:
     """The annotations of the API server's own."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
-    return {
-        name: one[:_LONGEST]
-        for name, one in value.items()
-        if isinstance(name, str) and isinstance(one, str) and name.startswith(_ANNOTATIONS)
-    } or None
+    found = {name: _scalar(one, _TEXT) for name, one in value.items() if name in _ANNOTATIONS}
+    reason = found.get(_REASON)
+    if isinstance(reason, str) and not reason.startswith(_BY_RBAC):
+        found[_REASON] = WITHHELD
+    return {name: one for name, one in found.items() if one is not None} or None
 
 
 def addresses(value: object) -> object:
@@ -248,7 +272,7 @@ TREATMENTS: Mapping[str, Callable[[object], object]] = {
 
 _OF_EVENT: Mapping[str, Callable[[object], object]] = {
     "user": user,
-    "impersonatedUser": lambda value: _kept(value, _USER, 0),
+    "impersonatedUser": lambda value: _kept(value, {"username": _TEXT}, 0),
     "sourceIPs": addresses,
     "objectRef": object_ref,
     "responseStatus": status,
@@ -293,16 +317,33 @@ def _kept(value: object, keep: object, depth: int) -> object:
             return None
         items = [_kept(one, keep[0], depth + 1) for one in value[:_MOST]]
         return [one for one in items if one is not None] or None
-    if not isinstance(value, Mapping) or not isinstance(keep, Mapping):
+    if not isinstance(value, dict) or not isinstance(keep, dict):
         return None
     found = {name: _kept(value[name], inner, depth + 1) for name, inner in keep.items() if name in value}
     return {name: one for name, one in found.items() if one is not None} or None
 
 
+def _is_group(group: object) -> bool:
+    """Groups of the API server, and ids of Entra's: other names are an identity provider's, which may say anything."""
+    if not isinstance(group, str):
+        return False
+    return group.startswith("system:") or (
+        len(group) == 36 and group.count("-") == 4 and _ID.issuperset(group)
+    )
+
+
+_ID = frozenset("0123456789abcdefABCDEF-")
+
+
+@lru_cache(maxsize=8192)
+def _told(text: str) -> str:
+    return WITHHELD if starts_as_token(text) else text
+
+
 def _scalar(value: object, kind: str) -> object:
     if kind == _TEXT:
         if isinstance(value, str):
-            return value[:_LONGEST] or None
+            return _told(value[:_LONGEST]) or None
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
     if kind == _TRUTH:
         return value if isinstance(value, bool) else None

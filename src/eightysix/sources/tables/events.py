@@ -87,6 +87,7 @@ _list_names = tuple(_LISTS)
 _lists = attrgetter("artifacts", "dists", *_LISTS.values())
 
 _PROCESS: Mapping[str, str] = {
+    "ReportId": "event_id",
     "AzureResourceId": "cluster",
     "HostName": "node",
     "KubernetesNamespace": "namespace",
@@ -124,13 +125,13 @@ _PLAIN: Mapping[StrEnum, str] = {
 def event_row(event: Event) -> Row:
     """The row of `EightySixEvents_CL` for an event."""
     row: dict[str, object] = {
-        "TimeGenerated": event.time_ns,
-        "EventSource": _PLAIN[event.source],
-        "Origin": _PLAIN[event.origin],
-        "Grade": _PLAIN[event.grade],
-        "Kind": _PLAIN[event.kind],
+        name: value for name, value in zip(_names, _values(event), strict=True) if value
     }
-    row.update((name, value) for name, value in zip(_names, _values(event), strict=True) if value)
+    row["TimeGenerated"] = event.time_ns
+    row["EventSource"] = _PLAIN[event.source]
+    row["Origin"] = _PLAIN[event.origin]
+    row["Grade"] = _PLAIN[event.grade]
+    row["Kind"] = _PLAIN[event.kind]
     if event.uid >= 0:
         row["UserId"] = event.uid
     if event.entrypoint is not None:
@@ -159,17 +160,16 @@ def process_row(event: Event) -> Row:
     path, parent = event.binary, event.parent_binary
     name = path.rpartition("/")[2]
     row: dict[str, object] = {
-        "TimeGenerated": event.time_ns,
-        "Timestamp": event.time_ns,
-        "ReportId": event.event_id,
-        "ActionType": PROCESS_CREATED,
+        column: value for column, value in zip(_PROCESS, _process(event), strict=True) if value
     }
-    told = (
-        *(("FileName", name), ("ProcessName", name), ("ParentProcessName", parent.rpartition("/")[2])),
-        ("KubernetesResource", _workload(event)),
-        *zip(_PROCESS, _process(event), strict=True),
-    )
-    row.update((column, value) for column, value in told if value)
+    row["TimeGenerated"] = row["Timestamp"] = event.time_ns
+    row["ActionType"] = PROCESS_CREATED
+    if name:
+        row["FileName"] = row["ProcessName"] = name
+    if parent:
+        row["ParentProcessName"] = parent.rpartition("/")[2]
+    if event.workload:
+        row["KubernetesResource"] = _workload(event)
     return row
 
 
@@ -191,8 +191,6 @@ def pod_row(event: Event) -> Row | None:
 
 def _workload(event: Event) -> str:
     """`namespace/Deployment/name`: the documented "namespace, resource type and name"."""
-    if not event.workload:
-        return ""
     return "/".join(part for part in (event.namespace, event.workload_kind, event.workload) if part)
 
 

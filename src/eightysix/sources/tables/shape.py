@@ -13,6 +13,9 @@ __all__ = ["MAX_COLUMNS", "Shaper"]
 MAX_COLUMNS = 1024
 """Members of one record that are looked at; the widest documented table has 183 columns."""
 
+TYPE = "Type"
+"""The column of Log Analytics that is the table's own name: no row repeats it."""
+
 _Cell = tuple[str, ScalarType, Callable[[object], object] | None]
 
 
@@ -20,7 +23,8 @@ class Shaper:
     """Makes rows of the tables it is given.
 
     A column may be named by any environment: where those differ only in letter case they are one column, by the name
-    that comes first. `misfits` counts values that no column of their name could hold, by `Table.Column`.
+    that comes first. Where a value comes twice the later one counts. `misfits` counts values that no column of their name
+    could hold, by `Table.Column`.
     """
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
@@ -40,6 +44,8 @@ class Shaper:
         for columns in self.tables[table].columns.values():
             for column in columns:
                 name = column.name
+                if name == TYPE:
+                    continue
                 if name.casefold() not in cells:
                     cells[name.casefold()] = name, column.type, treatment_of(table, name, column.type)
                 cells[name] = cells[name.casefold()]
@@ -64,5 +70,5 @@ class Shaper:
                 column = f"{table}.{name}"
                 self.misfits[column] = self.misfits.get(column, 0) + 1
             elif told is not None and told != "":
-                row.setdefault(name, told)
+                row[name] = told
         return row

@@ -14,14 +14,16 @@ from eightysix.model.table import Row, Table
 from eightysix.model.words import Source
 from eightysix.sources.decompress import Limits
 from eightysix.sources.interface import Decoder
-from eightysix.sources.ledger import LedgerDecoder
 from eightysix.sources.lines import Block
 from eightysix.sources.reading import read_inputs
 from eightysix.sources.recognise import Recogniser, SourceAccount
 from eightysix.sources.sensor import SensorDecoder
 from eightysix.sources.tables.audit import AuditTables
+from eightysix.sources.tables.cloud import CloudTables
+from eightysix.sources.tables.dns import DnsTables
 from eightysix.sources.tables.interface import Rows
 from eightysix.sources.tables.others import EventTables, FalcoTables
+from eightysix.sources.tables.own import LedgerTables, ReportTables
 from eightysix.sources.tables.shape import Shaper
 from eightysix.sources.tables.tetragon import TetragonTables
 
@@ -32,14 +34,28 @@ class Tabulator:
     """Makes rows of blocks, and keeps the account.
 
     `tables` are those that rows are made for, by name: rows of another table are not made. `forced` names the one source
-    that all input is of.
+    that all input is of. `undated_ns` is the time of records that have none (findings of a scan); 0: their rows have
+    none either. At the end of the input, `flush` gives the rows that waited for more of it.
     """
 
-    def __init__(self, tables: Mapping[str, Table], *, forced: Source | None = None) -> None:
+    def __init__(
+        self, tables: Mapping[str, Table], *, forced: Source | None = None, undated_ns: int = 0
+    ) -> None:
         self._rows: Rows = []
         self._tables = tables
         self._shaper = Shaper(tables)
-        self._recogniser = Recogniser(_decoders(self._rows, self._shaper), forced=forced)
+        self._ledger = LedgerTables(self._rows, self._shaper)
+        decoders: list[Decoder] = [
+            TetragonTables(self._rows),
+            AuditTables(self._rows, self._shaper),
+            EventTables(self._rows, SensorDecoder()),
+            FalcoTables(self._rows),
+            DnsTables(self._rows),
+            CloudTables(self._rows, self._shaper),
+            self._ledger,
+            ReportTables(self._rows, self._shaper, undated_ns),
+        ]  # in detection's order
+        self._recogniser = Recogniser(decoders, forced=forced)
 
     @property
     def counts(self) -> Counts:
@@ -68,6 +84,14 @@ class Tabulator:
     def read(self, block: Block) -> list[tuple[str, Row]]:
         """The rows of `block`. Blocks of one file must come one after the other."""
         self._recogniser.read(block)
+        return self._taken()
+
+    def flush(self) -> list[tuple[str, Row]]:
+        """The rows that waited for more input: call it when there is no more."""
+        self._ledger.flush()
+        return self._taken()
+
+    def _taken(self) -> list[tuple[str, Row]]:
         tables = self._tables
         rows = [row for row in self._rows if row[0] in tables]
         self._rows.clear()
@@ -89,6 +113,7 @@ def tabulate(
     reader = tabulator if tabulator is not None else Tabulator(tables)
     for block in read_inputs(paths, stdin, limits if limits is not None else Limits(), reader.note):
         yield from reader.read(block)
+    yield from reader.flush()
 
 
 def tabulate_blocks(
@@ -102,17 +127,7 @@ def tabulate_blocks(
     reader = tabulator if tabulator is not None else Tabulator(tables)
     for block in blocks:
         yield from reader.read(block)
+    yield from reader.flush()
     if on_problem is not None:
         for problem in reader.problems:
             on_problem(problem)
-
-
-def _decoders(rows: Rows, shaper: Shaper) -> list[Decoder]:
-    """One for each source, in detection's order."""
-    return [
-        TetragonTables(rows),
-        AuditTables(rows, shaper),
-        EventTables(rows, SensorDecoder()),
-        FalcoTables(rows),
-        EventTables(rows, LedgerDecoder()),
-    ]

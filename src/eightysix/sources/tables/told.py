@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eightysix.context.commands import summarise_joined
 from eightysix.context.packages import WITHHELD, host_name, looks_secret, starts_as_token, told_path
+from eightysix.sources.defender import command_of_line
 
 __all__ = [
     "MAX_DEPTH",
@@ -107,18 +107,9 @@ def path_text(path: str) -> str:
     return told_path(path[:_LONGEST_COMMAND])
 
 
-def command_line(line: str, program: str = "") -> str:
-    """A command line as detection tells it: the program, and words that are known to be harmless (`context.commands`).
-
-    `program` is the path of what ran; of the line only what stands behind its first word is looked at.
-    """
-    line = line.strip()
-    if line[:1] in ("'", '"'):
-        first, _, rest = line[1:].partition(line[0])
-    else:
-        first, _, rest = line.partition(" ")
-    binary = program or first
-    return summarise_joined(binary, rest.strip()).summary if binary else ""
+def command_line(line: str) -> str:
+    """A command line as detection tells it: the program, and words that are known to be harmless (`context.commands`)."""
+    return command_of_line("", line).summary
 
 
 def is_secret_name(name: str) -> bool:
