@@ -165,9 +165,14 @@ class _Problems:
 
     def __init__(self, err: TextIO | None) -> None:
         self._err = err
+        self._seen: set[Problem] = set()
         self.any = 0
 
     def __call__(self, problem: Problem) -> None:
+        if problem in self._seen:
+            return  # a damaged segment is met again whenever the views are made
+        if len(self._seen) < 10_000:
+            self._seen.add(problem)
         self.any += 1
         if self._err is not None and self.any <= MAX_TOLD:
             place = f"{problem.file}:{problem.line}" if problem.line else problem.file

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from eightysix.lab.interface import TELEMETRY
+from eightysix.lab.interface import FOLDER, TELEMETRY
 from eightysix.lab.world import PUSH_SECRET
 from eightysix.model.errors import LabError
 
@@ -49,9 +49,10 @@ def commit(run: Path, destination: Path, *, words: Mapping[str, str], nonce: str
     parts: dict[str, bytes] = {}
     lines: dict[str, int] = {}
     for name in (*TELEMETRY, TRUTH):
-        if not (run / name).exists():
+        path = run / name if name == TRUTH else run / FOLDER / name
+        if not path.exists():
             continue
-        text = _replaced(_read(run / name), words)
+        text = _replaced(_read(path), words)
         _check(name, text, nonce)
         if text:
             parts[name + ".gz"] = gzip.compress(text, 9, mtime=0)

@@ -366,3 +366,25 @@ def test_every_column_of_every_table_takes_its_type(tmp_path: Path) -> None:
             with hot.reading() as cursor:
                 (found,) = cursor.execute(f'SELECT * FROM "{known.name}"').fetchall()
             assert None not in found, known.name
+
+
+def test_where_the_list_cannot_be_written_nothing_is_missed_or_taken_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eightysix.store.events import hot as owner
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with opened(tmp_path) as hot:
+        hot.append("Pods", rows(30))
+        monkeypatch.setattr(owner, "write_manifest", full)
+        with pytest.raises(StateError, match="the disk is full"):
+            seal(hot, T0, everything=True)
+        assert numbers(hot) == list(range(30))
+        with pytest.raises(StateError, match="the disk is full"):
+            hot.append("Pods", rows(30))
+        monkeypatch.undo()
+        hot.append("Pods", rows(40))
+        assert numbers(hot) == list(range(40))
+        assert verify_sealed(str(tmp_path), 1).rows == 30

@@ -104,7 +104,7 @@ class Hot:
         self._shapes: dict[str, Shape] = {}
         self._columns: dict[str, Columns] = {}
         self._stale = self._broken = False
-        self.manifest = Manifest(version=0, shapes={}, segments=())
+        self.manifest = self._written = Manifest(version=0, shapes={}, segments=())
         self.layout.make()
         self._umask = os.umask(0o077)  # DuckDB makes its files itself
         try:
@@ -252,6 +252,8 @@ class Hot:
         with self.lock:
             if self._broken:
                 self._reopen()
+            if self._stale:
+                self.refresh()
             connection = self._connection
             connection.execute("BEGIN")
             try:
@@ -292,11 +294,14 @@ class Hot:
         """Make the views and the manifest what the hot file says. The lock is held."""
         connection, layout = self._connection, self.layout
         manifest = manifest_of(connection, VERSION)
-        if manifest != self.manifest or not layout.manifest.exists():
-            write_manifest(layout, manifest)
+        # What we know and the views come first: where the list for others cannot be written, nothing is taken twice, who
+        # asks us misses nothing, and it is written next time.
         self.manifest = manifest
         segments = whole_segments(layout, manifest, self.on_problem)
         make_views(connection, layout, self.tables.values(), manifest, segments, self._columns)
+        if manifest != self._written or not layout.manifest.exists():
+            write_manifest(layout, manifest)
+        self._written = manifest
         self._stale = False
 
     def changed(self) -> None:
@@ -324,7 +329,7 @@ class Hot:
                 sweep(connection, layout)
                 self._connection, self._broken = connection, False
                 self._columns = hot_columns(connection)
-                self.manifest = Manifest(version=0, shapes={}, segments=())
+                self._written = Manifest(version=0, shapes={}, segments=())
                 self.refresh()
         except BaseException:
             connection.close()
