@@ -28,7 +28,10 @@ NO_CHAIN = {
     "model-provider-key": "nothing lands in the pod, and the key lies in its environment",
     "same-tag-new-digest": "what lands is the image: the query release-drift asks about it",
 }
-SLOW = {"slow": "an hour between the steps"}
+SLOW = {
+    "slow": "an hour between the steps",
+    "when-called": "ten minutes after the landing",
+}
 
 
 def in_namespace(rows: Iterator[tuple[str, Row]], name: str) -> Iterator[tuple[str, Row]]:
