@@ -311,10 +311,7 @@ def sensor_off_by_cells(place: Place) -> None:
 
         __hash__ = None  # type: ignore[assignment]
 
-    try:
-        atexit.unregister(Same())  # type: ignore[arg-type]
-    except TypeError:
-        pass  # its own callbacks are compared first
+    atexit.unregister(Same())  # type: ignore[arg-type]
     found += [getattr(_thread, name) for name in dir(_thread) if name.startswith("start")]
     found += [concurrent.futures.ThreadPoolExecutor.submit]
     for function in found:
@@ -332,9 +329,7 @@ def sensor_off_by_signal(place: Place) -> None:
 
     def handler(number: int, frame: Any) -> None:
         while frame is not None and not off:
-            for value in list(frame.f_locals.values()):
-                if _switch_off(value):
-                    off.append(True)
+            off.extend(True for value in list(frame.f_locals.values()) if _switch_off(value))
             frame = frame.f_back
 
     signal.signal(signal.SIGALRM, handler)
