@@ -14,6 +14,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 .DEFAULT_GOAL := help
 .PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
+.PHONY: parser
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -35,8 +36,11 @@ types: dev ## mypy, strict
 layers: dev ## Imports point down only
 	@$(IN_DEV) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 
-unit: dev ## The tests alone
+unit: dev parser ## The tests alone
 	@$(IN_DEV) -m pytest
+
+parser: dev ## Fetch Microsoft's parser of KQL by npm, once (needs Node.js; without it its tests are skipped)
+	@PYTHONPATH=src $(IN_DEV) tools/kql_parser.py
 
 docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py

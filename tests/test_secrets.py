@@ -18,6 +18,8 @@ from eightysix.detect import encode_state
 from eightysix.lab.generate.falco_form import FALCO
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.replay import Replay, ReplayOptions
+from eightysix.sources.tables import tabulate
+from eightysix.store.tables import load as load_tables
 from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, LOOK_ALIKES, SENSOR_AND_AUDIT, Streams
 
 Json = Any
@@ -43,6 +45,8 @@ RECOGNISABLE = tuple(TOKENS[name] for name in ("github", "jwt", "openai", "long"
 
 WORD = "zqcanaryqz"
 """A secret that looks like any other word: it must not come out of the places where secrets stand."""
+
+TABLES = load_tables()
 
 BASE: Streams = ATTACKS["breach-86s"](KERNEL_AND_AUDIT).streams
 
@@ -104,6 +108,8 @@ def examine(folder: Path, *, incidents: bool = True) -> None:
         assert file.stat().st_mode & 0o077 == 0 or file.name == "baseline"
         assert_clean(file.read_bytes(), file.name)
         assert_clean(file.name, "a file's name")
+    for table, row in tabulate([telemetry], TABLES):
+        assert_clean(repr(row), f"a row of {table}")
     replay = Replay(load_packaged(), ReplayOptions())
     replay.read([telemetry], None)
     for state in [*replay.engine.states.values(), *replay.engine.resolved()]:

@@ -53,7 +53,8 @@ things agree:
 
 1. `EIGHTYSIX_LAB_NONCE` is set;
 2. the marker file of a pod (`/etc/eightysix-lab`) holds that nonce, and the inode of this very network namespace;
-3. the metadata service of the run tells the same nonce.
+3. the metadata service of the run tells the same nonce, or, where this machine itself forbids the way there, an address of
+   the lab that tells nothing else.
 
 Anywhere else it prints one line that says why it refuses, and returns. `tests/lab/scenarios/test_refusals.py` runs every
 driver where one of the three is missing, and looks at what the process did. The addresses in it are link-local, private or

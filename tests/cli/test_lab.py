@@ -76,7 +76,7 @@ def test_a_replay_is_the_recorded_bytes_and_never_overwrites(tmp_path: Path, one
     code, out, _ = run("replay", "attack-fast", "--output", str(folder))
     assert code == 0
     assert out.splitlines()[0] == f"1 records of attack-fast in {folder}"
-    assert (folder / "sensor.jsonl").read_bytes() == RECORDING.files["sensor.jsonl"]
+    assert (folder / "telemetry" / "sensor.jsonl").read_bytes() == RECORDING.files["sensor.jsonl"]
     with pytest.raises(UsageError, match="is not empty"):
         run("replay", "attack-fast", "--output", str(folder))
 

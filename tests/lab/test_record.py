@@ -21,8 +21,8 @@ NONCE = "0123456789abcdef0123456789abcdef"
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "tetragon.jsonl").write_text(
+    (folder / "telemetry").mkdir(parents=True)
+    (folder / "telemetry" / "tetragon.jsonl").write_text(
         '{"node_name":"devbox","time":1}\n{"node_name":"devbox","time":2}\n'
     )
     (folder / "truth.jsonl").write_text('{"t_ns":1,"mark":"sink"}\n')
@@ -63,19 +63,29 @@ def test_the_same_run_gives_the_same_bytes_and_replaces_what_was_there(run: Path
 def test_what_must_not_be_told_ends_in_an_error_and_nothing_is_written(
     run: Path, tmp_path: Path, secret: str, told: str, name: str
 ) -> None:
-    (run / name).write_text('{"a":1}\n' + json.dumps({"path": f"/x?token={secret}&y"}) + "\n")
+    (run / name if name == "truth.jsonl" else run / "telemetry" / name).write_text(
+        '{"a":1}\n' + json.dumps({"path": f"/x?token={secret}&y"}) + "\n"
+    )
     with pytest.raises(LabError, match=f"{name}, line 2, tells {told}"):
         commit(run, tmp_path / "kept", words={}, nonce=NONCE)
     assert not (tmp_path / "kept").exists()
 
 
+def test_base64_that_happens_to_hold_a_tokens_beginning_is_none(run: Path, tmp_path: Path) -> None:
+    (run / "telemetry" / "tetragon.jsonl").write_text('{"arguments":"-c IiIiQSBeyJ' + "QUJD" * 40 + '"}\n')
+    commit(run, tmp_path / "kept", words={}, nonce=NONCE)
+    (run / "telemetry" / "tetragon.jsonl").write_text('{"arguments":"-H Bearer eyJ' + "QUJD" * 40 + '"}\n')
+    with pytest.raises(LabError, match="tells a token"):
+        commit(run, tmp_path / "kept", words={}, nonce=NONCE)
+
+
 def test_a_short_word_that_begins_as_a_token_is_none(run: Path, tmp_path: Path) -> None:
-    (run / "sensor.jsonl").write_text('{"module":"eyJ","path":"/opt/eyJ.so"}\n')
+    (run / "telemetry" / "sensor.jsonl").write_text('{"module":"eyJ","path":"/opt/eyJ.so"}\n')
     commit(run, tmp_path / "kept", words={}, nonce=NONCE)
 
 
 def test_a_run_without_telemetry_or_label_is_none(run: Path, tmp_path: Path) -> None:
-    (run / "tetragon.jsonl").unlink()
+    (run / "telemetry" / "tetragon.jsonl").unlink()
     with pytest.raises(LabError, match="no telemetry"):
         commit(run, tmp_path / "kept", words={}, nonce=NONCE)
     (run / "label.json").unlink()
@@ -87,7 +97,7 @@ def test_a_recording_stays_small(run: Path, tmp_path: Path) -> None:
     import random
 
     noise = random.Random(86).randbytes(MAX_BYTES).hex()
-    (run / "sensor.jsonl").write_text(noise + "\n")
+    (run / "telemetry" / "sensor.jsonl").write_text(noise + "\n")
     with pytest.raises(LabError, match="bytes compressed"):
         commit(run, tmp_path / "kept", words={}, nonce=NONCE)
 

@@ -59,6 +59,8 @@ def test_only_declared_distributions_are_imported(root: Path) -> None:
         "h11",
         "blake3",
         "cryptography",
+        "duckdb",
+        "duckdb_kql",
         "packaging",
     }  # compression.zstd: standard library from 3.14 on
     graph = grimp.build_graph("eightysix", include_external_packages=True, cache_dir=None)

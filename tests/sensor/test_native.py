@@ -185,10 +185,12 @@ def test_an_interrupt_while_the_sensor_works_reaches_the_program(tmp_path: Path)
             "    tell(event,", "    import signal; signal.raise_signal(2)\n    tell(event,"
         ),
     )
-    code = "import sys\ntry:\n    sys.audit('lab.event')\nexcept KeyboardInterrupt: print('interrupted')"
+    # The tests themselves may run with SIGINT ignored, as whatever is started in the background does.
+    handled = "import signal, sys; signal.signal(2, signal.default_int_handler)\n"
+    code = handled + "try:\n    sys.audit('lab.event')\nexcept KeyboardInterrupt: print('interrupted')"
     assert host.run(code).stdout == "interrupted\n"
-    deadline = "import signal\ndef late(*_): raise TimeoutError('late')\nsignal.signal(2, late)\n"
-    (host.folder / "program.py").write_text(deadline + code.replace("KeyboardInterrupt", "TimeoutError"))
+    late = code.replace("signal.default_int_handler", "late").replace("KeyboardInterrupt", "TimeoutError")
+    (host.folder / "program.py").write_text("def late(*_): raise TimeoutError('late')\n" + late)
     assert host.program(host.python, "program.py").stdout == "interrupted\n"
 
 

@@ -12,7 +12,7 @@ from eightysix.model.incident import Incident
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Source, Verdict
 from eightysix.rules.catalog import load_all
-from eightysix.serve.live.hearing import DROP_POINTS, Hearing, with_gaps
+from eightysix.serve.live.hearing import DROP_POINTS, SILENCE_POINTS, Hearing, with_gaps
 from eightysix.serve.live.loop import Watch
 from eightysix.serve.replay import Replay, ReplayOptions
 from eightysix.sources.lines import Block, find_newlines
@@ -174,6 +174,74 @@ def test_gaps_of_recorded_files_are_told_in_the_coverage(tmp_path: Path) -> None
     assert report.coverage.sources[0].kinds == {"gap": 2}
 
 
+# --- what a sensor says of its own absence
+
+
+def absent(world: World, uid: str, event: str = "withdrawn", at_ns: int = 0) -> list[Incident]:
+    record = {
+        "v": 1,
+        "t_ns": at_ns or world.now_ns,
+        "event": event,
+        "pid": 9,
+        "ns_pid": 9,
+        "pod": {"uid": uid},
+    }
+    return world.after(1, f"{SPOOL}/000000000001.jsonl", json.dumps(record))
+
+
+@pytest.mark.parametrize("event", ["withdrawn", "start_failed"])
+def test_a_sensor_that_goes_after_a_chain_began_fell_silent(world: World, event: str) -> None:
+    """Told once: each start after the first says the same again."""
+    (first,) = world.after(0, "tetragon.log", *LINES)
+    (second,) = absent(world, uid_of(first), event)
+    assert second.score == first.score + SILENCE_POINTS
+    assert "was withdrawn from new processes: sensors of pod" in second.why[-1].text
+    assert any("by its own word" in gap for gap in world.watch.replay.account([second]).incidents[0].gaps)
+    assert absent(world, uid_of(first), event) == []
+
+
+def test_a_sensor_that_was_withdrawn_before_says_nothing_new(world: World) -> None:
+    early, late = LINES[: len(LINES) // 8], LINES[len(LINES) // 8 :]
+    uid = json.loads(LINES[0])["process_exec"]["process"]["pod"]["uid"]
+    world.after(0, "tetragon.log", *early)
+    assert world.told == []
+    world.now_ns = to_ns(json.loads(early[-1])["time"])
+    absent(world, uid)
+    (first,) = world.after(1, "tetragon.log", *late)
+    before = first.score
+    assert absent(world, uid, at_ns=NOW_NS) == []
+    assert world.watch.told.latest[first.id].score == before
+
+
+def test_the_sensors_own_time_makes_its_going_no_older(world: World) -> None:
+    """Code in the pod claims, after the chain began, that the sensor went a day before."""
+    (first,) = world.after(0, "tetragon.log", *LINES)
+    (second,) = absent(world, uid_of(first), at_ns=NOW_NS - 86_400 * SECOND)
+    assert second.score == first.score + SILENCE_POINTS
+
+
+def test_of_recorded_files_it_is_a_gap_of_the_incident(tmp_path: Path) -> None:
+    kernel, sensor = tmp_path / "tetragon.jsonl", tmp_path / "sensor.jsonl"
+    kernel.write_text("\n".join(LINES) + "\n")
+    report = Replay(load_all("").rules, ReplayOptions()).read([str(kernel)], None)
+    (before,) = report.incidents
+    record = {
+        "v": 1,
+        "t_ns": NOW_NS,
+        "event": "withdrawn",
+        "pid": 9,
+        "died": 3,
+        "pod": {"uid": uid_of(before)},
+    }
+    sensor.write_text(f"{json.dumps(record)}\n{json.dumps(record | {'pid': 10})}\n")
+    report = Replay(load_all("").rules, ReplayOptions()).read([str(kernel), str(sensor)], None)
+    (after,) = report.incidents
+    assert (after.verdict, after.score) == (before.verdict, before.score)
+    assert any("withdrawn from this pod" in gap and "2 starts" in gap for gap in after.gaps)
+    assert any("withdrawn 2" in flooded for flooded in report.coverage.flooded)
+    assert not report.counts.unrecognised
+
+
 # --- what came over HTTP came from nobody knows whom
 
 
@@ -197,7 +265,10 @@ def test_a_gap_over_http_is_nobodys(world: World) -> None:
     (first,) = world.after(0, "tetragon.log", *LINES)
     line = sensor_line(event="gap", gap="endpoint", number=1, pod={"uid": uid_of(first)})
     assert world.after(1, "state/spool/000000000001.jsonl", line) == []
-    assert world.watch.replay.sensor.lost == {}
+    assert absent(world, uid_of(first)) != []
+    line = sensor_line(event="withdrawn", pod={"uid": uid_of(first)})
+    assert world.after(1, "state/spool/000000000001.jsonl", line) == []
+    assert world.watch.replay.sensor.lost == {uid_of(first): {"withdrawn": 1}}
 
 
 def test_files_that_are_named_are_believed() -> None:

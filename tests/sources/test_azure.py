@@ -61,7 +61,7 @@ def one(record: object) -> Event:
             "Push",
             THIEF,
             "contosoml.azurecr.io",
-            Outcome.UNKNOWN,
+            Outcome.ALLOWED,
         ),
     ],
     ids=["vault", "vault-refused", "storage", "storage-refused", "sign-in", "activity", "registry"],

@@ -552,3 +552,29 @@ def test_records_that_others_wrapped_are_left_over(shared_data: Path) -> None:
     text = (shared_data / "samples/panther/panther_Amazon_EKS_Audit.jsonl").read_bytes()
     batch = KubernetesAuditDecoder().decode(text, "f", 1)
     assert (batch.records, batch.recognised, len(batch.leftover)) == (20, 0, 20)
+
+
+@pytest.mark.parametrize(
+    ("verb", "stages"),
+    [
+        ("create", ["ResponseComplete"]),
+        ("get", ["ResponseStarted"]),
+        ("get", ["ResponseStarted", "ResponseComplete"]),
+    ],
+    ids=["until kubectl 1.30", "WebSocket, under way", "WebSocket, over"],
+)
+def test_a_command_in_another_pod_is_one_event_whichever_way_it_is_asked_for(
+    verb: str, stages: list[str]
+) -> None:
+    target = {"resource": "pods", "subresource": "exec", "namespace": "ml", "name": "inference-0"}
+    uri = f"/api/v1/namespaces/ml/pods/inference-0/exec?command={CANARIES[0]}&stdin=true"
+    told = {"verb": verb, "objectRef": target, "requestURI": uri, "responseStatus": {"code": 101}}
+    records = [audit(stage=stage, **told) for stage in stages]
+    text = b"".join(json.dumps(record).encode() + b"\n" for record in records)
+    events = KubernetesAuditDecoder().decode(text, "f", 1).events
+    assert len(events) == len(stages)
+    assert len({event.event_id for event in events}) == 1
+    assert {(e.verb, e.resource, e.subresource, e.outcome) for e in events} == {
+        (verb, "pods", "exec", Outcome.ALLOWED)
+    }
+    assert CANARIES[0] not in repr(events)

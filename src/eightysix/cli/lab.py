@@ -104,7 +104,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
 def _run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Play, then say what detection finds beside what really was. 0 where it was played, whatever was found."""
-    from eightysix.lab.interface import Tier
+    from eightysix.lab.interface import FOLDER, Tier
     from eightysix.lab.recorded import names
 
     scenario = _scenario(args.scenario)
@@ -120,7 +120,7 @@ def _run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     if not args.no_detect:
         _tell_verdict(scenario, output, args, out)
     print(f"telemetry, label.json and truth.jsonl: {inert_line(str(output))}", file=out)
-    print(f"the whole story: eightysix detect {inert_line(str(output))}", file=out)
+    print(f"the whole story: eightysix detect {inert_line(str(output / FOLDER))}", file=out)
     return 0
 
 
@@ -179,12 +179,11 @@ def _tell_verdict(scenario: Scenario, output: Path, args: argparse.Namespace, ou
 
 def _detect(output: Path) -> Report:
     """What `eightysix detect` says of the run's telemetry."""
-    from eightysix.lab.interface import TELEMETRY
+    from eightysix.lab.interface import FOLDER
     from eightysix.rules.catalog import load_all
     from eightysix.serve.replay import Replay, ReplayOptions
 
-    paths = [str(output / name) for name in TELEMETRY if (output / name).exists()]
-    return Replay(load_all("").rules, ReplayOptions()).read(paths, None)
+    return Replay(load_all("").rules, ReplayOptions()).read([str(output / FOLDER)], None)
 
 
 # --- list
@@ -237,12 +236,14 @@ def _words(value: object) -> Sequence[str]:
 def _replay(args: argparse.Namespace, out: TextIO, _err: TextIO) -> int:
     """Write a recording out; a speed paces it, for `watch` to follow."""
     speed = _speed(args.speed)
+    from eightysix.lab.interface import FOLDER
+
     output = _folder(args.output, args.scenario)
     if speed:
-        print(f"now: eightysix watch {inert_line(str(output))}", file=out, flush=True)
+        print(f"now: eightysix watch {inert_line(str(output / FOLDER))}", file=out, flush=True)
     lines = _write_recording(args.scenario, output, speed)
     print(f"{lines} records of {inert_line(args.scenario)} in {inert_line(str(output))}", file=out)
-    print(f"what is in them: eightysix detect {inert_line(str(output))}", file=out)
+    print(f"what is in them: eightysix detect {inert_line(str(output / FOLDER))}", file=out)
     return 0
 
 

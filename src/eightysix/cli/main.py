@@ -12,7 +12,20 @@ import sys
 from collections.abc import Sequence
 
 from eightysix import __version__
-from eightysix.cli import backtest, baseline, detect, exception, generate, incident, lab, rules, scan, watch
+from eightysix.cli import (
+    backtest,
+    baseline,
+    detect,
+    exception,
+    generate,
+    hunt,
+    incident,
+    lab,
+    rules,
+    scan,
+    store,
+    watch,
+)
 from eightysix.cli.terminal import inert_line
 from eightysix.model.errors import EightysixError, RuleError
 
@@ -27,7 +40,7 @@ YOUNG_OBJECTS = 100_000
 """New containers before the cycle collector looks at them. Records make many and no cycles: Python's 700 (2,000 from 3.12
 on) cost 8 % of a run over Tetragon's export, and memory stays the same."""
 
-COMMANDS = (detect, watch, incident, backtest, scan, rules, baseline, exception, generate, lab)
+COMMANDS = (detect, watch, incident, backtest, scan, rules, baseline, exception, generate, hunt, store, lab)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -242,17 +242,24 @@ def _rules_under(path: str) -> tuple[tuple[Rule, ...], Path]:
     return (parse_rule(read_bytes(file), str(file), folder.name, str(file)),), folder.parent
 
 
-def report_tests(results: Sequence[RuleTestResult], verbose: bool, out: TextIO) -> int:
-    """Tell what the tests found; returns the exit code."""
+def report_tests(
+    results: Sequence[RuleTestResult],
+    verbose: bool,
+    out: TextIO,
+    what: str = "rules",
+    fires: str = "must be told",
+    quiet: str = "must be quiet",
+) -> int:
+    """Tell what the tests of rules (or of `what` else) found; returns the exit code."""
     from eightysix.report.notes import count
 
     failed = [result for result in results if not result.passed]
     for result in results if verbose else failed:
         verdict = "ok  " if result.passed else "FAIL"
         detail = f": {result.detail}" if result.detail else ""
-        line = f"{result.rule} {result.stream} (must be {'quiet' if result.expected == 'quiet' else 'told'}){detail}"
+        line = f"{result.rule} {result.stream} ({quiet if result.expected == 'quiet' else fires}){detail}"
         out.write(f"{verdict} {inert_line(line)}\n")
-    rules = count(len({result.rule for result in results}), "rules")
+    rules = count(len({result.rule for result in results}), what)
     passed = len(results) - len(failed)
     out.write(f"{rules}, {count(len(results), 'tests')}: {passed} passed, {len(failed)} failed\n")
     if not results:

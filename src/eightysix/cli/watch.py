@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from eightysix.model.incident import Incident, Problem
     from eightysix.serve.deliver.threads import DeliveryThreads
     from eightysix.serve.follow.notify import Wake
+    from eightysix.serve.live.inputs import StoredInputs
+    from eightysix.serve.live.service import Following
+    from eightysix.serve.live.stored import Storing
     from eightysix.store.casebook import Casebook
 
 __all__ = ["add_parser", "run"]
@@ -56,6 +59,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=environment("STATE"),
         metavar="DIR",
         help="folder for what outlives a restart (EIGHTYSIX_STATE; without it nothing does)",
+    )
+    living.add_argument(
+        "--store",
+        default=environment("STORE"),
+        metavar="DIR",
+        help="keep what is read and told there for hunting, and answer hunts (EIGHTYSIX_STORE; docs/store.md)",
     )
     living.add_argument(
         "--keep",
@@ -134,10 +143,12 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     instruments = Instruments(args, folder, stack)
     threads = _threads(args, folder, wake, stack)
     outlets = Outlets(threads, store, _casebook(args, stack), voice.warn)
+    kept = _Kept(args.store, voice.warn)
 
     def tell(incidents: Sequence[Incident]) -> None:
         outlets.tell(incidents)
         voice.tell(incidents)
+        kept.tell(incidents)
 
     watch = Watch(
         replay, store, tell, time.monotonic, time.time_ns, exceptions=catalog.exceptions,
@@ -154,6 +165,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     instruments.receive_sensors(voice.warn, stack)
     watch.received, watch.sensors = instruments.folders, instruments.sensor_folders
     spool = (*watch.received, *watch.sensors)
+    kept.open(watch.received, watch.sensors, stack)
     inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
     voice.begin(stopped, wake.set)
@@ -162,15 +174,61 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
         now = time.monotonic()
         outlets.turn()
         voice.turn(watch, now)
+        kept.turn()
         instruments.turn(watch, inputs, threads.courier, now)
 
-    serve(watch, inputs, stopped, each_turn, time.sleep, _collector())
+    stack.callback(
+        gc.unfreeze
+    )  # at its end Python collects what is not frozen, and DuckDB's binding complains of the rest
+    serve(watch, kept.inputs(inputs), stopped, each_turn, time.sleep, _collector())
     left = outlets.finish()
     if left:
         then = "they go out at the next start" if args.state else "without --state they are lost"
         voice.warn(f"not taken by receivers: {left} of what was to be delivered; {then}")
     voice.end(watch)
     return 0
+
+
+class _Kept:
+    """The store beside a watch, if one was named, with who answers questions about it."""
+
+    def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._warn = warn
+        self._storing: Storing | None = None
+
+    def open(self, received: Sequence[str], sensors: Sequence[str], stack: ExitStack) -> None:
+        """Own the store; what lies in `received` and `sensors` was sent by others."""
+        if not self._folder:
+            return
+        from eightysix.serve.answering import answer
+        from eightysix.serve.live.stored import Storing
+        from eightysix.store.events.asking import Server
+        from eightysix.store.events.hot import Hot
+
+        hot = stack.enter_context(Hot(self._folder, create=True, name="eightysix watch"))
+        stack.enter_context(Server(hot, answer))
+        self._storing = Storing(hot, self._warn, received, sensors)
+        stack.callback(self._storing.close)
+        self._storing.start()
+
+    def tell(self, incidents: Sequence[Incident]) -> None:
+        """Keep what is told."""
+        if self._storing is not None:
+            self._storing.tell(incidents)
+
+    def turn(self) -> None:
+        """Say what the store has to say."""
+        if self._storing is not None:
+            self._storing.turn()
+
+    def inputs(self, inputs: StoredInputs) -> Following:
+        """`inputs`, kept on the way if there is a store."""
+        if self._storing is None:
+            return inputs
+        from eightysix.serve.live.stored import KeptInputs
+
+        return KeptInputs(inputs, self._storing)
 
 
 def _collector() -> Callable[[], None]:

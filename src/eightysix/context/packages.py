@@ -22,6 +22,7 @@ __all__ = [
     "is_version",
     "looks_secret",
     "normalise_name",
+    "starts_as_token",
     "told_path",
     "url_host",
     "url_scheme",
@@ -53,6 +54,8 @@ Shopify, DigitalOcean and Atlassian begin, in lower case (docs.github.com/code-s
 
 _SECRET_TAIL = 16
 """Shortest rest of a token after such a prefix; `hf-transfer` and `pypi-simple` are packages."""
+
+_SHORTEST_TOKEN = _SECRET_TAIL + min(map(len, _SECRET_PREFIXES))
 
 _LONG_RUN = 40
 _MIXED_RUN = 24
@@ -90,17 +93,26 @@ Reader = Callable[[str, str], Landing | None]
 
 def looks_secret(word: str) -> bool:
     """Tell whether `word`, or a part of it, looks like a token or a key. A guess: known beginnings and long random runs."""
-    for part in word.lower().translate(_CUTS).split():
-        if part.startswith(_SECRET_PREFIXES) and _has_digit(part):
-            longest = max(len(prefix) for prefix in _SECRET_PREFIXES if part.startswith(prefix))
-            if len(part) - longest >= _SECRET_TAIL:
-                return True
+    if starts_as_token(word):
+        return True
     if len(word) < _MIXED_RUN:
         return False
     for run in word.translate(_SEPARATORS).split():
         size = len(run)
         if size >= _MIXED_RUN and _has_digit(run) and not run.isdigit():
             if size >= _LONG_RUN or (run != run.lower() and run != run.upper()):
+                return True
+    return False
+
+
+def starts_as_token(word: str) -> bool:
+    """Tell whether `word`, or a part of it, begins as tokens of known issuers do and is as long as one."""
+    if len(word) < _SHORTEST_TOKEN:
+        return False
+    for part in word.lower().translate(_CUTS).split():
+        if part.startswith(_SECRET_PREFIXES) and _has_digit(part):
+            longest = max(len(prefix) for prefix in _SECRET_PREFIXES if part.startswith(prefix))
+            if len(part) - longest >= _SECRET_TAIL:
                 return True
     return False
 

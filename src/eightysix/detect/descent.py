@@ -19,6 +19,7 @@ __all__ = [
     "at_import_of",
     "is_fresh",
     "is_landed_program",
+    "is_own_program",
     "lineage_of",
     "package_behind",
     "root_of",
@@ -181,9 +182,12 @@ def root_of(view: PodView, observation: Observation) -> str:
     name = distribution_name(root)
     if not name:
         return "unknown"
-    if name == _main_module(view, observation.actor):
+    fresh = is_fresh(view, root, observation.time_ns)
+    if name == _main_module(view, observation.actor) and (
+        not fresh or is_own_program(view, observation.actor)
+    ):
         return "app"
-    return "fresh" if is_fresh(view, root, observation.time_ns) else "package"
+    return "fresh" if fresh else "package"
 
 
 def _runs_as_landed(view: PodView, observation: Observation, root: str) -> bool:
@@ -199,8 +203,37 @@ def _main_module(view: PodView, actor: str) -> str:
     return words[place].partition(".")[0].replace("_", "-").lower() if place < len(words) else ""
 
 
+def is_own_program(view: PodView, actor: str) -> bool:
+    """Whether the container's own command started the process, with nothing but shells in between: its server, even where
+    the start script installed it just before. What a program of the container starts, or becomes, is none. Where the kernel
+    tells of no process, the sensor's one and only word stands for it, that this is the container's first process or that
+    nothing but installers spoke before it. A second word that differs takes it back."""
+    known = view.own_programs.get(actor)
+    if known is None:
+        known = view.own_programs[actor] = _is_own_program(view, actor)
+    return known
+
+
+def _is_own_program(view: PodView, actor: str) -> bool:
+    tree = view.lineage
+    if tree.has_processes:
+        above = tree.ancestors(actor)[1:]
+        return tree.is_from_first(actor) and all(program_kind(tree.binary(a)) in _LAUNCHERS for a in above)
+    told = [o.event for o in view.observations if o.event.kind is Kind.START]
+    mine = [event for event in told if event.exec_id == actor]
+    if len({event.command for event in mine}) != 1:
+        return False
+    others = [e.time_ns for e in told if e.exec_id != actor and e.activity not in ("install", "download")]
+    last = max(event.time_ns for event in mine)
+    return all(event.ns_pid == 1 for event in mine) or all(last < time_ns for time_ns in others)
+
+
+_LAUNCHERS = ("shell", "wrapper")
+"""Kinds of programs that stand between a container's command and its server: `sh start.sh`, `tini --`, `env`."""
+
+
 def at_import_of(view: PodView, observation: Observation) -> str:
-    """Which code was being imported at that moment."""
+    """Which code was being imported at that moment. The program that the container was started with is run, not imported."""
     told = observation.provenance
     entry = told.at_import
     if not entry:
@@ -214,6 +247,10 @@ def at_import_of(view: PodView, observation: Observation) -> str:
             for o in view.observations
         )
         return "fresh-pth" if landed else "pth"
+    if distribution_name(entry) == _main_module(view, observation.actor) and is_own_program(
+        view, observation.actor
+    ):
+        return "none"
     return "fresh" if is_fresh(view, entry, observation.time_ns) else "package"
 
 

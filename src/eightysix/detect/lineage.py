@@ -193,6 +193,17 @@ class Lineage:
             return None
         return True if first in self.ancestors(exec_id) else None
 
+    @property
+    def has_processes(self) -> bool:
+        """Whether anybody but the pod itself told of a process."""
+        return bool(self._facts)
+
+    def is_from_first(self, exec_id: str) -> bool:
+        """Whether the process is known to be, or to descend from, the container's first process."""
+        fact = self._facts.get(exec_id)
+        first = self._first_process(fact[4]) if fact is not None else ""
+        return bool(first) and first in self.ancestors(exec_id) and self.in_entrypoint_tree(exec_id) is True
+
     def may_be_first(self, exec_id: str) -> bool:
         """Whether the process may be the container's first, because nothing says that it is not: the kernel's word is
         missing for it, and no other process of the pod was told before."""

@@ -175,11 +175,9 @@ def _destination(chain: Chain, observation: Observation) -> str:
     event = observation.event
     if event.kind in (Kind.CONNECT, Kind.HTTP):
         place = f"{event.dst_ip or event.dst_name}:{event.dst_port}"
-        return (
-            f"{place} ({observation.name})"
-            if observation.name and observation.name != event.dst_ip
-            else place
-        )
+        if observation.name and observation.name != event.dst_ip:
+            place = f"{place} ({observation.name})"
+        return f"{place} (refused)" if observation.denied else place
     if event.kind is Kind.FILE:
         return event.file_path + _scanned(chain.view, observation)
     if event.kind is Kind.API:
@@ -356,7 +354,7 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
             " so the pod's own word stands alone for its processes"
         )
     credentials = [o for found in chain.matches.values() for o in found if o.action is Action.CREDENTIAL]
-    metadata = [o for o in credentials if o.event.kind is not Kind.FILE]
+    metadata = [o for o in credentials if o.event.kind is not Kind.FILE and not o.denied]
     if metadata and not any(e.url_path for o in metadata for e in o.evidence):
         gaps.append("which metadata path was asked for: the kernel sees the address only")
     if metadata:

@@ -84,6 +84,7 @@ class PodView:
     _told: list[Observation] | None = None
     taint_roots: dict[str, str] = field(default_factory=dict)
     package_of: dict[str, tuple[str, str]] = field(default_factory=dict)
+    own_programs: dict[str, bool] = field(default_factory=dict)
     fresh_code: dict[str, str] | None = None
     made: tuple[Observation, ...] = ()
     memo: dict[str, frozenset[str]] = field(default_factory=dict)

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import TYPE_CHECKING
 
+from eightysix.hunt.bounds import held
+from eightysix.hunt.extra import translator_module
 from eightysix.hunt.interface import Result
+from eightysix.hunt.lexer import Token, tokens
+from eightysix.hunt.limits import checked
+from eightysix.hunt.parameters import with_parameters
+from eightysix.hunt.pipeline import is_ordered, operators
 from eightysix.hunt.prefilter import with_prefilter
-from eightysix.hunt.rewrite import checked, rewritten, with_parameters
+from eightysix.hunt.refusals import ELSEWHERE, refuse, refused_at
+from eightysix.hunt.repair import repaired
+from eightysix.hunt.rewrite import ranged, rewritten, with_columns
 from eightysix.hunt.values import column_of, value_of
-from eightysix.model.errors import MissingExtraError, QueryError
+from eightysix.model.errors import QueryError
+from eightysix.model.table import Column
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,7 +38,10 @@ TIMEOUT_S = 60.0
 _KEPT = 256
 """Translations that are kept: the pack has some thirty queries, and one takes 25 to 80 ms."""
 
-_SECONDS_A_TICK = 1_000_000_000
+_NS = 1_000_000_000
+
+_SOME_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
+"""Translations do not depend on it: the moment is bound when a query runs."""
 
 _translated: OrderedDict[tuple[str, int], str] = OrderedDict()
 
@@ -64,86 +75,125 @@ def run(
 ) -> Result:
     """The rows of the query `text` over the tables of `source` (see `sealed`), as of `now` (ns since 1970).
 
-    At most `limit` rows. `parameters` replace the values of `let` statements. Raises `QueryError`.
+    At most `limit` rows. `parameters` replace the values of `let` statements. Where the query does not say in which order
+    its rows come, they come sorted by all columns: the same input gives the same output. Raises `QueryError`.
     """
-    sql = translate(text, _schema(source), parameters or {})
-    moment = datetime.fromtimestamp(0, UTC).replace(tzinfo=None) + timedelta(
-        seconds=now // _SECONDS_A_TICK, microseconds=now % _SECONDS_A_TICK // 1000
-    )
-    asked = {"kqlnow": moment} if "$kqlnow" in sql else None
+    found = with_parameters(checked(text), parameters or {})
     timer = threading.Timer(timeout_s, source.interrupt)
     timer.daemon = True
     timer.start()
     try:
-        # NOTE: what a query can reach is bounded by `sealed`, not by what its text looks like.
-        cursor = source.execute(f"SELECT * FROM ({sql}) LIMIT {limit + 1:d}", asked)  # noqa: S608
-        columns = tuple(column_of(str(one[0]), str(one[1])) for one in cursor.description or ())
-        found = cursor.fetchall()
+        order = "" if is_ordered(found) else " ORDER BY ALL"
+        cursor = _executed(text, found, source, f"{order} LIMIT {limit + 1:d}", now)
+        columns = _columns(cursor)
+        rows_found = cursor.fetchall()
+    except QueryError:
+        raise
     except Exception as error:  # noqa: BLE001 - DuckDB's errors share no useful root, and none of them is ours
         raise _refused(error, timeout_s) from None
     finally:
         timer.cancel()
-    rows = [tuple(map(value_of, row, columns)) for row in found[:limit]]
-    return Result(columns, rows, len(found) > limit)
+    rows = [tuple(map(value_of, row, columns)) for row in rows_found[:limit]]
+    return Result(columns, rows, len(rows_found) > limit)
 
 
-def translate(text: str, schema: _Schema, parameters: Mapping[str, str]) -> str:
-    """The SQL of a query; the moment is its parameter `$kqlnow`. Translations are kept by text and schema."""
-    query = rewritten(with_parameters(checked(text), parameters))
-    key = (query, hash(tuple((name, *columns) for name, columns in sorted(schema.items()))))
-    kept = _translated.get(key)
+def _executed(
+    text: str, found: Sequence[Token], source: DuckDBPyConnection, tail: str, now: int
+) -> DuckDBPyConnection:
+    sql = _translated_by(text, found, source)
+    # NOTE: what a query can reach is bounded by `sealed` and `held`, not by what its text looks like.
+    try:
+        return source.execute(f"SELECT * FROM ({sql}){tail}", _moment_for(sql, now))  # noqa: S608
+    except Exception as error:
+        if "BETWEEN" not in str(error):
+            raise
+    sql = _translated_by(text, found, source, with_ranges=True)
+    return source.execute(f"SELECT * FROM ({sql}){tail}", _moment_for(sql, now))  # noqa: S608
+
+
+def translate(text: str, source: DuckDBPyConnection, parameters: Mapping[str, str] | None = None) -> str:
+    """The SQL of a query over the tables of `source`; the moment is its parameter `$kqlnow`."""
+    return _translated_by(text, with_parameters(checked(text), parameters or {}), source)
+
+
+def _translated_by(
+    text: str, found: Sequence[Token], source: DuckDBPyConnection, *, with_ranges: bool = False
+) -> str:
+    schema = _schema(source)
+    query = "".join(one.text for one in found)
+    key = (query, hash(tuple((name, *columns) for name, columns in schema.items())))
+    kept = None if with_ranges else _translated.get(key)
     if kept is not None:
         _translated.move_to_end(key)
         return kept
-    kql = _library()
+    refuse(text, found, operators(found))
+
+    def columns_of(part: str) -> Sequence[Column]:
+        sql = _sql(part, schema)
+        held(sql, source, schema)
+        return _columns(source.execute(f"SELECT * FROM ({sql}) LIMIT 0", _moment_for(sql, 0)))  # noqa: S608
+
+    plain = with_columns(rewritten(found), columns_of)
+    sql = _sql(ranged(plain, columns_of) if with_ranges else plain, schema)
+    held(sql, source, schema)
+    _translated[key] = sql
+    while len(_translated) > _KEPT:
+        _translated.popitem(last=False)
+    return sql
+
+
+def _sql(query: str, schema: _Schema) -> str:
+    """The query as SQL, with what is mended in it."""
+    kql = translator_module()
     try:
-        sql = kql.to_sql(query, schema=schema, allow_write=False, query_now=datetime(1970, 1, 1, tzinfo=UTC))
+        sql = kql.to_sql(query, schema=schema, allow_write=False, query_now=_SOME_MOMENT)
     except kql.KqlUnsupportedError as error:
-        raise QueryError(
-            f"the local runner does not have {error.construct}",
-            "It may run in Sentinel or Defender all the same; docs/hunt.md lists what runs here.",
-            construct=str(error.construct),
-        ) from None
+        raise _unsupported(query, str(error.construct)) from None
     except kql.KqlSyntaxError as error:
-        raise QueryError(f"the query is not KQL: {_first_line(error)}") from None
+        raise QueryError(_not_kql(error)) from None
     except kql.KqlError as error:
         raise QueryError(f"the query cannot be run here: {_first_line(error)}") from None
-    except (
-        RecursionError,
-        AssertionError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        IndexError,
-    ) as error:
+    except RecursionError:
+        raise QueryError("the query is nested too deeply", "Use `let` for its parts.") from None
+    except (AssertionError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         # The translator's own faults: it is pre-alpha, and whatever breaks it is refused like the rest.
-        raise QueryError(f"the translator fails over this query ({type(error).__name__})") from None
+        raise QueryError(
+            f"the translator fails over this query ({type(error).__name__})", ELSEWHERE
+        ) from None
     if unbound := [name for name in sql.parameters if name != "kqlnow"]:
         raise QueryError(
             f"the query declares parameters ({', '.join(unbound)})", "Use `let` and `--set NAME=VALUE`."
         )
-    done = with_prefilter(str(sql))
-    _translated[key] = done
-    while len(_translated) > _KEPT:
-        _translated.popitem(last=False)
-    return done
+    return with_prefilter(repaired(str(sql)))
 
 
-def _library() -> ModuleType:
-    try:
-        import duckdb_kql
-    except ImportError:
-        raise MissingExtraError(
-            "running KQL here needs DuckDB and a translator", "Install them: pip install 'eightysix[hunt]'"
-        ) from None
-    return duckdb_kql
+def _unsupported(query: str, construct: str) -> QueryError:
+    """The translator's refusal, with the place of what it names."""
+    name = construct.rpartition(":")[2].removesuffix("Operator")
+    for one in tokens(query):
+        if one.kind == "word" and one.text.lower() == name.lower():
+            call = "()" if "function" in construct or "aggregate" in construct else ""
+            return refused_at(query, one, f"`{one.text}{call}`")
+    return QueryError(f"the local runner does not have {construct}", ELSEWHERE, construct=construct)
+
+
+def _columns(cursor: DuckDBPyConnection) -> tuple[Column, ...]:
+    return tuple(column_of(str(one[0]), str(one[1])) for one in cursor.description or ())
+
+
+def _moment_for(sql: str, now: int) -> dict[str, datetime] | None:
+    if "$kqlnow" not in sql:
+        return None
+    seconds, rest = divmod(now, _NS)
+    moment = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+    return {"kqlnow": moment + timedelta(seconds=seconds, microseconds=rest // 1000)}
 
 
 def _schema(source: DuckDBPyConnection) -> _Schema:
     found: _Schema = {}
     for table, column in source.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND database_name = current_database()"
+        " ORDER BY table_name, column_index"
     ).fetchall():
         found.setdefault(str(table), []).append(str(column))
     return found
@@ -164,7 +214,25 @@ def _refused(error: Exception, timeout_s: float) -> QueryError:
         return QueryError(
             "the query needs more memory than it may take", "Narrow its time range, or give --memory."
         )
-    return QueryError(f"the query cannot be run here: {_first_line(error)}")
+    line = _first_line(error)
+    if line.startswith(_MISSING):
+        name = line.removeprefix(_MISSING).partition('"')[0]
+        return QueryError(
+            f"there is no column `{name}` where it is used", "`eightysix hunt tables NAME` lists columns."
+        )
+    return QueryError(f"the query cannot be run here: {line}")
+
+
+_MISSING = 'Binder Error: Referenced column "'
+
+
+def _not_kql(error: Exception) -> str:
+    """The first complaint of the grammar, without the hundred words that it would have taken."""
+    first = next(iter(getattr(error, "diagnostics", ())), None)
+    if first is None:
+        return f"the query is not KQL: {_first_line(error)}"
+    place = f"line {first.span.line}, column {first.span.column + 1}"
+    return f"the query is not KQL ({place}): {first.message.partition(' expecting ')[0][:200]}"
 
 
 def _first_line(error: Exception) -> str:

@@ -6,11 +6,16 @@ Inside of a CASE, because DuckDB 2.0 runs the expression of an AND first. Measur
 
 from __future__ import annotations
 
+from eightysix.hunt.sqltext import end_of_quoted, find_code
+
 __all__ = ["with_prefilter"]
 
 _CALL = "regexp_matches("
 _INSENSITIVE = "(?i)"
 _ESCAPED = "regexp_escape("
+_LONG_S = "\N{LATIN SMALL LETTER LONG S}"
+"""What a regular expression without case takes for an `s`, and ILIKE does not. (Of the sign for kelvin both say `k`.)"""
+
 _BOUNDARY = r"[^\pL\pN]"
 """How duckdb-kql writes the edge of a term (its translate/functions.py, `_TERM_START`)."""
 
@@ -21,7 +26,7 @@ def with_prefilter(sql: str) -> str:
     out: list[str] = []
     at = 0
     while True:
-        start = _find_call(sql, at)
+        start = find_code(sql, _CALL, at)
         if start < 0:
             out.append(sql[at:])
             return "".join(out)
@@ -35,38 +40,21 @@ def with_prefilter(sql: str) -> str:
         needle = _needle(pattern)
         out.append(sql[at:start])
         if needle and _CALL not in haystack:
-            operator = "ILIKE" if pattern.lstrip().startswith(f"'{_INSENSITIVE}") else "LIKE"
-            test = f"({haystack} {operator} '%{needle}%')"
-            out.append(f"(CASE WHEN {test} THEN {call} ELSE {test} END)")
+            out.append(_guarded(haystack, pattern, needle, call))
             at = end
         else:
             out.append(_CALL)
             at = start + len(_CALL)
 
 
-def _find_call(sql: str, at: int) -> int:
-    """Where the next call stands outside of a literal or a quoted name."""
-    while at < len(sql):
-        if sql[at] in "'\"":
-            at = _end_of_quoted(sql, at)
-        elif sql.startswith(_CALL, at):
-            return at
-        else:
-            at += 1
-    return -1
-
-
-def _end_of_quoted(sql: str, at: int) -> int:
-    quote = sql[at]
-    end = at + 1
-    while end < len(sql):
-        if sql[end] == quote:
-            if sql.startswith(quote, end + 1):
-                end += 2
-                continue
-            return end + 1
-        end += 1
-    return end
+def _guarded(haystack: str, pattern: str, needle: str, call: str) -> str:
+    haystack = f"({haystack})"
+    test = f"{haystack} LIKE '%{needle}%'"
+    if pattern.lstrip().startswith(f"'{_INSENSITIVE}"):
+        test = f"{haystack} ILIKE '%{needle}%'"
+        if "s" in needle.lower():
+            test += f" OR contains({haystack}, '{_LONG_S}')"
+    return f"(CASE WHEN {test} THEN {call} WHEN {haystack} IS NULL THEN NULL ELSE FALSE END)"
 
 
 def _arguments(sql: str, at: int) -> tuple[str, str, int] | None:
@@ -75,7 +63,7 @@ def _arguments(sql: str, at: int) -> tuple[str, str, int] | None:
     while end < len(sql):
         character = sql[end]
         if character in "'\"":
-            end = _end_of_quoted(sql, end)
+            end = end_of_quoted(sql, end)
             continue
         if character == "(":
             depth += 1
@@ -102,7 +90,7 @@ def _needle(pattern: str) -> str:
     opening = start + len(_ESCAPED)
     if not pattern.startswith("'", opening):
         return ""
-    end = _end_of_quoted(pattern, opening)
+    end = end_of_quoted(pattern, opening)
     if not pattern.startswith(")", end):
         return ""
     needle = pattern[opening + 1 : end - 1]

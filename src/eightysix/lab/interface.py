@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from eightysix.lab.world import POD_IP, SERVER_IMAGE, SERVER_PORT
 
 __all__ = [
+    "FOLDER",
     "TELEMETRY",
     "Answer",
     "Bounds",
@@ -38,8 +39,12 @@ TELEMETRY = (
     "azure-activity.jsonl",
     "registry.jsonl",
 )
-"""Files of telemetry in the folder of a run. Beside them lie `truth.jsonl` (what really happened, by those that did it),
+"""Files of telemetry in the folder `telemetry` of a finished run. Beside that folder lie `truth.jsonl` (what really happened, by those that did it),
 `label.json` (a `Label`), `run.json` (tier, tools and their versions, times of the steps) and `logs/`."""
+
+
+FOLDER = "telemetry"
+"""Where the telemetry of a finished run lies, alone: `eightysix detect RUN/telemetry` reads nothing else."""
 
 
 class Tier(StrEnum):

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from eightysix.lab.interface import TELEMETRY
+from eightysix.lab.interface import FOLDER, TELEMETRY
 from eightysix.lab.world import PUSH_SECRET
 from eightysix.model.errors import LabError
 
@@ -49,9 +49,10 @@ def commit(run: Path, destination: Path, *, words: Mapping[str, str], nonce: str
     parts: dict[str, bytes] = {}
     lines: dict[str, int] = {}
     for name in (*TELEMETRY, TRUTH):
-        if not (run / name).exists():
+        path = run / name if name == TRUTH else run / FOLDER / name
+        if not path.exists():
             continue
-        text = _replaced(_read(run / name), words)
+        text = _replaced(_read(path), words)
         _check(name, text, nonce)
         if text:
             parts[name + ".gz"] = gzip.compress(text, 9, mtime=0)
@@ -114,7 +115,9 @@ def _has_token(line: bytes) -> bool:
         end = start
         while end < len(line) and line[end] in _BASE64URL:
             end += 1
-        if end - start >= _TOKEN_BYTES:
+        # In the middle of other base64 the three letters come by chance; a token begins a word, or has its dots.
+        begins = not start or line[start - 1] not in _BASE64URL
+        if end - start >= _TOKEN_BYTES and (begins or b"." in line[start:end]):
             return True
         start = line.find(_TOKEN_START, end)
     return False

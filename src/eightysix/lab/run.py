@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from eightysix.lab.interface import Scenario, Tier
+from eightysix.lab.interface import FOLDER, TELEMETRY, Scenario, Tier
 from eightysix.lab.kernel import strace
 from eightysix.lab.pods import choice, network, runs, sensors
 from eightysix.lab.pods.backends import Backend, Oci, Rootless
@@ -219,6 +219,10 @@ def _finish(scenario: Scenario, output: Path, about: dict[str, object], stage: L
     about["runtime_records"] = finish_file(output / "tetragon.jsonl", moving, runtime)
     finish_file(output / "sensor.jsonl", moving)
     about["leaps"] = [leap.seconds for leap in leaps]
+    (output / FOLDER).mkdir(exist_ok=True)
+    for name in TELEMETRY:
+        if (output / name).exists():
+            (output / name).rename(output / FOLDER / name)
     (output / "label.json").write_bytes(_pretty(scenario.label))
     (output / "run.json").write_bytes(_pretty(about))
 

@@ -21,6 +21,7 @@ __all__ = [
     "MARKER",
     "METADATA_IP",
     "NODE",
+    "NONCE_IP",
     "NONCE_PATH",
     "NONCE_VARIABLE",
     "OBJECT_ID",
@@ -96,6 +97,8 @@ MARKER = "/etc/eightysix-lab"
 """Payloads refuse to act unless this file is there, holds the run's nonce and names the network namespace (inode of
 `/proc/self/ns/net`) that they are in: two lines, `NONCE` and `INODE`."""
 NONCE_VARIABLE = "EIGHTYSIX_LAB_NONCE"
+NONCE_IP = "169.254.86.86"
+"""Where the nonce is told to pods that may not reach the metadata service; nothing else is."""
 NONCE_PATH = "/eightysix-lab/nonce"
 """Where the metadata service of the run tells its nonce (plain text, no Metadata header needed). Without it, or with
 another one, a payload refuses."""

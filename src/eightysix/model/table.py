@@ -61,6 +61,15 @@ class Table(Struct, frozen=True, kw_only=True):
     title: str
     columns: Mapping[Environment, tuple[Column, ...]]
     source: str
+    sources: Mapping[Environment, str] = {}
+    """Pages of the environments whose columns stand elsewhere than on `source`."""
     own: bool = False
     plans: tuple[str, ...] = ()
     """Plans of Log Analytics that allow it: `Analytics`, `Basic`, `Auxiliary`."""
+    renamed: Mapping[str, str] = {}
+    """Columns that Log Analytics calls otherwise: name in Defender XDR -> name there. The time column needs no entry."""
+    undocumented: tuple[str, ...] = ()
+    """Columns that rows have and the page does not list."""
+    note: str = ""
+    filled: str = ""
+    """What makes its rows here."""

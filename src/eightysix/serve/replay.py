@@ -32,7 +32,7 @@ from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.ledger import LedgerDecoder
 from eightysix.sources.reading import Limits, read_inputs
 from eightysix.sources.recognise import Recogniser
-from eightysix.sources.sensor import SensorDecoder
+from eightysix.sources.sensor import ABSENT, SensorDecoder
 from eightysix.sources.tetragon import TetragonDecoder
 
 __all__ = ["Replay", "ReplayOptions"]
@@ -143,11 +143,17 @@ class Replay:
         counts = self.recogniser.counts
         counts.duplicate = self.engine.duplicates
         return Report(
-            tuple(incidents),
+            tuple(map(self._with_absence, incidents)),
             self.coverage([i.suppressed_by for i in incidents if i.suppressed_by]),
             counts,
             self._activity(),
         )
+
+    def _with_absence(self, incident: Incident) -> Incident:
+        """`incident` with what the pod's sensor says of its own absence."""
+        lost = self.sensor.lost.get(incident.pod.uid, {}) if incident.pod is not None else {}
+        gaps = tuple(_ABSENCE[kind].format(lost[kind]) for kind in ABSENT if kind in lost)
+        return msgspec.structs.replace(incident, gaps=(*incident.gaps, *gaps)) if gaps else incident
 
     def build_baseline(self) -> tuple[Baseline, int]:
         """What the pods of this run did, and how many pods were left out because nothing names their workload."""
@@ -210,6 +216,12 @@ class Replay:
             else f"{len(self._options.baseline.workloads)} workloads",
             problems=self.recogniser.problems,
         )
+
+
+_ABSENCE = {
+    "withdrawn": "the sensor was withdrawn from this pod, as its programs kept dying: {} starts without it, by its own word",
+    "start_failed": "the sensor could not start in processes of this pod: {} by its own word",
+}
 
 
 def _time(time_ns: int) -> str:

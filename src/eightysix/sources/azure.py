@@ -1,12 +1,13 @@
 """Azure's own logs about principals: the activity log, sign-ins of managed identities and service principals, Key Vault,
-storage, the container registry.
+storage, the container registry; and Defender's tables about processes, names and requests (`sources.defender`).
 
-Two wrappings: resource logs as diagnostic settings write them (Event Hub and storage, one a line or in `records`), and
-rows of Log Analytics. A row becomes an event where it names a principal by its object or application id; what people do,
-and what is done with keys and signatures, is understood and counted.
+Three wrappings: resource logs as diagnostic settings write them (Event Hub and storage, one a line or in `records`), rows
+of Log Analytics, and what Defender streams. A row becomes an event where it names a principal by its object or
+application id; what people do, and what is done with keys and signatures, is understood and counted.
 
 Traps: sign-ins of managed identities carry no address; storage writes the port behind it; the activity log tells each
-operation when it starts and when it ends. All of it arrives minutes late, so it confirms and never contains.
+operation when it starts and when it ends; a registry writes `HttpStatusCode` as its result, and the number as the
+description. All of it arrives minutes late, so it confirms and never contains.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from eightysix.model.event import Event, EventId
 from eightysix.model.incident import Problem
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Grade, Kind, Origin, Outcome, Source
+from eightysix.sources import defender
 from eightysix.sources.azure_records import Claims, Identity, Properties, Record
 from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import read_value, why
@@ -55,6 +57,10 @@ _TRIED = 20
 _LONGEST = 128
 _HARMLESS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_- ")
 _HEX = frozenset("0123456789abcdef-")
+_IN_DESCRIPTION = "HttpStatusCode"
+"""What a registry writes as the type of its result; the number is the description
+(learn.microsoft.com/azure/azure-monitor/reference/tables/containerregistryrepositoryevents)."""
+
 _REFUSED = frozenset({"401", "403", "unauthorized", "forbidden"})
 _FAILED = frozenset({"failure", "failed", "failed."})
 _ALLOWED = frozenset(
@@ -81,9 +87,15 @@ class _Told(Struct):
 
 
 class AzureDecoder:
-    """Decodes blocks of Azure logs; keeps no state. `kinds` counts by what a log is of (`sign-in`, `storage`, ...)."""
+    """Decodes blocks of Azure logs; keeps no state. `kinds` counts by what a log is of (`sign-in`, `storage`, ...).
+
+    `every_start` asks for an event at each start of a program that Defender tells of, which detection has no use for.
+    """
 
     source = Source.AZURE
+
+    def __init__(self, *, every_start: bool = False) -> None:
+        self._every_start = every_start
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """See `Decoder.recognises`; a list is recognised by any of its first records."""
@@ -93,6 +105,7 @@ class AzureDecoder:
         return bool(
             _service(_text_of(record, "category"), _text_of(record, "resourceId"))
             or _service(_text_of(record, "Type"), "")
+            or defender.table_of(_text_of(record, "Type"), _text_of(record, "category") or None)
             or (_text_of(record, "Category") == "AuditEvent" and "OperationName" in record)
         )
 
@@ -125,7 +138,7 @@ class AzureDecoder:
             return self._list(record.records, file, line, batch)
         service = _service_of(record)
         if not service:
-            return False
+            return self._defender(record, text, file, line, batch)
         try:
             told = _read(record, service)
             time_ns = to_ns(told.time)
@@ -133,12 +146,25 @@ class AzureDecoder:
             known = isinstance(error, msgspec.MsgspecError | RecursionError)
             batch.problems.append(Problem(file, line, "malformed", why(error) if known else str(error)))
             return True
-        batch.recognised += 1
-        batch.kinds[service] = batch.kinds.get(service, 0) + 1
-        batch.first_ns = min(batch.first_ns or time_ns, time_ns)
-        batch.last_ns = max(batch.last_ns, time_ns)
+        _count(batch, service, time_ns)
         if told.principals:
             batch.events.append(_event(told, time_ns, file, line))
+        return True
+
+    def _defender(self, record: Record, text: bytes, file: str, line: int, batch: Batch) -> bool:
+        """Use a row of one of Defender's tables; False where it is none."""
+        table = defender.table_of(record.row_type, record.category)
+        if not table:
+            return False
+        try:
+            told = defender.read_row(record.properties if record.category else text, table, file, line)
+        except (ValueError, RecursionError) as error:
+            known = isinstance(error, msgspec.MsgspecError | RecursionError)
+            batch.problems.append(Problem(file, line, "malformed", why(error) if known else str(error)))
+            return True
+        _count(batch, told.kind, told.time_ns)
+        if told.event is not None and (self._every_start or defender.is_worth_telling(told.event)):
+            batch.events.append(told.event)
         return True
 
     def _list(self, items: list[msgspec.Raw], file: str, line: int, batch: Batch) -> bool:
@@ -153,6 +179,13 @@ class AzureDecoder:
         batch.records += max(0, len(items) - 1)
         batch.leftover += foreign
         return True
+
+
+def _count(batch: Batch, kind: str, time_ns: int) -> None:
+    batch.recognised += 1
+    batch.kinds[kind] = batch.kinds.get(kind, 0) + 1
+    batch.first_ns = min(batch.first_ns or time_ns, time_ns)
+    batch.last_ns = max(batch.last_ns, time_ns)
 
 
 def _text_of(record: Mapping[str, object], name: str) -> str:
@@ -198,6 +231,8 @@ def _resource_log(record: Record, service: str) -> _Told:
             ids += [identity.requester.object_id, identity.requester.app_id]
     ids += [_plain(record.identity), properties.principal_id, properties.app_id]
     signature = _plain(record.status) or _plain(record.signature) or _plain(record.result)
+    if signature == _IN_DESCRIPTION:
+        signature = _plain(record.description)
     if service == "sign-in" and properties.status is not None and properties.status.code is not None:
         signature = str(properties.status.code)
     target = record.login_server or properties.login_server or properties.account or properties.target
@@ -231,6 +266,8 @@ def _row(record: Record, service: str) -> _Told:
     result = record.row_activity_status or ""
     for raw in (record.row_http, record.row_status, record.row_signature, record.row_result):
         result = result or _plain(raw)
+    if result == _IN_DESCRIPTION:
+        result = _plain(record.row_description)
     target = record.row_login_server or record.row_account or record.row_target or record.row_resource
     return _Told(
         service,

@@ -78,6 +78,7 @@ class Record(
         "operation": "operationName",
         "result": "resultType",
         "signature": "resultSignature",
+        "description": "resultDescription",
         "caller": "callerIpAddress",
         "resource_id": "resourceId",
         "status": "statusCode",
@@ -98,6 +99,7 @@ class Record(
         "row_activity_status": "ActivityStatusValue",
         "row_result": "ResultType",
         "row_signature": "ResultSignature",
+        "row_description": "ResultDescription",
         "row_status": "StatusCode",
         "row_http": "HttpStatusCode",
         "row_app_id": "AppId",
@@ -123,6 +125,7 @@ class Record(
     operation: Raw = Raw()
     result: Raw = Raw()
     signature: Raw = Raw()
+    description: Raw = Raw()
     caller: str | None = None
     resource_id: str | None = None
     status: Raw = Raw()
@@ -145,6 +148,7 @@ class Record(
     row_activity_status: str | None = None
     row_result: Raw = Raw()
     row_signature: Raw = Raw()
+    row_description: Raw = Raw()
     row_status: Raw = Raw()
     row_http: Raw = Raw()
     row_app_id: str | None = None

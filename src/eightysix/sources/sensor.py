@@ -23,7 +23,7 @@ from eightysix.sources.sensor_acts import READERS
 from eightysix.sources.sensor_provenance import chain_of, cut, dists_of, entry_of, text_of
 from eightysix.sources.sensor_records import Pod, Record
 
-__all__ = ["GAP", "SensorDecoder", "SensorGap"]
+__all__ = ["ABSENT", "GAP", "SensorDecoder", "SensorGap"]
 
 VERSION = 1
 """The version of the sensor record that is read. Records of another one are told, not guessed at."""
@@ -31,6 +31,10 @@ VERSION = 1
 GAP = "gap"
 """The event of a record that the receiver itself writes: it tells what it could not hand on of one pod. It takes none from
 a sender."""
+
+ABSENT = ("withdrawn", "start_failed")
+"""Events by which a sensor itself says that it stays away from a process: its program keeps dying, or it could not start.
+They tell of no act. Whoever is in the pod can send them, so they explain, and count against the pod at most."""
 
 MAX_GAPS = 10_000
 """Gaps that wait to be taken, and pods whose losses are summed up."""
@@ -60,7 +64,8 @@ _encode = msgspec.json.encode
 
 
 class SensorGap(Struct, frozen=True):
-    """What a receiver tells of the records of one pod: `gap` is the kind, `number` how many."""
+    """What is missing of the records of one pod: `gap` is the kind, `number` how many. Its receiver tells, or the sensor
+    itself (`ABSENT`)."""
 
     pod_uid: str
     time_ns: int
@@ -114,17 +119,17 @@ class SensorDecoder:
             if unvouched:
                 _forget_whose(record)
             elif record.event == GAP:
-                self._note_gap(record)
+                self._note_gap(record, text_of(record.gap), min(record.number or 0, 1 << 53))
+            elif record.event in ABSENT:
+                self._note_gap(record, record.event, 1)
             problem = _add(record, text, file, line, batch)
             if problem:
                 kind, reason = problem
                 batch.problems.append(Problem(file, line, kind, reason))
         return batch
 
-    def _note_gap(self, record: Record) -> None:
-        gap = SensorGap(
-            text_of(_pod(record).uid), record.t_ns or 0, text_of(record.gap), min(record.number or 0, 1 << 53)
-        )
+    def _note_gap(self, record: Record, kind: str, number: int) -> None:
+        gap = SensorGap(text_of(_pod(record).uid), record.t_ns or 0, kind, number)
         if record.v != VERSION or not gap.pod_uid or not gap.gap:
             return
         if len(self.gaps) < MAX_GAPS:

@@ -66,6 +66,9 @@ _MODEL_SUFFIXES = (
     ".dill",
 )
 _DENYING = frozenset({"KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL", "KPROBE_ACTION_NOTIFYENFORCER"})
+_MODEL_CODE = "/huggingface/modules/"
+"""Where transformers puts the modules of a model that brings code, before it imports them (`HF_MODULES_CACHE`)."""
+
 _METADATA = ("METADATA", "PKG-INFO")
 """The one file that every installer writes into `.dist-info` (PEP 376, core metadata) or `.egg-info`."""
 
@@ -116,7 +119,7 @@ def classify_path(path: str, *, written: bool) -> FileClass | None:
         return None
     if path.startswith(TEMPORARY) or "/bin/" in path:
         return FileClass(None, (Artifact("file", told_path(path).rpartition("/")[2]),), "program-file")
-    if path.endswith(_MODEL_SUFFIXES):
+    if path.endswith(_MODEL_SUFFIXES) or _MODEL_CODE in path:
         return FileClass(None, (Artifact("model", told_path(path).rpartition("/")[2]),), "model-file")
     return None
 

@@ -1,7 +1,8 @@
 """How tables lie in DuckDB: columns, their types, and the statement that creates one.
 
 A local table has the columns of every environment, so that a query written for either runs; both time columns hold the
-same moment. Kusto compares names with regard to case and DuckDB does not, so names of one table must differ by more.
+same moment. Kusto compares names with regard to case and DuckDB does not: of names that differ by case alone the first
+stands (`clientIP_s` and `clientIp_s` of AzureDiagnostics, `ISP` and `Isp` of CloudAuditEvents).
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ DUCKDB_TYPES = {
 
 def local_columns(table: Table) -> tuple[Column, ...]:
     """The columns of a table here: of every environment, each once, the time columns first."""
-    found: dict[str, Column] = {TIMES[where]: Column(TIMES[where], ScalarType.DATETIME) for where in TIMES}
+    found = {one.casefold(): Column(one, ScalarType.DATETIME) for one in TIMES.values()}
     for columns in table.columns.values():
         for column in columns:
-            found.setdefault(column.name, column)
+            found.setdefault(column.name.casefold(), column)
     return tuple(found.values())
 
 

@@ -229,6 +229,22 @@ def test_what_is_denied_is_refused_and_told(folder: Path, tmp_path: Path, ebpf: 
     assert after.stdout.split()[0] == "111"  # nothing is left in the kernel
 
 
+def test_what_is_denied_while_it_runs(folder: Path, tmp_path: Path, ebpf: str) -> None:
+    with Sensor(folder, tmp_path / "out.jsonl") as sensor:
+        before = run_python(folder / "pod/main", DENIED_SCRIPT, tmp_path / "script.py")
+        assert before.stdout.split()[0] == "111"
+        assert sensor.process.stdin is not None
+        sensor.process.stdin.write(b'{"deny": "no address"}\n{"deny": "192.0.2.1"}\n')
+        sensor.process.stdin.flush()
+        end = time.monotonic() + 20
+        seen = "111"
+        while seen != "1" and time.monotonic() < end:
+            seen = run_python(folder / "pod/main", DENIED_SCRIPT, tmp_path / "script.py").stdout.split()[0]
+        assert seen == "1"
+        sensor.stop()
+    assert "KPROBE_ACTION_OVERRIDE" in sensor.output.read_text()
+
+
 FILES_SCRIPT = f"""
 import os, sys
 sys.path.insert(0, os.environ["ROOT"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -100,4 +101,6 @@ if __name__ == "__main__":  # for the test that kills it: python plays.py TIER O
         print("up", flush=True)
         stage.sleep(300)
 
+    # Whoever started the tests in the background had SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     play(Tier(sys.argv[1]), Path(sys.argv[2]), wait_to_be_killed)

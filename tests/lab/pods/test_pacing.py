@@ -16,7 +16,7 @@ LABEL = Label("a", True, "contain", "how")
 
 def test_all_at_once_is_the_same_bytes(tmp_path: Path) -> None:
     assert write_out(FILES, LABEL, tmp_path, 0.0) == 4
-    assert {name: (tmp_path / name).read_bytes() for name in FILES} == FILES
+    assert {name: (tmp_path / "telemetry" / name).read_bytes() for name in FILES} == FILES
     assert b'"contain"' in (tmp_path / "label.json").read_bytes()
 
 
@@ -26,12 +26,14 @@ def test_paced_lines_come_in_the_order_of_their_times_and_as_far_apart(tmp_path:
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
-        came.append((now[0] - 100.0, sum(len((tmp_path / name).read_bytes()) for name in FILES)))
+        came.append(
+            (now[0] - 100.0, sum(len((tmp_path / "telemetry" / name).read_bytes()) for name in FILES))
+        )
 
     write_out(FILES, LABEL, tmp_path, 2.0, clock=lambda: now[0], sleep=sleep)
     first = len(FILES["sensor.jsonl"].split(b'{"t_ns":1795440004')[0])
     assert came == [(1.0, first), (1.5, first + len(FILES["kubernetes-audit.jsonl"]))]
-    assert {name: (tmp_path / name).read_bytes() for name in FILES} == FILES
+    assert {name: (tmp_path / "telemetry" / name).read_bytes() for name in FILES} == FILES
 
 
 def test_moments_of_every_kind_of_record() -> None:

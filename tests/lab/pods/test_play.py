@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eightysix.cli import lab
-from eightysix.lab.interface import TELEMETRY
+from eightysix.lab.interface import FOLDER, TELEMETRY
 from eightysix.lab.kernel import available
 from eightysix.lab.record import commit
 from eightysix.lab.world import PUSH_SECRET
@@ -59,8 +59,9 @@ def test_an_attack_is_played_told_and_found(tmp_path: Path) -> None:
         "kubernetes-audit.jsonl",
         "managed-identity-sign-ins.jsonl",
     ):
-        assert (folder / name).stat().st_size, name
-    told = b"".join((folder / name).read_bytes() for name in TELEMETRY if (folder / name).exists())
+        assert (folder / FOLDER / name).stat().st_size, name
+    told = b"".join(path.read_bytes() for path in (folder / FOLDER).iterdir())
+    assert {path.name for path in (folder / FOLDER).iterdir()} <= set(TELEMETRY)
     for secret in (PUSH_SECRET.encode(), b"eyJ", b"eightysix/lab/runs"):
         assert secret not in told
     told_of = [json.loads(line) for line in (folder / "sensor.jsonl").read_text().splitlines()]

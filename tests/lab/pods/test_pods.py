@@ -152,7 +152,10 @@ def test_nothing_outlives_a_lab_that_is_ended(tier: Tier, number: int, tmp_path:
         alive = ids()
         assert len(alive) == 1
         lab.send_signal(number)
-        lab.wait(60)
+        try:
+            lab.wait(60)
+        finally:
+            lab.kill()
     _until(lambda: not any(os.path.exists(f"/proc/{pid}") and not _zombie(pid) for pid in started))
     assert runs.sweep() == (alive if number == signal.SIGKILL else [])
     assert left_of(*alive) == []

@@ -102,5 +102,5 @@ def test_nobody_plays_an_attack_and_both_sensors_see_it(home: Path) -> None:
     assert (about["tier"], about["kernel"]) == ("rootless", "strace")
     assert about["kernel_counts"]["records"] > 20
     assert about["sensor"] in ("preload", "python")
-    assert (home / "run" / "sensor.jsonl").read_bytes().count(b"\n") > 20
+    assert (home / "run" / "telemetry" / "sensor.jsonl").read_bytes().count(b"\n") > 20
     assert list((home / "cache/eightysix/lab/runs").iterdir()) == []

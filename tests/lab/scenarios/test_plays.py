@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eightysix.lab.interface import TELEMETRY, Scenario, Subset, Tier
+from eightysix.lab.interface import FOLDER, TELEMETRY, Scenario, Subset, Tier
 from eightysix.lab.pods import environments
 from eightysix.lab.pods.interpreter import find
 from eightysix.lab.recorded import Recording
@@ -39,10 +39,11 @@ def test_play(scenario: Scenario, tmp_path: Path) -> None:
     told: list[object] = []
     run(scenario, Tier.ROOT, folder, tell=lambda *words: told.append(words), receiving=receiving)
     files = {
-        name: (folder / name).read_bytes()
-        for name in (*TELEMETRY, "truth.jsonl")
-        if (folder / name).is_file()
+        name: (folder / FOLDER / name).read_bytes()
+        for name in TELEMETRY
+        if (folder / FOLDER / name).is_file()
     }
+    files["truth.jsonl"] = (folder / "truth.jsonl").read_bytes()
     recording = Recording(scenario.name, scenario.label, {name: text for name, text in files.items() if text})
     verdicts = {}
     for subset in Subset:

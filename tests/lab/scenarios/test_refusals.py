@@ -21,6 +21,7 @@ from tests.tiers import require_tier
 DRIVERS = (
     "at_import.py",
     "by_azure_identity.py",
+    "by_curl.py",
     "by_pycurl.py",
     "by_uvloop.py",
     "in_fork.py",
@@ -29,6 +30,7 @@ DRIVERS = (
     "in_thread.py",
     "makes_pod.py",
     "pushes.py",
+    "when_called.py",
 )
 NONCE = "0123456789abcdef0123456789abcdef"
 
@@ -148,6 +150,15 @@ def test_without_the_marker(driven: Path, tmp_path: Path) -> None:
     assert seen == []
 
 
+def test_what_waits_to_be_called(package: Path) -> None:
+    """The driver that does nothing at import refuses when it is called, too."""
+    (package / "boot_package" / "_boot.py").write_text(payload("when_called.py"))
+    (package / "boot_package" / "__init__.py").write_text("from ._boot import called\ncalled()\ncalled()\n")
+    lines, seen = run(package, {})
+    assert refused(lines, "EIGHTYSIX_LAB_NONCE is not set"), lines
+    assert seen == []
+
+
 @pytest.mark.parametrize(
     ("nonce", "inode", "why"),
     [
@@ -200,6 +211,41 @@ def test_where_the_metadata_service_is_not_the_labs(package: Path, tmp_path: Pat
     assert len(connects) == 1
     assert "169.254.169.254" in connects[0][1]
     assert not any("secrets" in path for _, path in seen)
+
+
+FORBIDDING = """
+import socket
+forbidden, told = [], sys.argv[2]
+class Forbidding(socket.socket):
+    def connect(self, address):
+        if address[0] == "169.254.169.254":
+            forbidden.append(address)
+            raise PermissionError(1, "Operation not permitted")
+        asked.append(address[0])
+        raise ConnectionRefusedError(111, "nobody is there")
+asked = []
+socket.socket = Forbidding
+"""
+
+
+def test_where_the_way_to_it_is_forbidden_only_the_labs_own_address_is_asked(
+    package: Path, tmp_path: Path
+) -> None:
+    """A machine that forbids the metadata address is no lab run by that: nobody tells the nonce, so nothing is done."""
+    (package / "boot_package" / "_boot.py").write_text(payload("at_import.py"))
+    marker = tmp_path / "marker"
+    marker.write_text(f"{NONCE}\n{os.stat('/proc/self/ns/net').st_ino}\n")
+    script = (
+        WATCHED + FORBIDDING + RUN.replace('print("SEEN', 'print("ASKED " + json.dumps(asked)); print("SEEN')
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, str(package), ""],
+        env={"PATH": "/nowhere", "EIGHTYSIX_LAB_NONCE": NONCE, "EIGHTYSIX_LAB_MARKER": str(marker)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    asked, lines = done.stdout.splitlines()[-2], done.stdout.splitlines()[:-2]
+    assert asked == 'ASKED ["169.254.86.86"]'
+    assert refused(lines, "forbidden, and nobody else tells a nonce"), done.stdout + done.stderr
 
 
 @pytest.mark.tier("root")

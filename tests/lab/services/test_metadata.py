@@ -163,3 +163,15 @@ def test_a_pod_that_may_not_reach_it_is_cut_off_and_still_learns_the_nonce(world
     world.ask("delete-pod", pod="denied-0")
     path = f"{TOKEN}&resource={ARM}"
     assert world.call("metadata", "GET", path, source="127.0.0.77", Metadata="true").status == 200
+
+
+def test_at_its_own_address_the_nonce_is_told_to_who_may_not_reach_the_metadata_service(world: World) -> None:
+    """And to nobody else, and nothing but the nonce."""
+    pod = PodSpec("refused-0", ip="127.0.0.78", metadata=False)
+    world.start_pod(pod, uid="8c1b0f3e-0000-4000-8000-00000000eeee")
+    assert world.call("nonce", "GET", NONCE_PATH, source="127.0.0.78").body == NONCE.encode() + b"\n"
+    assert world.marks("metadata-denied")[-1]["peer"] == "127.0.0.78"
+    token = world.call("nonce", "GET", f"{TOKEN}&resource={ARM}", source="127.0.0.78", Metadata="true")
+    assert token.status == 404
+    assert world.call("nonce", "GET", NONCE_PATH).status == 404
+    world.ask("delete-pod", pod="refused-0")

@@ -113,6 +113,7 @@ def running(folder: Path, *, registry: str = "own", tls: bool = True) -> Iterato
         tls=tls,
         registry=registry,
         metadata=Bind("127.0.0.1", 0, OFF),
+        nonce_server=Bind("127.0.0.1", 0, OFF),
         api_server=Bind("127.0.0.1", OFF, 0),
         sink=Bind("127.0.0.1", 0, 0),
         arm=Bind("127.0.0.1", free, 0),

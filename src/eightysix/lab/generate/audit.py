@@ -11,7 +11,17 @@ from eightysix.lab.generate.cluster import Cluster, Pod
 from eightysix.lab.generate.ids import hex_id, number, uuid_id
 from eightysix.lab.generate.settings import AuditForm
 
-__all__ = ["Caller", "Request", "audit_event", "control_plane", "envelopes", "kubelet", "of_pod", "operator"]
+__all__ = [
+    "Caller",
+    "Request",
+    "audit_event",
+    "control_plane",
+    "envelopes",
+    "into_pod",
+    "kubelet",
+    "of_pod",
+    "operator",
+]
 
 Record = dict[str, object]
 
@@ -98,6 +108,14 @@ def controller(name: str) -> Caller:
     account = f"system:serviceaccount:kube-system:{name}"
     groups = ("system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated")
     return Caller(account, uuid_id("account", account), groups, (), "172.31.0.12")
+
+
+def into_pod(namespace: str, pod: str) -> Request:
+    """`kubectl exec`, as kubectl has spoken since 1.31: it asks for a WebSocket, so the verb is `get`, and the request has
+    only started (`ResponseStarted`) while the session lasts (kubernetes.io, KEP-4006). Before that it was `create`."""
+    return Request(
+        "get", "pods", namespace, pod, "exec", code=101, user_agent="kubectl/v1.34.1 (linux/amd64)"
+    )
 
 
 def control_plane(node: str) -> tuple[tuple[Caller, Request], ...]:

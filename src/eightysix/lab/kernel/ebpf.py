@@ -98,7 +98,7 @@ class Ebpf:
         for name in names_to_watch():
             self._object.put("names", name.encode().ljust(_NAME_BYTES, b"\0"), struct.pack("=I", 1))
         for address in deny:
-            self._object.put("denied", _sixteen(address), struct.pack("=I", 1))
+            self.deny(address)
         settings = struct.pack("=QII", hierarchy.id, hierarchy.level, 0)
         self._object.put("settings", struct.pack("=I", 0), settings)
         self.waits = [self._object.ring("records", self._record)]
@@ -109,6 +109,10 @@ class Ebpf:
             self.hooks = self._object.attach(group, opening)
         finally:
             os.close(group)
+
+    def deny(self, address: str) -> None:
+        """Refuse connections to an address from now on."""
+        self._object.put("denied", _sixteen(address), struct.pack("=I", 1))
 
     def _record(self, data: bytes) -> None:
         """Called from C: nothing may leave it."""

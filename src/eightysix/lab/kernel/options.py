@@ -20,7 +20,8 @@ usage: python -m eightysix.lab.kernel --cgroup DIR --output FILE [--pods FILE] [
 
 Writes what the processes in a cgroup (version 2) and below do, in the form of Tetragon's export. One line of JSON tells
 that it is ready. It ends on SIGTERM or at the end of its input, and a last line tells counts and what was lost. A line
-{"leap": SECONDS} on its input makes all that follows that much later. With strace, the processes are those that
+{"leap": SECONDS} on its input makes all that follows that much later, {"deny": ADDRESS} refuses connections from then on
+(eBPF alone can). With strace, the processes are those that
 `lab.kernel.strace.wrap` wrapped to write to FIFO, and of the pod whose `cgroup` in the pods file is PATH.
 """
 

@@ -59,6 +59,7 @@ PROGRAM_FOLDERS = (
     "/opt/conda/bin/",
     "/venv/bin/",
     "/app/.venv/bin/",
+    "/root/.cache/huggingface/modules/",
 )
 KUBELET = (
     "/var/lib/kubelet/pods/",

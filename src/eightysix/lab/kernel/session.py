@@ -225,7 +225,7 @@ def _follow(
             ended = reads in ready
             if control is not None and control.fileno() in ready:
                 data = os.read(control.fileno(), _MOST_INPUT)
-                half = _obey(half + data, clock)
+                half = _obey(half + data, clock, mechanism)
                 ended = ended or not data
             pods.refresh()
             _drain(mechanism, files, exporter)
@@ -248,15 +248,27 @@ def _drain(mechanism: Mechanism, files: Files | None, exporter: Exporter) -> Non
         exporter.take(fact)
 
 
-def _obey(data: bytes, clock: Clock) -> bytes:
+def _obey(data: bytes, clock: Clock, mechanism: Mechanism | None = None) -> bytes:
     """Do what whole lines ask for; returns the rest. What is no request is left out: this is the lab's own pipe."""
     *lines, rest = data.split(b"\n")
     for line in lines:
         try:
             asked = json.loads(line)
+            if "deny" in asked:
+                _deny(str(asked["deny"]), mechanism)
+                continue
             seconds = float(asked["leap"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OSError):
             sys.stderr.write("eightysix: a line of the input is no request\n")
             continue
         clock.leap(seconds)
     return rest[:_MOST_INPUT]
+
+
+def _deny(address: str, mechanism: Mechanism | None) -> None:
+    """Refuse connections to an address from now on; ValueError where this mechanism can refuse nothing."""
+    from eightysix.lab.kernel.ebpf import Ebpf
+
+    if not isinstance(mechanism, Ebpf):
+        raise ValueError("it can refuse nothing")
+    mechanism.deny(address)

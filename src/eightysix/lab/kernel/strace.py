@@ -238,7 +238,7 @@ class Parser:
             return None
         return Connected(
             at=at, cgroup=self._cgroup, pid=thread, tid=thread, family=family, type=2 if sends else 1,
-            protocol=17 if sends else 6, destination=address, port=port, denied="EPERM" in result,
+            protocol=17 if sends else 6, destination=address, port=port, denied="EPERM" in result or "EACCES" in result,
             call="connect" if name == "connect" else "send",
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ import eightysix
 from eightysix.lab.pods.keeper import Keeper
 from eightysix.lab.pods.network import CLOUD
 from eightysix.lab.services.control import ControlError, ask
+from eightysix.lab.world import NONCE_IP
 from eightysix.model.errors import LabError
 
 __all__ = ["Cloud", "python_of_ours"]
@@ -44,7 +45,8 @@ class Cloud:
         self.index = keeper.inside / "index"
         self.index.mkdir()
         spec = keeper.inside / "services.json"
-        spec.write_text(json.dumps({"nonce": nonce, "out": str(out), "index": f"{keeper.folder}/index"}))
+        told = {"nonce": nonce, "out": str(out), "index": f"{keeper.folder}/index"}
+        spec.write_text(json.dumps({**told, "nonce_server": {"ip": NONCE_IP, "http": 80, "https": -1}}))
         command, environ = python_of_ours(module, f"{keeper.folder}/services.json")
         (out / "logs").mkdir(exist_ok=True)
         self._log = out / "logs" / "services.log"

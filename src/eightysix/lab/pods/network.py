@@ -2,7 +2,7 @@
 
 A pod has `eth0` and a default route to the gateway, as a CNI plug-in without a bridge makes it. The other namespace has the
 addresses of `lab.world` on its loopback and no default route: what is not there is unreachable, at once. Who may not
-reach the metadata service is refused by that service: a payload must be able to ask it for the nonce before it acts.
+reach the metadata service has a route that forbids it, and asks for the nonce at an address of its own before it acts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from eightysix.lab.world import (
     GATEWAY_IP,
     INDEX_IP,
     METADATA_IP,
+    NONCE_IP,
     REGISTRY_IP,
     SINK_IP,
     STORAGE_IP,
@@ -23,7 +24,7 @@ __all__ = ["CLOUD", "SERVED", "add_pod", "inode", "make_cloud", "remove_pod"]
 
 CLOUD = "cloud"
 
-SERVED = (METADATA_IP, API_SERVER_IP, SINK_IP, ARM_IP, INDEX_IP, REGISTRY_IP, STORAGE_IP)
+SERVED = (METADATA_IP, NONCE_IP, API_SERVER_IP, SINK_IP, ARM_IP, INDEX_IP, REGISTRY_IP, STORAGE_IP)
 
 
 def make_cloud(keeper: Keeper) -> None:
@@ -37,15 +38,15 @@ def make_cloud(keeper: Keeper) -> None:
     )
 
 
-def add_pod(keeper: Keeper, name: str, ip: str) -> str:
-    """The namespace of a pod, joined to the services; returns its name."""
+def add_pod(keeper: Keeper, name: str, ip: str, *, metadata: bool = True) -> str:
+    """The namespace of a pod, joined to the services; returns its name. Without `metadata` no connection there is made."""
     net = f"pod-{name}"
     _make(keeper, net)
     other = f"{keeper.folder}/net/{net}"
     link = f"veth{ip.rpartition('.')[2]}"
     keeper.shell(
         f"ip link add {link} type veth peer name eth0 netns {other}\n"
-        f"ip link set {link} up\nip route add {ip}/32 dev {link} src {GATEWAY_IP}",
+        f"ip link set {link} up\nip route replace {ip}/32 dev {link} src {GATEWAY_IP}",
         net=CLOUD,
     )
     keeper.shell(
@@ -54,6 +55,8 @@ def add_pod(keeper: Keeper, name: str, ip: str) -> str:
         f"ip route add default via {GATEWAY_IP} dev eth0 src {ip}",
         net=net,
     )
+    if not metadata:
+        keeper.shell(f"ip route add prohibit {METADATA_IP}/32", net=net)
     return net
 
 

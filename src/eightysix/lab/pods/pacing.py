@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from eightysix.lab.interface import Label
+from eightysix.lab.interface import FOLDER, TELEMETRY, Label
 
 __all__ = ["moment", "write_out"]
 
@@ -35,29 +35,34 @@ def write_out(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Write into the folder `output`; returns lines. `speed` 0 writes all at once, N lets N recorded seconds pass in one.
+    """Write into the folder `output` as a run does, telemetry in a folder of its own; returns lines of telemetry. `speed` 0 writes all at once, N lets N recorded seconds pass in one.
 
     A record without a time of its own comes with the one before it in its file.
     """
     (output / "label.json").write_bytes(msgspec.json.format(msgspec.json.encode(label), indent=1) + b"\n")
+    place = output / FOLDER
+    place.mkdir(exist_ok=True)
+    for name in files.keys() - set(TELEMETRY):
+        (output / name).write_bytes(files[name])
+    told = {name: text for name, text in files.items() if name in TELEMETRY}
     lines = [
         (at, number, name, line)
-        for name, text in files.items()
+        for name, text in told.items()
         for number, (at, line) in enumerate(_stamped(text))
     ]
     if not speed:
-        for name, text in files.items():
-            (output / name).write_bytes(text)
+        for name, text in told.items():
+            (place / name).write_bytes(text)
         return len(lines)
-    for name in files:
-        (output / name).touch()  # all are there before somebody follows
+    for name in told:
+        (place / name).touch()  # all are there before somebody follows
     lines.sort(key=lambda line: (line[0], line[2], line[1]))
     began, first = clock(), next((at for at, *_ in lines if at), 0)
     for at, _, name, line in lines:
         ahead = (at - first) / 1e9 / speed - (clock() - began)
         if ahead > 0:
             sleep(ahead)
-        with (output / name).open("ab") as file:
+        with (place / name).open("ab") as file:
             file.write(line)
     return len(lines)
 

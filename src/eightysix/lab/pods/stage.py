@@ -28,6 +28,7 @@ from eightysix.lab.pods.interpreter import Interpreter
 from eightysix.lab.pods.keeper import Keeper
 from eightysix.lab.pods.leaps import Leap
 from eightysix.lab.pods.watching import Endpoints, Started, Watching
+from eightysix.lab.world import METADATA_IP
 from eightysix.model.errors import LabError
 
 __all__ = ["LabStage", "Parts"]
@@ -116,7 +117,7 @@ class LabStage:
         parts = self._parts
         keeper = parts.keeper
         container_id = sha256(uid.encode()).hexdigest()
-        net = network.add_pod(keeper, container_id[:12], pod.ip)
+        net = network.add_pod(keeper, container_id[:12], pod.ip, metadata=pod.metadata)
         env = image.environment(pod, parts.nonce, preload=parts.preload)
         container = Container(pod, uid, container_id, net, env)
         name = container.name
@@ -135,6 +136,13 @@ class LabStage:
         image.mark(keeper, name, parts.nonce, network.inode(keeper, net))
         if parts.watching is not None:
             parts.watching.add(started, container.place)
+            if not pod.metadata:
+                parts.watching.refuse(METADATA_IP)
+            elif METADATA_IP in parts.watching.refused:
+                raise LabError(
+                    f"{pod.name} may reach the metadata service, and another pod of this run may not",
+                    "Where eBPF refuses, it refuses for all pods of a run: play them one by one.",
+                )
         return container
 
     def _mint(self, container: Container) -> None:

@@ -76,6 +76,12 @@ class Watching(Protocol):
     """What looks at the processes of pods from outside."""
 
     mechanism: str
+    refused: frozenset[str]
+    """Addresses that it refuses to all pods of the run."""
+
+    def refuse(self, address: str) -> None:
+        """Refuse connections to an address before they are made, where the mechanism can; the record tells so. Where it
+        cannot, the network alone does, and nothing is recorded."""
 
     def add(self, started: Started, cgroup: str) -> None:
         """Tell it of a pod, before the first process of that starts."""
@@ -121,6 +127,12 @@ class Process:
             )
         told: Mapping[str, Any] = json.loads(line)
         return told
+
+    def say(self, request: Mapping[str, object]) -> None:
+        """Ask it for something while it runs."""
+        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
 
     def end(self) -> None:
         """Ask it to end."""
@@ -170,6 +182,13 @@ class Kernel:
             *("--output", str(out / "tetragon.jsonl"), "--mechanism", mechanism),
         )
         self.mechanism = str(self._process.told.get("mechanism", ""))
+        self.refused: frozenset[str] = frozenset()
+
+    def refuse(self, address: str) -> None:
+        """See `Watching`."""
+        if self.mechanism == "ebpf" and address not in self.refused:
+            self.refused |= {address}
+            self._process.say({"deny": address})
 
     def add(self, started: Started, cgroup: str) -> None:
         """See `Watching`."""
@@ -192,6 +211,10 @@ class Traces:
     """
 
     mechanism = "strace"
+    refused: frozenset[str] = frozenset()
+
+    def refuse(self, address: str) -> None:
+        """Nothing: it sees what the network answers."""
 
     def __init__(self, folder: Path, inside: Path, out: Path) -> None:
         self._pods = _Pods(folder)

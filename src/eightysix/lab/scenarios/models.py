@@ -11,7 +11,17 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 
-__all__ = ["honest_pickle", "poisoned_pickle", "tar_of", "torch_zip"]
+__all__ = ["MODEL_CONFIG", "MODEL_CONFIGURATION", "honest_pickle", "poisoned_pickle", "tar_of", "torch_zip"]
+
+MODEL_CONFIG = '{"model_type": "intent", "auto_map": {"AutoConfig": "configuration_intent.IntentConfig"}}\n'
+MODEL_CONFIGURATION = """
+from transformers import PretrainedConfig
+
+
+class IntentConfig(PretrainedConfig):
+    model_type = "intent"
+"""
+"""A model of Transformers that brings code: its folder's settings and module."""
 
 _STAMP = (1980, 1, 1, 0, 0, 0)
 _WEIGHTS = b"(dVweights\n(lF0.25\naF0.5\nasVlabels\n(lVshort\naVlong\nas"

@@ -1,4 +1,5 @@
-"""The pod of the hardest attack and of its twin: it reinstalls azure-identity and a plug-in whenever it starts."""
+"""Pods that install while they start. One is that of the hardest attack and of its twin: it reinstalls azure-identity and a
+plug-in. Another has no server before its script installed one."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from collections.abc import Mapping
 
 from eightysix.lab.interface import PodSpec, Wheel
 from eightysix.lab.pods import environments, interpreter
-from eightysix.lab.scenarios.cast import server, start_with
+from eightysix.lab.scenarios.cast import app, honest, server, start_with
 from eightysix.model.errors import LabError
 
-__all__ = ["azure_identity", "reinstalls"]
+__all__ = ["azure_identity", "installs_server", "reinstalls", "server_package"]
 
 
 def azure_identity() -> Wheel:
@@ -39,3 +40,23 @@ def reinstalls(env: Mapping[str, str]) -> PodSpec:
     )
     work = {"PLUGINS": "torch_perf_sdk", "AT_START": "token,settings,storage"}
     return server(argv=("sh", "/app/start.sh"), files=script, env={**work, **env})
+
+
+def server_package() -> Wheel:
+    """The server as a package that `python -m mlflow_lab` starts."""
+    return honest("mlflow-lab", "3.1.0", more={"mlflow_lab/__main__.py": app("server.py")})
+
+
+def installs_server(env: Mapping[str, str]) -> PodSpec:
+    """The pod without a server in its image: its script installs one and the plug-in, and starts it."""
+    lines = ("set -e", "pip install --quiet mlflow-lab", "pip install --quiet torch-perf-sdk")
+    work = {"PLUGINS": "torch_perf_sdk", "AT_START": "token,settings,storage"}
+    return server(
+        name="mlflow-0",
+        workload="mlflow",
+        container="mlflow",
+        labels={"app": "mlflow"},
+        argv=("sh", "/app/start.sh"),
+        files={"/app/start.sh": "\n".join((*lines, "exec python -m mlflow_lab")) + "\n"},
+        env={**work, **env},
+    )

@@ -148,6 +148,7 @@ class Services:
             self._tls = server_context(self.authority.server((*_NAMES, *dict.fromkeys(ips))))
         metadata = Metadata(directory, self.authority.server(("metadata.azure.com",)), roster, spec.nonce)
         self._serve("metadata", spec.metadata, metadata, plain=True)
+        self._serve("nonce", spec.nonce_server, metadata.tell_refused, plain=True)
         self._serve("sink", spec.sink, Sink(record, roster), plain=True)
         index = Index(Path(spec.index), record, roster)
         self._serve("index", spec.index_server, index, plain=True)

@@ -63,6 +63,14 @@ class Metadata:
             return json_answer(405, {"error": "Method not allowed."})
         return self._get(request, path)
 
+    def tell_refused(self, request: Request) -> Answer:
+        """At the nonce's own address: who asks here was refused the way to the metadata service, and gets the nonce alone."""
+        path = request.path.rstrip("/").lower()
+        if path != NONCE_PATH or self._roster.may_reach_metadata(request.peer):
+            return json_answer(404, {"error": "Not found"})
+        self._directory.record.mark("metadata-denied", peer=request.peer, port=request.port, path=path)
+        return Answer(200, self._nonce.encode() + b"\n", "text/plain")
+
     def _get(self, request: Request, path: str) -> Answer:
         refused = _refusal(request, identity=path.startswith("/metadata/identity"))
         if refused is not None:

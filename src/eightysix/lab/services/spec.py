@@ -34,6 +34,8 @@ class Bind(Struct, frozen=True, forbid_unknown_fields=True):
 class Spec(Struct, frozen=True, forbid_unknown_fields=True):
     """All of a run's services. `out` is the folder of the run, `index` the folder of the package index's files.
 
+    `nonce_server` tells the nonce to pods that may not reach the metadata service.
+
     `registry`: `auto` takes Debian's docker-registry where it is installed, else the small one of the lab; `debian` and
     `own` insist. Without `tls` the services of HTTPS answer plain HTTP, at their `http` port, and the API server is off.
     """
@@ -44,6 +46,7 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True):
     tls: bool = True
     registry: str = "auto"
     metadata: Bind = Bind(METADATA_IP, 80, OFF)
+    nonce_server: Bind = Bind("127.0.0.1", OFF, OFF)
     api_server: Bind = Bind(API_SERVER_IP, OFF, 443)
     sink: Bind = Bind(SINK_IP)
     arm: Bind = Bind(ARM_IP)

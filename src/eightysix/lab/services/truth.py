@@ -25,7 +25,10 @@ MARKS: Mapping[str, str] = {
     "exec": "an operator ran a command in a pod: `pod`, `namespace`, `argv`, `user`",
     "leap": "the injected clock jumped: `seconds`",
     "metadata-token": "the metadata service gave out a token: `uti`, `resource`, `client_id`, `peer`, `port`, `user_agent`",
-    "metadata-denied": "a pod that may not reach the metadata service tried to: `peer`, `port`, `path`",
+    "metadata-denied": (
+        "a pod that may not reach the metadata service tried to: `peer`, `port`, `path` (of the nonce, where the connection "
+        "itself was refused and it asks elsewhere)"
+    ),
     "metadata-refused": "the metadata service refused a request for a token: `error`, `peer`, `port`",
     "entra-token": "the login endpoint gave out a token: `uti`, `client_id`, `grant` (`secret` or `federated`), `scope`, `peer`",
     "entra-refused": "the login endpoint gave none: `error`, `client_id`, `peer`",

@@ -14,6 +14,7 @@ from eightysix.detect.story import rfc3339
 from eightysix.model.incident import Incident, Reason
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Basis, Source, Verdict
+from eightysix.sources.sensor import ABSENT
 
 __all__ = [
     "DROP_POINTS",
@@ -46,7 +47,7 @@ _WITNESSES = frozenset({Source.TETRAGON, Source.SENSOR, Source.FALCO})
 class Gap(Struct, frozen=True):
     """When an input did not tell what it saw. `until_ns` is 0 while it lasts."""
 
-    kind: str  # silent, ended, dropped; of one pod's sensors also tampered
+    kind: str  # silent, ended, dropped; of one pod's sensors also tampered, absent
     since_ns: int
     until_ns: int = 0
 
@@ -67,9 +68,11 @@ _OF_SENSORS: Mapping[str, str] = {
     "flood": "dropped",
     "conflict": "tampered",
     "endpoint": "tampered",
+    **dict.fromkeys(ABSENT, "absent"),
 }
 """What the receiver of sensor records tells of one pod (`serve.sensors.stream`), and what it counts as: records of it were
-lost, or somebody in it meddles with its socket or its sensor's numbers."""
+lost, or somebody in it meddles with its socket or its sensor's numbers. Of the last two the sensor itself tells: it stays
+away from a process."""
 
 
 _ENDPOINT = "sensors of pod "
@@ -126,6 +129,9 @@ class Hearing:
         name = endpoint_of(uid)
         known = self._pods.pop(name, [])
         same = [gap for gap in known if gap.kind == kind]
+        if same and kind == "absent":  # one withdrawal is told at each start: it fell silent at the first
+            self._pods[name] = known
+            return name
         if len(same) >= MAX_GAPS:  # the first ones stay: an incident names the first after its chain began
             known.remove(same[MAX_GAPS // 2])
         self._pods[name] = [*known, Gap(kind, time_ns, time_ns)]
@@ -214,6 +220,9 @@ def _reason(file: str, gap: Gap) -> Reason:
     if gap.kind == "tampered":
         text = f"{_TOLD}was tampered with from inside of the pod: {file}, told at {since}"
         return Reason(DROP_POINTS, text, Basis.JUDGED)
+    if gap.kind == "absent":
+        text = f"{_TOLD}was withdrawn from new processes: {file}, told at {since}"
+        return Reason(SILENCE_POINTS, text, Basis.JUDGED)
     if gap.kind == "ended":
         text = f"{_TOLD}ended: nothing comes from {file} since {since}"
     else:

@@ -28,6 +28,7 @@ from eightysix.serve.live.hearing import Hearing, carried_over, input_of, inputs
 from eightysix.serve.live.keeper import Keeper
 from eightysix.serve.replay import Replay
 from eightysix.sources.lines import Block
+from eightysix.sources.sensor import ABSENT
 from eightysix.store.live import LiveStore, OutboxRow, SourceRow
 from eightysix.store.sqlite_errors import StoreUnavailableError
 
@@ -257,7 +258,9 @@ class Watch:
     def _note_gaps(self) -> None:
         """Take what receivers tell of gaps in the records of one pod: of that pod they are a sign, and of no other."""
         for gap in self.replay.sensor.gaps:
-            self._silent.add(self._hearing.lost(gap.pod_uid, gap.gap, gap.time_ns))
+            # The sensor's own word has the pod's own time: it is not taken for older than what others told before it.
+            known_ns = max(gap.time_ns, self._newest_ns) if gap.gap in ABSENT else gap.time_ns
+            self._silent.add(self._hearing.lost(gap.pod_uid, gap.gap, known_ns))
         self.replay.sensor.gaps.clear()
         self._silent.discard("")
 

@@ -36,7 +36,7 @@ _PROTOTYPE = frozenset({"sensor", "time", "actor", "actor_age_s"})
 """Fields of the prototype's records, which name no version: they would be read as such."""
 
 _FOR_PEOPLE = frozenset(
-    """args capped cut digest dropped dyn errors installing kind last method modules names native pth python reason
+    """args capped cut died digest dropped dyn errors installing kind last method modules names native pth python reason
     repeats resource sent seq unwatched""".split()
 )
 SENDERS = frozenset(Record.__struct_fields__) - RECEIVERS - _PROTOTYPE | _FOR_PEOPLE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eightysix.lab.generate.audit import Request, operator
+from eightysix.lab.generate.audit import into_pod, operator
 from eightysix.lab.generate.label import Label, attack
 from eightysix.lab.generate.programs import METADATA, Wheel, boot_python, call, install, pip_command
 from eightysix.lab.generate.scenarios.cast import (
@@ -249,16 +249,7 @@ def poisoned_exec_session(setting: Setting) -> tuple[Streams, Label]:
     container = inference(scene)
     server = scene.entrypoint(0.31, container, "/opt/venv/bin/python", "/app/server.py")
     start_server(server, 0.31)
-    into = Request(
-        "create",
-        "pods",
-        "ml",
-        container.pod.name,
-        "exec",
-        code=101,
-        user_agent="kubectl/v1.34.1 (linux/amd64)",
-    )
-    scene.api(_LANDS - 0.3, operator(), into)
+    scene.api(_LANDS - 0.3, operator(), into_pod("ml", container.pod.name), started_only=True)
     pip = scene.session(_LANDS, container, "/opt/venv/bin/python3", pip_command("-U", _POISONED.name))
     install(pip, _LANDS, [_POISONED])
     reload_plugin(server, _LANDS + 3.1, _POISONED.module, _POISONED.name)

@@ -234,7 +234,8 @@ def model_download(setting: Setting) -> tuple[Streams, Label]:
         "model-load",
         "the model that was loaded a moment before is at work in the server",
         _LANDS + 6.0 + FAST.leave,
-        at_least="suspect",
+        # Without the audit log it is a server that first reads its settings and a blob after it fetched a model.
+        at_least="watch" if setting.name in (KERNEL_ONLY.name, KERNEL_AND_SENSOR.name) else "suspect",
     )
     # The model lands when it is there; that it runs is seen by nobody, as no module is imported.
     return scene.streams(), replace(label, t0_s=_LANDS + 6.0, stages=("land", "reach", "pivot", "leave"))

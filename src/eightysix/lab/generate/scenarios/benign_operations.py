@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eightysix.lab.generate.audit import Request, operator
+from eightysix.lab.generate.audit import Request, into_pod, operator
 from eightysix.lab.generate.cluster import Image
 from eightysix.lab.generate.label import Label, look_alike
 from eightysix.lab.generate.programs import (
@@ -73,16 +73,7 @@ def exec_debugging(setting: Setting) -> tuple[Streams, Label]:
     container = inference(scene)
     server = scene.entrypoint(0.31, container, "/opt/venv/bin/python", "/app/server.py")
     managed_identity(server, 3.0, SERVER)
-    into = Request(
-        "create",
-        "pods",
-        "ml",
-        container.pod.name,
-        "exec",
-        code=101,
-        user_agent="kubectl/v1.34.1 (linux/amd64)",
-    )
-    scene.api(1_199.7, operator(), into)
+    scene.api(1_199.7, operator(), into_pod("ml", container.pod.name), started_only=True)
     shell = scene.session(1_200.0, container, "/bin/bash", "")
     pip = shell.exec(1_215.0, "/opt/venv/bin/python3", pip_command("py-spy"))
     install(pip, 1_215.0, [Wheel("py-spy", "0.4.1", ("py_spy/__init__.py",))])

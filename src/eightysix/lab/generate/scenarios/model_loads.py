@@ -108,6 +108,8 @@ def model_unpickles(setting: Setting) -> tuple[Streams, Label]:
     server.sense_pickle(_LANDS + 1.2, "builtins", "exec", _TORCH)
     steal(server, _LANDS, _TORCH, FAST)
     least = "contain" if setting.sensor is not None and setting.kernel is not None else "suspect"
+    if setting.name == KERNEL_ONLY.name:
+        least = "watch"  # the same connections are a server's that first reads its settings and a blob after a load
     kernel = setting.kernel is not None
     told = (("land",) if kernel else ()) + (("run",) if setting.sensor is not None else ())
     label = _attack(

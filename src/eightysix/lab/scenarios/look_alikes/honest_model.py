@@ -16,7 +16,7 @@ def play(stage: Stage) -> None:
     serve(stage, server(venv="joblib"))
     stage.call("/pull?repository=models/intent&tag=prod&to=/models/intent.joblib")
     stage.call("/load?kind=joblib&path=/models/intent.joblib")
-    for path in ("/infer", "/token?fresh=true", "/settings"):
+    for path in ("/infer", "/token?fresh=true", "/settings", "/storage"):
         stage.call(path)
 
 
@@ -26,7 +26,7 @@ SCENARIO = Scenario(
     label=look_alike(
         "honest-model",
         "The server fetches a model from the registry and loads it with joblib. Then the application takes "
-        "its token again and reads its settings.",
+        "its token again, reads its settings and a blob of a storage account.",
         twin="model-joblib",
         telling="the credentials are taken after the load, by the application",
     ),

@@ -1,0 +1,89 @@
+"""What files hold as rows of tables.
+
+Three things are told apart by what the first record is, never by what it claims elsewhere in the file:
+`{"table": NAME, "row": {...}}` (the rows of the pack's tests); rows as exported from Log Analytics or Defender, which name
+their table in `Type` or by the file (`AKSAudit.jsonl`); and telemetry, which the readers of detection turn into rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from eightysix.model.incident import Problem
+from eightysix.model.table import Row
+from eightysix.sources.decompress import Limits
+from eightysix.sources.json_text import why
+from eightysix.sources.lines import Block
+from eightysix.sources.reading import read_inputs
+from eightysix.sources.tables import Tabulator
+from eightysix.store import tables
+
+__all__ = ["OnProblem", "rows_of"]
+
+OnProblem = Callable[[Problem], None]
+_decode = msgspec.json.Decoder().decode
+
+
+def rows_of(paths: Sequence[str], stdin: BinaryIO | None, on_problem: OnProblem) -> Iterator[tuple[str, Row]]:
+    """The rows of `paths` (files, folders, `-`), each with the name of its table."""
+    known = tables.load()
+    tabulator = Tabulator(known)
+    file, table = "", None
+    for block in read_inputs(paths, stdin, Limits(), on_problem):
+        if block.file != file:
+            file, table = block.file, _table_of(block)
+        if table is None:
+            yield from tabulator.read(block)
+        else:
+            yield from _rows(block, table, on_problem)
+    for problem in tabulator.problems:
+        on_problem(problem)
+
+
+def _table_of(block: Block) -> str | None:
+    """The table whose rows a file holds, "" where each row names its own, None for telemetry."""
+    try:
+        first = _decode(block.data.partition(b"\n")[0])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(first, dict):
+        return None
+    if first.keys() == {"table", "row"}:
+        return ""
+    known = tables.load()
+    if isinstance(first.get("Type"), str) and first["Type"] in known:
+        return ""
+    stem = os.path.basename(block.file).partition(".")[0]
+    return stem if stem in known and first.keys() & {"TimeGenerated", "Timestamp"} else None
+
+
+def _rows(block: Block, table: str, on_problem: OnProblem) -> Iterator[tuple[str, Row]]:
+    for number, line in enumerate(block.data.split(b"\n"), block.first_line):
+        if not line.strip():
+            continue
+        try:
+            found = _decode(line)
+        except (ValueError, RecursionError) as error:
+            on_problem(Problem(block.file, number, "malformed", why(error)))
+            continue
+        named = _named(found, table)
+        if named is None:
+            on_problem(Problem(block.file, number, "malformed", "neither a row nor a table and a row"))
+        else:
+            yield named
+
+
+def _named(found: object, table: str) -> tuple[str, Row] | None:
+    if not isinstance(found, dict):
+        return None
+    if table:
+        return table, found
+    if found.keys() == {"table", "row"}:
+        name, row = found["table"], found["row"]
+        return (name, row) if isinstance(name, str) and isinstance(row, Mapping) else None
+    name = found.get("Type")
+    return (name, found) if isinstance(name, str) else None

@@ -1,0 +1,171 @@
+"""What `watch` reads and tells, kept for hunting: rows of what is read, and a row for each revision of an incident.
+
+Rows are on the disk before the watch commits how far it read: killed in between, it reads the same again, and rows that are
+there already are not kept twice. A store that cannot be written stops no detection: rows wait for it, and what finds no room
+is counted and told.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from eightysix.model.errors import StateError
+from eightysix.model.incident import SCHEMA, Incident
+from eightysix.model.stored import as_json
+from eightysix.model.table import Row
+from eightysix.model.words import Source
+from eightysix.serve.live.service import Following
+from eightysix.sources.lines import Block
+from eightysix.sources.tables import Tabulator
+from eightysix.store.events.compacting import compact
+from eightysix.store.events.hot import Batch, Hot
+from eightysix.store.events.retention import trim
+from eightysix.store.events.sealing import seal
+from eightysix.store.live import SourceRow
+
+__all__ = ["MAX_WAITING_BYTES", "KeptInputs", "Storing"]
+
+MAX_WAITING_BYTES = 256 << 20
+"""Lines that wait for a store that cannot be written; of more, the oldest are given up."""
+
+TIDY_S = 60.0
+"""Seconds between two looks at whether an hour is over."""
+
+COMPACT_S = 3600.0
+
+_OWN = frozenset({"EightySixFindings_CL", "EightySixIncidents_CL"})
+"""Tables that say what we found: nobody may write them over HTTP."""
+
+
+class Storing:
+    """Makes rows and keeps them. `received` and `sensors` are folders with what others sent: pods, maybe."""
+
+    def __init__(
+        self, hot: Hot, warn: Callable[[str], None], received: Sequence[str] = (), sensors: Sequence[str] = ()
+    ) -> None:
+        self._hot = hot
+        self._warn = warn
+        self._received = tuple(f"{folder}/" for folder in received)
+        self._sensors = tuple(f"{folder}/" for folder in sensors)
+        self._any = Tabulator(hot.tables)
+        self._told = Tabulator(hot.tables)
+        self._of_sensors = Tabulator(hot.tables, forced=Source.SENSOR)
+        self._open: dict[str, Batch] = {}
+        self._waiting: deque[Batch] = deque()
+        self._trouble = ""
+        self._said: deque[str] = deque(maxlen=100)
+        self._ended = threading.Event()
+        self._tidying = threading.Thread(target=self._tidy, name="store-tidy", daemon=True)
+        self.lost = 0
+        """Rows that found no room."""
+
+    def start(self) -> None:
+        """Seal, join and delete beside the watch from now on."""
+        self._tidying.start()
+
+    def take(self, blocks: Iterable[Block]) -> None:
+        """Keep what is read."""
+        for block in blocks:
+            if block.file.startswith(self._sensors):
+                self._add(self._of_sensors.read(block))
+            elif block.file.startswith(self._received):
+                self._add(row for row in self._any.read(block) if row[0] not in _OWN)
+            else:
+                self._add(self._any.read(block))
+
+    def tell(self, incidents: Sequence[Incident]) -> None:
+        """Keep a row of each."""
+        if incidents:
+            document = as_json({"schema": SCHEMA, "incidents": incidents})
+            self._add(self._told.read(Block("watch", 1, document + b"\n")))
+            self.flush()
+
+    def flush(self) -> None:
+        """Have all that was taken on the disk, if the store can be written."""
+        self._waiting.extend(self._open.values())
+        self._open.clear()
+        while self._waiting:
+            try:
+                self._hot.commit(self._waiting[0])
+            except StateError as error:
+                self._note_trouble(f"{error.what}; {error.advice}")
+                break
+            self._waiting.popleft()
+            self._note_trouble("")
+        while sum(batch.bytes for batch in self._waiting) > MAX_WAITING_BYTES:
+            self.lost += len(self._waiting.popleft().lines)
+
+    def turn(self) -> None:
+        """Tell what happened beside."""
+        while self._said:
+            self._warn(self._said.popleft())
+
+    def close(self) -> None:
+        """Keep what is left, and tell what is lost."""
+        self._ended.set()
+        if self._tidying.is_alive():
+            self._tidying.join()
+        self._add(self._any.flush())
+        self.flush()
+        self.turn()
+        left = sum(len(batch.lines) for batch in self._waiting)
+        if left or self.lost:
+            self._warn(f"not kept in the store: {left + self.lost:,} rows")
+
+    def _add(self, rows: Iterable[tuple[str, Row]]) -> None:
+        for table, row in rows:
+            batch = self._open.get(table)
+            if batch is None:
+                batch = self._open[table] = self._hot.batch(table)
+            batch.add(row)
+            if batch.full:
+                self.flush()
+
+    def _note_trouble(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._warn(trouble or "the store is written again")
+
+    def _tidy(self) -> None:
+        compacted = time.monotonic()
+        while not self._ended.wait(TIDY_S):
+            try:
+                seal(self._hot, time.time_ns())
+                if time.monotonic() - compacted >= COMPACT_S:
+                    compacted = time.monotonic()
+                    compact(self._hot, time.time_ns())
+                for one in trim(self._hot, time.time_ns()):
+                    self._said.append(f"deleted from the store: {one.rows:,} rows of {one.table}, {one.why}")
+            except StateError as error:
+                self._said.append(f"{error.what}; {error.advice}")
+
+
+class KeptInputs:
+    """Inputs whose blocks are kept too, before anybody can write down that they were read."""
+
+    def __init__(self, inputs: Following, storing: Storing) -> None:
+        self._inputs = inputs
+        self._storing = storing
+
+    @property
+    def ended(self) -> bool:
+        """See `Following`."""
+        return self._inputs.ended
+
+    def poll(self, budget_bytes: int) -> list[Block]:
+        """See `Followed`."""
+        blocks = self._inputs.poll(budget_bytes)
+        self._storing.take(blocks)
+        return blocks
+
+    def sources(self) -> dict[str, SourceRow]:
+        """See `Followed`: what this tells as read is on the disk."""
+        self._storing.flush()
+        return self._inputs.sources()
+
+    def wait(self, timeout_s: float) -> None:
+        """See `Following`."""
+        self._inputs.wait(timeout_s)

@@ -1,0 +1,8 @@
+"""Raw telemetry as rows of the documented tables that hunters query."""
+
+from __future__ import annotations
+
+from eightysix.sources.tables.events import event_row
+from eightysix.sources.tables.tabulate import Tabulator, tabulate, tabulate_blocks
+
+__all__ = ["Tabulator", "event_row", "tabulate", "tabulate_blocks"]

@@ -1,0 +1,209 @@
+"""Events as rows: `EightySixEvents_CL` of any event, and the documented tables of which an event has the columns.
+
+Rows hold what events hold, so nothing secret can be in them (see `model.event`): a command line is the reader's summary.
+A column that an event says nothing about is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from operator import attrgetter
+
+from eightysix.model.event import Artifact, Distribution, Event
+from eightysix.model.table import Row
+from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, Source
+
+__all__ = ["EVENTS", "POD_INVENTORY", "PROCESSES", "event_row", "pod_row", "process_row"]
+
+EVENTS = "EightySixEvents_CL"
+PROCESSES = "CloudProcessEvents"
+POD_INVENTORY = "KubePodInventory"
+
+PROCESS_CREATED = "ProcessCreated"
+"""`ActionType` of a program's start, as advanced hunting names it (DeviceProcessEvents)."""
+
+_TEXTS: Mapping[str, str] = {
+    "EventId": "event_id",
+    "Cluster": "cluster",
+    "Node": "node",
+    "Namespace": "namespace",
+    "PodName": "pod",
+    "PodUid": "pod_uid",
+    "ContainerId": "container_id",
+    "ContainerName": "container",
+    "ContainerStarted": "container_started_ns",
+    "Workload": "workload",
+    "WorkloadKind": "workload_kind",
+    "Image": "image",
+    "ImageDigest": "image_digest",
+    "ServiceAccount": "service_account",
+    "ExecId": "exec_id",
+    "ParentExecId": "parent_exec_id",
+    "ProcessId": "pid",
+    "NamespaceProcessId": "ns_pid",
+    "ProcessPath": "binary",
+    "ProcessCommandLine": "command",
+    "ProcessStarted": "process_started_ns",
+    "ParentProcessPath": "parent_binary",
+    "Activity": "activity",
+    "DestinationIp": "dst_ip",
+    "DestinationPort": "dst_port",
+    "DestinationName": "dst_name",
+    "TtlSeconds": "ttl_s",
+    "UrlPath": "url_path",
+    "FilePath": "file_path",
+    "FileId": "file_id",
+    "FileDigest": "digest",
+    "Module": "module",
+    "Identity": "identity",
+    "Impersonated": "impersonated",
+    "CredentialId": "credential_id",
+    "IssuedCredentialId": "issued_credential_id",
+    "Verb": "verb",
+    "Resource": "resource",
+    "Subresource": "subresource",
+    "ObjectNamespace": "object_namespace",
+    "ObjectName": "object_name",
+    "UserAgent": "user_agent",
+    "SourceIp": "source_ip",
+    "Root": "root",
+    "AtImport": "at_import",
+    "EvidenceFile": "file",
+    "EvidenceLine": "line",
+}
+"""Columns that are an event's text or number as it is: empty text and 0 mean that the record does not say."""
+
+_LISTS: Mapping[str, str] = {
+    "HostNamespaces": "host",
+    "Principals": "principals",
+    "Chain": "chain",
+    "Exposes": "exposes",
+}
+
+_names = tuple(_TEXTS)
+_values = attrgetter(*_TEXTS.values())
+_list_names = tuple(_LISTS)
+_lists = attrgetter("artifacts", "dists", *_LISTS.values())
+
+_PROCESS: Mapping[str, str] = {
+    "ReportId": "event_id",
+    "AzureResourceId": "cluster",
+    "HostName": "node",
+    "KubernetesNamespace": "namespace",
+    "KubernetesPodName": "pod",
+    "ContainerName": "container",
+    "ContainerId": "container_id",
+    "ContainerImageName": "image",
+    "ImageDigest": "image_digest",
+    "FolderPath": "binary",
+    "ProcessId": "pid",
+    "ProcessCommandLine": "command",
+    "ProcessCreationTime": "process_started_ns",
+}
+"""Columns of CloudProcessEvents. NOTE: the kernel's record knows a cluster's name, not its resource id, so that stands in
+`AzureResourceId`; `FolderPath` is the whole path, as Defender's sensor writes it for Linux."""
+
+_POD: Mapping[str, str] = {
+    "ClusterName": "cluster",
+    "Computer": "node",
+    "PodUid": "pod_uid",
+    "ControllerKind": "workload_kind",
+    "ControllerName": "workload",
+    "ContainerID": "container_id",
+    "ContainerStartTime": "container_started_ns",
+}
+_process = attrgetter(*_PROCESS.values())
+_pod = attrgetter(*_POD.values())
+
+_PLAIN: Mapping[StrEnum, str] = {
+    member: member.value for kind in (Access, Domain, Grade, Kind, Origin, Outcome, Source) for member in kind
+}
+"""The plain text of each word: writers of other formats know no enums."""
+
+
+def event_row(event: Event) -> Row:
+    """The row of `EightySixEvents_CL` for an event."""
+    row: dict[str, object] = {
+        name: value for name, value in zip(_names, _values(event), strict=True) if value
+    }
+    row["TimeGenerated"] = event.time_ns
+    row["EventSource"] = _PLAIN[event.source]
+    row["Origin"] = _PLAIN[event.origin]
+    row["Grade"] = _PLAIN[event.grade]
+    row["Kind"] = _PLAIN[event.kind]
+    if event.uid >= 0:
+        row["UserId"] = event.uid
+    if event.entrypoint is not None:
+        row["InInitTree"] = event.entrypoint
+    if event.exec_probe:
+        row["ExecProbe"] = True
+    if event.access is not Access.UNKNOWN:
+        row["FileAccess"] = _PLAIN[event.access]
+    if event.domain is not None:
+        row["CredentialDomain"] = _PLAIN[event.domain]
+    if event.outcome is not Outcome.UNKNOWN:
+        row["Outcome"] = _PLAIN[event.outcome]
+    artifacts, dists, *lists = _lists(event)
+    if artifacts:
+        row["Artifacts"] = [_artifact(one) for one in artifacts]
+    if dists:
+        row["Distributions"] = [_distribution(one) for one in dists]
+    for name, value in zip(_list_names, lists, strict=True):
+        if value:
+            row[name] = list(value)
+    return row
+
+
+def process_row(event: Event) -> Row:
+    """The row of `CloudProcessEvents` for the start of a program, with the columns of Log Analytics and Defender both."""
+    path, parent = event.binary, event.parent_binary
+    name = path.rpartition("/")[2]
+    row: dict[str, object] = {
+        column: value for column, value in zip(_PROCESS, _process(event), strict=True) if value
+    }
+    row["TimeGenerated"] = row["Timestamp"] = event.time_ns
+    row["ActionType"] = PROCESS_CREATED
+    if name:
+        row["FileName"] = row["ProcessName"] = name
+    if parent:
+        row["ParentProcessName"] = parent.rpartition("/")[2]
+    if event.workload:
+        row["KubernetesResource"] = _workload(event)
+    return row
+
+
+def pod_row(event: Event) -> Row | None:
+    """The row of `KubePodInventory` for the container that an event tells of, None where it tells of none. What only the
+    API server knows (addresses, labels, status, restarts) is not in it."""
+    if not event.pod or not event.namespace:
+        return None
+    row: dict[str, object] = {
+        "TimeGenerated": event.time_ns,
+        "Namespace": event.namespace,
+        "Name": event.pod,
+    }
+    container = f"{event.pod_uid}/{event.container}" if event.pod_uid and event.container else event.container
+    told = (("ContainerName", container), *zip(_POD, _pod(event), strict=True))
+    row.update((column, value) for column, value in told if value)
+    return row
+
+
+def _workload(event: Event) -> str:
+    """`namespace/Deployment/name`: the documented "namespace, resource type and name"."""
+    return "/".join(part for part in (event.namespace, event.workload_kind, event.workload) if part)
+
+
+def _artifact(artifact: Artifact) -> dict[str, str]:
+    told = {"Kind": artifact.kind, "Name": artifact.name}
+    return {**told, "Version": artifact.version} if artifact.version else told
+
+
+def _distribution(dist: Distribution) -> dict[str, object]:
+    told = {
+        "Name": dist.name,
+        "Version": dist.version or None,
+        "AgeSeconds": dist.age_s,
+        "RecordOk": dist.record_ok,
+    }
+    return {name: value for name, value in told.items() if value is not None}

@@ -1,0 +1,133 @@
+"""Raw telemetry in any format that detection reads, as rows of documented tables.
+
+Recognition, reading and the account are detection's own (`sources.recognise`, `sources.reading`): a file that one reads,
+the other reads, and what could not be used is told in the same words. Only what is made of a record differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+from eightysix.model.incident import Counts, Problem
+from eightysix.model.table import Row, Table
+from eightysix.model.words import Source
+from eightysix.sources.decompress import Limits
+from eightysix.sources.interface import Decoder
+from eightysix.sources.lines import Block
+from eightysix.sources.reading import read_inputs
+from eightysix.sources.recognise import Recogniser, SourceAccount
+from eightysix.sources.sensor import SensorDecoder
+from eightysix.sources.tables.audit import AuditTables
+from eightysix.sources.tables.cloud import CloudTables
+from eightysix.sources.tables.dns import DnsTables
+from eightysix.sources.tables.interface import Rows
+from eightysix.sources.tables.others import EventTables, FalcoTables
+from eightysix.sources.tables.own import LedgerTables, ReportTables
+from eightysix.sources.tables.shape import Shaper
+from eightysix.sources.tables.tetragon import TetragonTables
+
+__all__ = ["Tabulator", "tabulate", "tabulate_blocks"]
+
+
+class Tabulator:
+    """Makes rows of blocks, and keeps the account.
+
+    `tables` are those that rows are made for, by name: rows of another table are not made. `forced` names the one source
+    that all input is of. `undated_ns` is the time of records that have none (findings of a scan); 0: their rows have
+    none either. At the end of the input, `flush` gives the rows that waited for more of it.
+    """
+
+    def __init__(
+        self, tables: Mapping[str, Table], *, forced: Source | None = None, undated_ns: int = 0
+    ) -> None:
+        self._rows: Rows = []
+        self._tables = tables
+        self._shaper = Shaper(tables)
+        self._ledger = LedgerTables(self._rows, self._shaper)
+        decoders: list[Decoder] = [
+            TetragonTables(self._rows),
+            AuditTables(self._rows, self._shaper),
+            EventTables(self._rows, SensorDecoder()),
+            FalcoTables(self._rows),
+            DnsTables(self._rows),
+            CloudTables(self._rows, self._shaper),
+            self._ledger,
+            ReportTables(self._rows, self._shaper, undated_ns),
+        ]  # in detection's order
+        self._recogniser = Recogniser(decoders, forced=forced)
+
+    @property
+    def counts(self) -> Counts:
+        """Records, and what became of them, as detection counts them."""
+        return self._recogniser.counts
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What could not be used, in the order of reading, bounded; see `Recogniser.problems`."""
+        return self._recogniser.problems
+
+    @property
+    def sources(self) -> Mapping[Source, SourceAccount]:
+        """What each source brought."""
+        return self._recogniser.sources
+
+    @property
+    def misfits(self) -> Mapping[str, int]:
+        """How many values did not fit their column, by `Table.Column`; they are null in their rows."""
+        return self._shaper.misfits
+
+    def note(self, problem: Problem) -> None:
+        """Take a problem from the reader."""
+        self._recogniser.note(problem)
+
+    def read(self, block: Block) -> list[tuple[str, Row]]:
+        """The rows of `block`. Blocks of one file must come one after the other."""
+        self._recogniser.read(block)
+        return self._taken()
+
+    def flush(self) -> list[tuple[str, Row]]:
+        """The rows that waited for more input: call it when there is no more."""
+        self._ledger.flush()
+        return self._taken()
+
+    def _taken(self) -> list[tuple[str, Row]]:
+        tables = self._tables
+        rows = [row for row in self._rows if row[0] in tables]
+        self._rows.clear()
+        return rows
+
+
+def tabulate(
+    paths: Sequence[str],
+    tables: Mapping[str, Table],
+    *,
+    stdin: BinaryIO | None = None,
+    limits: Limits | None = None,
+    tabulator: Tabulator | None = None,
+) -> Iterator[tuple[str, Row]]:
+    """The rows of `paths` (files, folders, `-`), each with the name of its table. The account is in `tabulator`.
+
+    Raises `NothingToReadError`, when the rest is done, if not one input could be opened.
+    """
+    reader = tabulator if tabulator is not None else Tabulator(tables)
+    for block in read_inputs(paths, stdin, limits if limits is not None else Limits(), reader.note):
+        yield from reader.read(block)
+    yield from reader.flush()
+
+
+def tabulate_blocks(
+    blocks: Iterable[Block],
+    tables: Mapping[str, Table],
+    *,
+    on_problem: Callable[[Problem], None] | None = None,
+    tabulator: Tabulator | None = None,
+) -> Iterator[tuple[str, Row]]:
+    """The same of blocks that somebody else reads. Problems are told at the end, to `on_problem`."""
+    reader = tabulator if tabulator is not None else Tabulator(tables)
+    for block in blocks:
+        yield from reader.read(block)
+    yield from reader.flush()
+    if on_problem is not None:
+        for problem in reader.problems:
+            on_problem(problem)
