@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from eightysix import lab
 from eightysix.hunt.engine import run
 from eightysix.hunt.interface import Query, QueryKind
 from eightysix.hunt.lexer import tokens
-from eightysix.hunt.local import source_of_rows
+from eightysix.hunt.local import Tally, source_of, source_of_rows
 from eightysix.hunt.pack import packaged_folder, read_query
 from eightysix.model.table import ScalarType
 from eightysix.store.columns import local_columns
@@ -330,3 +331,17 @@ def test_a_key_is_told_with_what_was_read_by_it() -> None:
     assert (row["Reads"], len(row["Objects"]), row["ReadAddresses"]) == (2, 2, ["203.0.113.77:44321"])
     (row,) = _recorded("storage-keys-listed", "fires/lists-only")
     assert (row["Reads"], row["FirstRead"]) == (0, None)
+
+
+@pytest.mark.parametrize(("run_of", "found"), [("registry-push", 1), ("honest-model", 0)])
+def test_on_recorded_runs_the_second_identity_is_found_by_the_secret_that_it_came_from(
+    run_of: str, found: int
+) -> None:
+    tally = Tally()
+    source = source_of([str(Path(lab.__file__).parent / "recorded" / run_of)], tally=tally)
+    try:
+        result = run(_query("secret-read-then-principal-signin").text, source, now=tally.newest + 1)
+    finally:
+        source.close()
+    assert tally.rows["AADServicePrincipalSignInLogs"]
+    assert len(result.rows) == found

@@ -39,8 +39,9 @@ TELEMETRY = (
     "azure-activity.jsonl",
     "registry.jsonl",
 )
-"""Files of telemetry in the folder `telemetry` of a finished run. Beside that folder lie `truth.jsonl` (what really happened, by those that did it),
-`label.json` (a `Label`), `run.json` (tier, tools and their versions, times of the steps) and `logs/`."""
+"""Files of telemetry in the folder `telemetry` of a finished run. Beside that folder lie `truth.jsonl` (what really
+happened, by those that did it), `label.json` (a `Label`), `run.json` (tier, tools and their versions, times of the steps)
+and `logs/`."""
 
 
 FOLDER = "telemetry"

@@ -35,7 +35,9 @@ def write_out(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Write into the folder `output` as a run does, telemetry in a folder of its own; returns lines of telemetry. `speed` 0 writes all at once, N lets N recorded seconds pass in one.
+    """Write into the folder `output` as a run does, telemetry in a folder of its own; returns lines of telemetry.
+
+    `speed` 0 writes all at once, N lets N recorded seconds pass in one.
 
     A record without a time of its own comes with the one before it in its file.
     """
