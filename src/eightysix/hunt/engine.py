@@ -35,6 +35,8 @@ __all__ = ["TIMEOUT_S", "run", "sealed", "translate"]
 TIMEOUT_S = 60.0
 """Seconds after which a running query is interrupted."""
 
+_AGAIN_S = 0.05
+
 _KEPT = 256
 """Translations that are kept: the pack has some thirty queries, and one takes 25 to 80 ms."""
 
@@ -79,9 +81,11 @@ def run(
     its rows come, they come sorted by all columns: the same input gives the same output. Raises `QueryError`.
     """
     found = with_parameters(checked(text), parameters or {})
-    timer = threading.Timer(timeout_s, source.interrupt)
-    timer.daemon = True
-    timer.start()
+    finished = threading.Event()
+    watch = threading.Thread(
+        target=_interrupt, args=(source, finished, timeout_s), name="hunt-timeout", daemon=True
+    )
+    watch.start()
     try:
         order = "" if is_ordered(found) else " ORDER BY ALL"
         cursor = _executed(text, found, source, f"{order} LIMIT {limit + 1:d}", now)
@@ -92,9 +96,18 @@ def run(
     except Exception as error:  # noqa: BLE001 - DuckDB's errors share no useful root, and none of them is ours
         raise _refused(error, timeout_s) from None
     finally:
-        timer.cancel()
+        finished.set()
+        watch.join()
     rows = [tuple(map(value_of, row, columns)) for row in rows_found[:limit]]
     return Result(columns, rows, len(rows_found) > limit)
+
+
+def _interrupt(source: DuckDBPyConnection, finished: threading.Event, timeout_s: float) -> None:
+    """Stop what runs after `timeout_s`. More than once: an interrupt that comes between two statements is lost."""
+    if finished.wait(timeout_s):
+        return
+    while not finished.wait(_AGAIN_S):
+        source.interrupt()
 
 
 def _executed(

@@ -103,6 +103,7 @@ def source_of_rows(
         for table in known.values():
             source.execute(create_table(table))
         _fill(source, folder, rows, known, told)
+        source.execute("SET threads = 1")  # lists and ties come out in one order
         sealed(source)
     except BaseException:
         source.close()
