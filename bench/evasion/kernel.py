@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -157,4 +158,5 @@ def _sweep(base: Path) -> None:
     for left in base.glob(f"{PREFIX}*"):
         pid = left.name.removeprefix(PREFIX)
         if pid.isdigit() and not Path("/proc", pid).exists():
-            _remove(left)
+            with suppress(OSError):  # a process in it has not ended yet: the next run looks again
+                _remove(left)

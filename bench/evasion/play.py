@@ -116,6 +116,10 @@ def measure(only: Sequence[str] = ()) -> dict[str, Any]:
         kernel.stop()
         for way in WAYS:
             if way.name in ways:
+                not_run = [ways[way.name][column].get("not_run") for column in ("native", "python")]
+                if all(not_run):
+                    ways[way.name]["kernel"] = {"not_run": not_run[0]}
+                    continue
                 ways[way.name]["kernel"] = kernel.told(way, ADDRESS, PORT, str(token))
         return {
             "python": platform.python_version(),

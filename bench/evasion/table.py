@@ -54,6 +54,10 @@ WAYS = (
     Way("exec_without_preload", "the program replaced by itself without `LD_PRELOAD`", "connect"),
     Way("static_program", "a static program", "connect"),
     Way("sensor_emptied", "the sensor's functions replaced, then `socket.connect`", "connect"),
+    Way("sensor_off_by_cells", "the sensor switched off by cells of what it put in place", "connect"),
+    Way(
+        "sensor_off_by_signal", "the sensor switched off by the frame that a signal's handler gets", "connect"
+    ),
     Way("inherited_socket", "a socket connected before the start", "connect", hands="socket"),
     Way(
         "socket_by_scm_rights",

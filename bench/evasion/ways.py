@@ -295,6 +295,61 @@ def sensor_emptied(place: Place) -> None:
     socket_connect(place)
 
 
+def sensor_off_by_cells(place: Place) -> None:
+    """Whatever the cells and defaults of functions that the sensor put in place lead to is switched off."""
+    import _thread
+    import atexit
+    import concurrent.futures
+    import concurrent.futures.thread
+
+    found: list[Any] = []
+
+    class Same:
+        def __eq__(self, other: object) -> bool:
+            found.append(other)
+            return False
+
+        __hash__ = None  # type: ignore[assignment]
+
+    atexit.unregister(Same())  # type: ignore[arg-type]
+    found += [getattr(_thread, name) for name in dir(_thread) if name.startswith("start")]
+    found += [concurrent.futures.ThreadPoolExecutor.submit]
+    for function in found:
+        for cell in getattr(function, "__closure__", None) or ():
+            _switch_off(cell.cell_contents)
+    socket_connect(place)
+
+
+def sensor_off_by_signal(place: Place) -> None:
+    """A signal's handler gets the frame that was interrupted: the sensor's, if it is asked often enough."""
+    import signal
+    import time
+
+    off: list[bool] = []
+
+    def handler(number: int, frame: Any) -> None:
+        while frame is not None and not off:
+            off.extend(True for value in list(frame.f_locals.values()) if _switch_off(value))
+            frame = frame.f_back
+
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+    until = time.monotonic() + 10
+    while not off and time.monotonic() < until:
+        for port in range(1, 400):
+            sys.audit("socket.connect", None, ("127.0.0.1", port))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    socket_connect(place)
+
+
+def _switch_off(found: Any) -> bool:
+    core = found if type(found).__name__ == "Core" else getattr(found, "_core", None)
+    if core is not None and hasattr(core, "off"):
+        core.off = True
+        return True
+    return False
+
+
 # --- reading a file ---
 
 

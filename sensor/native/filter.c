@@ -238,3 +238,10 @@ unsigned seen_count(void)
 {
     return seen_used;
 }
+
+/* A thread that adds meanwhile may lose its pair, which is told once more then. */
+void seen_forget(void)
+{
+    for (unsigned i = 0; i < SEEN; i++) __atomic_store_n(&seen[i], 0, __ATOMIC_RELAXED);
+    seen_used = 0;
+}

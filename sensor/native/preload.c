@@ -23,13 +23,7 @@ static unsigned long calls, errors, skipped, other_interpreters;
 
 /* --- what Python's part gets --- */
 
-struct method { /* PyMethodDef: the same in every version */
-    const char *name;
-    PyObject *(*function)(PyObject *, PyObject *);
-    int flags;
-    const char *doc;
-};
-enum { METH_VARARGS = 1, METH_NOARGS = 4, FILE_INPUT = 257 };
+enum { FILE_INPUT = 257 };
 
 static PyObject *none(void)
 {
@@ -109,6 +103,15 @@ static PyObject *mark_seen(PyObject *self, PyObject *arguments)
     return none();
 }
 
+/* Another file is loaded: pairs are told again. */
+static PyObject *forget_seen(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    (void)arguments;
+    seen_forget();
+    return none();
+}
+
 static PyObject *number_next(PyObject *self, PyObject *arguments)
 {
     (void)self;
@@ -145,6 +148,10 @@ static PyObject *stats(PyObject *self, PyObject *arguments)
 static struct method METHODS[] = {
     {"set_hook", set_hook, METH_VARARGS, "set_hook(callable, events, open_paths): what is called, and for what."},
     {"mark_seen", mark_seen, METH_VARARGS, "mark_seen(module, name): no longer tell pickle.find_class of this pair."},
+    {"forget_seen", forget_seen, METH_NOARGS, "forget_seen(): tell every pair again."},
+    {"seal", closed_seal, METH_VARARGS, "seal(callable, name, module): a builtin that calls it."},
+    {"within", closed_within, METH_VARARGS, "within(function, enter, leave): a builtin that calls function between the two."},
+    {"stack_key", closed_stack_key, METH_VARARGS, "stack_key(frame): the codes on the stack as bytes, or None."},
     {"next_number", number_next, METH_NOARGS, "next_number(): number of the next record of this process, shared with those written in C."},
     {"stats", stats, METH_NOARGS, "stats(): counts since the start, as a dict."},
 };

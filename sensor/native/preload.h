@@ -28,6 +28,7 @@ typedef intptr_t Py_ssize_t;
     F(PyObject *, PyObject_GetAttrString, (PyObject *, const char *))               \
     F(int, PyObject_SetAttrString, (PyObject *, const char *, PyObject *))          \
     F(PyObject *, PyObject_CallFunctionObjArgs, (PyObject *, ...))                  \
+    F(PyObject *, PyObject_Call, (PyObject *, PyObject *, PyObject *))              \
     F(int, PyCallable_Check, (PyObject *))                                          \
     F(void, Py_IncRef, (PyObject *))                                                \
     F(void, Py_DecRef, (PyObject *))                                                \
@@ -37,6 +38,10 @@ typedef intptr_t Py_ssize_t;
     F(PyObject *, PyUnicode_FromString, (const char *))                             \
     F(PyObject *, PyUnicode_InternFromString, (const char *))                       \
     F(int, PyBytes_AsStringAndSize, (PyObject *, char **, Py_ssize_t *))            \
+    F(PyObject *, PyBytes_FromStringAndSize, (const char *, Py_ssize_t))            \
+    F(PyObject *, PyTuple_Pack, (Py_ssize_t, ...))                                  \
+    F(PyObject *, PyCapsule_New, (void *, const char *, void (*)(PyObject *)))      \
+    F(void *, PyCapsule_GetPointer, (PyObject *, const char *))                     \
     F(long long, PyLong_AsLongLong, (PyObject *))                                   \
     F(PyObject *, PyLong_FromLongLong, (long long))                                 \
     F(PyObject *, PyDict_New, (void))                                               \
@@ -58,6 +63,8 @@ typedef intptr_t Py_ssize_t;
     F(int64_t, PyInterpreterState_GetID, (PyInterpreterState *))                    \
     MAYBE(PyInterpreterState *, PyInterpreterState_Get, (void))                     \
     MAYBE(PyInterpreterState *, _PyInterpreterState_Get, (void))                    \
+    MAYBE(PyObject *, PyFrame_GetBack, (PyObject *))                                \
+    MAYBE(PyObject *, PyFrame_GetCode, (PyObject *))                                \
     MAYBE(void, PyThreadState_EnterTracing, (void *))                               \
     MAYBE(void, PyThreadState_LeaveTracing, (void *))
 
@@ -67,6 +74,7 @@ typedef intptr_t Py_ssize_t;
     O(PyBytes_Type)       \
     O(PyLong_Type)        \
     O(PyTuple_Type)       \
+    O(PyFrame_Type)       \
     O(_Py_NoneStruct)     \
     O(_Py_TrueStruct)     \
     O(PyExc_Exception)    \
@@ -128,7 +136,25 @@ uint64_t seen_key(uint64_t module, uint64_t name);
 int seen_has(uint64_t key);
 void seen_add(uint64_t key);
 unsigned seen_count(void);
+void seen_forget(void);
 void seen_seed(void);
+
+/* --- closed.c: what the program holds of the sensor, without a way to what is behind it --- */
+
+/* seal(callable, name, module): a builtin of that name that calls `callable`; the program sees neither its cells nor itself. */
+PyObject *closed_seal(PyObject *self, PyObject *arguments);
+/* within(function, enter, leave): calls `function` between the two; none of the sensor's frames is on the stack meanwhile. */
+PyObject *closed_within(PyObject *self, PyObject *arguments);
+/* stack_key(frame): the codes on the stack as bytes; None where they are too many, or this Python cannot tell. */
+PyObject *closed_stack_key(PyObject *self, PyObject *arguments);
+
+struct method { /* PyMethodDef: the same in every version */
+    const char *name;
+    PyObject *(*function)(PyObject *, PyObject *);
+    int flags;
+    const char *doc;
+};
+enum { METH_VARARGS = 1, METH_KEYWORDS = 2, METH_NOARGS = 4 };
 
 /* --- health.c: a program that keeps dying runs without the sensor --- */
 

@@ -235,4 +235,4 @@ def test_queries_of_a_folder_are_tested(
     )
     (folder / "about.yml").write_text(ABOUT + "surprise: 1\n")
     assert main(["hunt", "test", str(folder)]) == 2
-    assert "unknown keys: surprise" in capsys.readouterr().err
+    assert "unknown key 'surprise'" in capsys.readouterr().err

@@ -115,6 +115,9 @@ def test_paths_are_normalised(path: str, normal: str) -> None:
     ("path", "is_one"),
     [
         ("/proc/self/environ", True),
+        ("/proc/1/mem", True),
+        ("/proc/meminfo", False),
+        ("/proc/1/root/tmp/mem", False),
         ("/proc/1/environ", True),
         ("/proc/1/task/7/environ", True),
         ("/proc/thread-self/environ", True),

@@ -212,7 +212,19 @@ TEXTS = (
     "\u212a",
     "\U0001f600",
 )
-VALUES_OF_BAGS = (*TEXTS, [], [1], ["a"], {}, {"a": None}, {'"': 1, "": 2, "$.a": 3}, 1.5, True, None, 10**25)
+VALUES_OF_BAGS: tuple[object, ...] = (
+    *TEXTS,
+    [],
+    [1],
+    ["a"],
+    {},
+    {"a": None},
+    {'"': 1, "": 2, "$.a": 3},
+    1.5,
+    True,
+    None,
+    10**25,
+)
 
 READING = """
 AKSAudit

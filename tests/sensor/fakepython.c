@@ -7,7 +7,7 @@
 typedef struct { intptr_t count; void *type; const char *text; } Object;
 
 #define TYPE(name) Object name = {1, &name, #name};
-TYPE(PyUnicode_Type) TYPE(PyBytes_Type) TYPE(PyLong_Type) TYPE(PyTuple_Type) TYPE(NoneType)
+TYPE(PyUnicode_Type) TYPE(PyBytes_Type) TYPE(PyLong_Type) TYPE(PyTuple_Type) TYPE(PyFrame_Type) TYPE(NoneType)
 Object _Py_NoneStruct = {1, &NoneType, "None"}, _Py_TrueStruct = {1, &PyLong_Type, "True"};
 static Object exception = {1, &NoneType, "exception"};
 #define EXCEPTION(name) Object *name = &exception;
@@ -25,6 +25,11 @@ intptr_t PyObject_Hash(Object *object) { return (intptr_t)object; }
 Object *PyObject_GetAttrString(Object *object, const char *name) { (void)object; (void)name; return &any; }
 int PyObject_SetAttrString(Object *object, const char *name, Object *value) { (void)object; (void)name; (void)value; return 0; }
 Object *PyObject_CallFunctionObjArgs(Object *called, ...) { (void)called; return &_Py_TrueStruct; }
+Object *PyObject_Call(Object *called, Object *given, Object *named) { (void)called; (void)given; (void)named; return &any; }
+Object *PyBytes_FromStringAndSize(const char *text, intptr_t size) { (void)text; (void)size; return &any; }
+Object *PyTuple_Pack(intptr_t count, ...) { (void)count; return &any; }
+Object *PyCapsule_New(void *what, const char *name, void (*end)(Object *)) { (void)what; (void)name; (void)end; return &any; }
+void *PyCapsule_GetPointer(Object *capsule, const char *name) { (void)name; return capsule; }
 int PyCallable_Check(Object *object) { (void)object; return 1; }
 void Py_IncRef(Object *object) { object->count++; }
 void Py_DecRef(Object *object) { object->count--; }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import json
 import os
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from eightysix.sources.sensor import SensorDecoder
-from tests.tiers import require_tier
+from tests.sensor.preloading import VERSIONS, python_of, pythons
 
-__all__ = ["SOURCE", "Host", "Record", "pythons", "wheel_into"]
+__all__ = ["SOURCE", "VERSIONS", "Host", "Record", "python_of", "pythons", "wheel_into"]
 
 SOURCE = Path(__file__).resolve().parents[2] / "sensor" / "src"
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 Record = dict[str, Any]
 
 START = """
@@ -31,34 +29,6 @@ import eightysix_sensor.boot
 assert eightysix_sensor.boot.start(None) is {runs}
 sys.path.remove({source!r})
 """
-
-
-@functools.lru_cache(maxsize=1)
-def pythons() -> dict[str, str]:
-    """Other Pythons here by version: those on PATH, and those of `$EIGHTYSIX_TEST_PYTHONS` (joined by `:`)."""
-    found: dict[str, str] = {}
-    listed = [name for name in os.environ.get("EIGHTYSIX_TEST_PYTHONS", "").split(":") if name]
-    for name in (*listed, *(f"python{version}" for version in VERSIONS)):
-        try:
-            told = subprocess.run(
-                [name, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-                capture_output=True, text=True, timeout=20, check=True,
-            ).stdout.strip()  # fmt: skip
-        except (OSError, subprocess.SubprocessError):
-            continue
-        if told in VERSIONS:
-            found.setdefault(told, name)
-    return found
-
-
-def python_of(version: str) -> str:
-    """The interpreter of `version`; the running one is taken for its own."""
-    if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
-        return sys.executable
-    found = pythons()
-    if version not in found:
-        require_tier("pythons", f"no Python {version} on PATH or in EIGHTYSIX_TEST_PYTHONS")
-    return found[version]
 
 
 def wheel_into(site: Path, name: str, version: str, files: Mapping[str, str]) -> None:

@@ -75,14 +75,16 @@ def library(compiler: str = "cc") -> Path:
 
 @functools.lru_cache(maxsize=1)
 def pythons() -> dict[str, str]:
-    """Other versions of Python here, by version: those on PATH and those that `$EIGHTYSIX_PYTHONS` lists, joined by `:`."""
+    """Other versions of Python here, by version: those on PATH and those that `$EIGHTYSIX_TEST_PYTHONS` lists, joined by `:`."""
     found: dict[str, str] = {}
-    listed = [name for name in os.environ.get("EIGHTYSIX_PYTHONS", "").split(":") if name]
+    listed = [name for name in os.environ.get("EIGHTYSIX_TEST_PYTHONS", "").split(":") if name]
     for name in [*listed, *(f"python{version}" for version in VERSIONS)]:
         if not shutil.which(name):
             continue
         script = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
-        done = subprocess.run([name, "-I", "-c", script], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [name, "-I", "-c", script], capture_output=True, text=True, check=False, timeout=20
+        )
         if done.returncode == 0:
             version, path = done.stdout.split("\n")[:2]
             if version in VERSIONS:
@@ -95,7 +97,7 @@ def python_of(version: str) -> str:
     if version == THIS:
         return sys.executable
     if version not in pythons():
-        require_tier("pythons", f"no Python {version} here")
+        require_tier("pythons", f"no Python {version} on PATH or in EIGHTYSIX_TEST_PYTHONS")
     return pythons()[version]
 
 

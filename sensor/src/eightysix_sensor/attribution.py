@@ -87,13 +87,16 @@ class Stack:
 class Attribution:
     """Reads stacks. One for each process; what it keeps is bounded."""
 
-    def __init__(self, own_folder: str) -> None:
+    def __init__(self, own_folder: str, native: Any = None) -> None:
         self._own = own_folder + "/"
         self._stdlib = stdlib_folders()
         self._cwd = _cwd()
         self._labels: Dict[str, Tuple[str, Optional[Dist], Optional[Site]]] = {}
         self._sites: Dict[str, Site] = {}
         self._stacks: Dict[Any, Stack] = {}
+        # Of the native part's keys. The codes stay with the steps, so that no other code comes to lie where one of them lay.
+        self._walks: Dict[bytes, Tuple[List[Any], Steps]] = {}
+        self._key: Callable[[Any], Optional[bytes]] = getattr(native, "stack_key", None) or _no_key
         self._spoofed: Dict[str, str] = {}
         self._verifier = Verifier()
         self._site_code = frozenset(["<frozen site>", *[folder + "site.py" for folder in self._stdlib]])
@@ -104,13 +107,30 @@ class Attribution:
     def walk(self, frame: Optional[FrameType]) -> Steps:
         """The files on the stack from `frame` outwards, each run of frames of one file once, with marks for what is being
         imported and for lines of `.pth` files."""
+        key = self._key(frame)
+        if key is not None:
+            known = self._walks.get(key)
+            if known is not None:
+                return known[1]
+        codes: List[Any] = []
+        walked, lasting = self._walk(frame, codes)
+        if key is not None and lasting:
+            if len(self._walks) >= _MAX_STACKS:
+                self._walks.clear()
+            self._walks[key] = (codes, walked)
+        return walked
+
+    def _walk(self, frame: Optional[FrameType], codes: List[Any]) -> Tuple[Steps, bool]:
+        """The same, frame by frame, and whether the codes alone decide on it."""
         steps: List[str] = []
+        lasting = True
         last: Any = None
         marked = site = False
         for _ in _DEPTHS:
             if frame is None:
                 break
             code = frame.f_code
+            codes.append(code)
             name = code.co_filename
             if name is not last:
                 last = name
@@ -122,11 +142,12 @@ class Attribution:
                     marked = True
                     steps.append(_MODULE)
             elif site and code.co_name == "addpackage":
+                lasting = False
                 path = frame.f_locals.get("fullname")
                 if type(path) is str:
                     steps.append(_PTH + path)
             frame = frame.f_back
-        return tuple(steps)
+        return tuple(steps), lasting
 
     def stack(self, steps: Steps, origin: Optional[Origin]) -> Stack:
         """What a stack comes to, worked out once."""
@@ -302,6 +323,10 @@ class Attribution:
         return "" if label == "<" else label
 
 
+def _no_key(frame: Any) -> None:
+    """Without the native part each stack is walked."""
+
+
 def tidy(path: str) -> str:
     """An entry without parts that look secret, bounded."""
     path = text(path, 4096)
@@ -316,6 +341,16 @@ def _is_module(file: str) -> bool:
         if type(module) is type(sys) and module.__dict__.get("__file__") == file:
             return True
     return False
+
+
+def is_namespace(top: str) -> bool:
+    """Whether a package that is loaded has no code of its own, so that its parts belong to several distributions."""
+    module = sys.modules.get(top)
+    return (
+        type(module) is type(sys)
+        and module.__dict__.get("__file__") is None
+        and "__path__" in module.__dict__
+    )
 
 
 def stdlib_folders() -> Tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 Nothing happens unless `EIGHTYSIX_SENSOR` names an endpoint. `EIGHTYSIX_SENSOR_DISABLE=1` or the file
 `/run/eightysix/disable` keeps it off. After the start the sensor's modules are not in `sys.modules`: what a program finds
-there is another copy, whose changing changes nothing.
+there is another copy, whose changing changes nothing. What the program holds of the sensor is in `hulls`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _start(native: Any) -> bool:
     from eightysix_sensor.transport import Transport
 
     own = __file__.rpartition("/")[0]
-    core = Core(Transport(where), Attribution(own), native)
+    core = Core(Transport(where), Attribution(own, native), native)
     events = Events(core)
     table = events.table()
     hook = make_hook(core, table, own)
@@ -108,7 +108,7 @@ def _arrange(core: Core, events: Events) -> None:
     core.housekeeping = keep
     core.attribution.on_new = lambda new: snapshot.new_dists(core, events, new)
     register_at_fork(after_in_child=child)
-    atexit.register(end)
+    atexit.register(core.seal(end, "end", "eightysix"))
 
 
 def _leave_modules() -> None:

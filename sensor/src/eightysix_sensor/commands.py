@@ -8,13 +8,14 @@ commands are read like any other.
 from __future__ import annotations
 
 import sys
+from posix import environ
 
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
 from eightysix_sensor.told import WITHHELD, looks_secret, text, told_path, told_url
 
 if TYPE_CHECKING:
-    from typing import Any, List
+    from typing import Any, List, Optional
 
 MAX_WORDS = 64
 MAX_WORD = 256
@@ -208,10 +209,49 @@ def _word(word: str) -> str:
     return told_path(word)
 
 
+def unwatched(env: Any) -> Optional[bool]:
+    """Whether a child is started without the variables that bring the sensor along; None where that cannot be told."""
+    if type(env) is not dict:
+        return None
+    for name, own in (("LD_PRELOAD", b"LD_PRELOAD"), ("EIGHTYSIX_SENSOR", b"EIGHTYSIX_SENSOR")):
+        if own in environ and name not in env and own not in env:
+            return True
+    return None
+
+
+class _Slot:
+    __slots__ = ("slot",)
+
+
+_SLOT = type(_Slot.slot)  # type: ignore[attr-defined]
+
+
 def path_of(value: Any) -> str:
-    """The path of a path object of the standard library, empty for anything else: nothing else is asked what it is."""
+    """The path of a path object of the standard library, empty for anything else. Read out of its slots: its methods are the
+    program's to replace."""
     pathlib = sys.modules.get("pathlib")
-    kind = type(value)
-    if pathlib is not None and (kind is pathlib.PosixPath or kind is pathlib.PurePosixPath):
-        return text(kind.__str__(value), 4096)
-    return ""
+    if type(pathlib) is not type(sys):
+        return ""
+    kind, known = type(value), pathlib.__dict__
+    if kind is not known.get("PosixPath") and kind is not known.get("PurePosixPath"):
+        return ""
+    told = _slot(value, kind, "_str")
+    if type(told) is str and told:
+        return text(told, 4096)
+    parts = _slot(value, kind, "_raw_paths") or _slot(value, kind, "_parts")
+    path = ""
+    for part in parts[:256] if type(parts) is list else ():
+        part = text(part, 4096)
+        path = part if not path or part[:1] == "/" else path.rstrip("/") + "/" + part
+    return text(path, 4096)
+
+
+def _slot(value: Any, kind: Any, name: str) -> Any:
+    for base in kind.__mro__:
+        slot = base.__dict__.get(name)
+        if type(slot) is _SLOT:
+            try:
+                return slot.__get__(value, kind)
+            except AttributeError:
+                return None
+    return None

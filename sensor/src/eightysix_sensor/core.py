@@ -56,6 +56,8 @@ class Core:
         self._seq = 0
         self._told = monotonic()
         self._looked = monotonic()
+        seal = getattr(native, "seal", None)
+        self.seal: Callable[[Any, str, str], Any] = seal if callable(seal) else _open
         numbers = getattr(native, "next_number", None)
         self._next: Callable[[], int] = numbers if callable(numbers) else self._count_up
 
@@ -192,6 +194,11 @@ class Core:
 
 NOBODY = '"chain":[],"root":"","at_import":""'
 """Of records that no code asked for."""
+
+
+def _open(called: Any, name: str, module: str) -> Any:
+    """Without the native part everybody who looks finds what is behind a function."""
+    return called
 
 
 def _nothing(now: float) -> None:

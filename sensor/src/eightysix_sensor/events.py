@@ -10,7 +10,7 @@ import sys
 from posix import environ, getcwd, listdir
 
 from eightysix_sensor import commands, places
-from eightysix_sensor.attribution import stdlib_folders
+from eightysix_sensor.attribution import is_namespace, stdlib_folders
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
 from eightysix_sensor.requests import Requests
@@ -102,6 +102,9 @@ class Events:
             "os.symlink": (_skips_both, self._renamed),
             "ctypes.dlopen": (never, self._library),
             "ctypes.dlsym": (never, self._symbol),
+            # a thread that watches the others' frames finds the sensor's while it runs
+            "sys._current_frames": (never, self._plain("gc")),
+            "sys._current_exceptions": (never, self._plain("gc")),
             "gc.get_objects": (never, self._plain("gc")),
             "gc.get_referrers": (never, self._plain("gc")),
             "gc.get_referents": (never, self._plain("gc")),
@@ -144,7 +147,7 @@ class Events:
         if top == _DYNAMIC_PACKAGE:
             self._emit("import", {"module": name}, frame)
             return
-        if dot and _is_namespace(top):
+        if dot and is_namespace(top):
             name = top + "." + rest.partition(".")[0]
         else:
             name = top
@@ -260,7 +263,7 @@ class Events:
             "api": api,
             "exe": told_path(binary) if binary else None,
             "argv": words,
-            "unwatched": _unwatched(env),
+            "unwatched": commands.unwatched(env),
         }
         self._emit("spawn", fields, frame, True)
 
@@ -370,26 +373,6 @@ _METHODS = frozenset([b"GET ", b"POST", b"PUT ", b"HEAD", b"PATC", b"DELE", b"OP
 
 def _skips_both(args: Args) -> bool:
     return places.skips_open(args) and places.skips_open(args[1:])
-
-
-def _is_namespace(top: str) -> bool:
-    """Whether a package that is loaded has no code of its own, so that its parts belong to several distributions."""
-    module = sys.modules.get(top)
-    return (
-        type(module) is type(sys)
-        and module.__dict__.get("__file__") is None
-        and "__path__" in module.__dict__
-    )
-
-
-def _unwatched(env: Any) -> Optional[bool]:
-    """Whether a child is started without the variables that bring the sensor along; None where that cannot be told."""
-    if type(env) is not dict:
-        return None
-    for name, own in (("LD_PRELOAD", b"LD_PRELOAD"), ("EIGHTYSIX_SENSOR", b"EIGHTYSIX_SENSOR")):
-        if own in environ and name not in env and own not in env:
-            return True
-    return None
 
 
 def _listed_stdlib() -> Any:

@@ -1,19 +1,21 @@
 """Probes for what no audit event tells: put into a library right after it was imported, at no cost before.
 
-A finder is put on `sys.meta_path` when a library of the table begins to be imported, and leaves when its module was found.
+A finder (`hulls.Finder`) is put on `sys.meta_path` when a library of the table begins to be imported, and leaves when its
+module was found.
 A probe wraps one function, tells what is loaded, and calls the function with what it was given; what goes wrong in a
 probe is counted and does not reach the caller.
 """
 
 from __future__ import annotations
 
+import _io
 import posix
 import sys
 from _thread import get_ident
 from posix import fstat, getcwd
 from posix import stat as stat_of
 
-from eightysix_sensor import commands, threads
+from eightysix_sensor import commands, hulls, threads
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
 from eightysix_sensor.told import WITHHELD, text, told_name, told_path
@@ -27,58 +29,6 @@ if TYPE_CHECKING:
 _frame = sys._getframe
 _MAX_ID = 16
 _MAX_LOADED = 4096
-_STREAMS = ("BufferedReader", "FileIO", "BufferedRandom")
-
-
-class Finder:
-    """Finds modules of `waiting` by asking the finders behind it, and has a probe put in once they were executed."""
-
-    def __init__(self, core: Core, probes: Dict[str, Callable[[Any], None]]) -> None:
-        self._core = core
-        self._probes = probes
-        self.waiting: Set[str] = set()
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """PEP 451; None for all that is not waited for."""
-        if name not in self.waiting:
-            return None
-        self.waiting.discard(name)
-        if not self.waiting:
-            self.leave()
-        for finder in list(sys.meta_path):
-            find = getattr(finder, "find_spec", None)
-            if finder is not self and find is not None:
-                spec = find(name, path, target)
-                if spec is not None:
-                    self._prepare(spec, self._probes[name])
-                    return spec
-        return None
-
-    def leave(self) -> None:
-        """Nothing is waited for."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
-
-    def _prepare(self, spec: Any, probe: Callable[[Any], None]) -> None:
-        """Have `probe` called after the module's code ran. The loader is left as it was found."""
-        core = self._core
-        loader = spec.loader
-        execute = getattr(loader, "exec_module", None)
-        if execute is None:
-            return
-
-        def exec_module(module: Any) -> None:
-            try:
-                del loader.exec_module
-            except AttributeError:
-                pass
-            execute(module)
-            core.guarded(lambda: probe(module))
-
-        try:
-            loader.exec_module = exec_module
-        except AttributeError as error:
-            core.failed(error)
 
 
 def install(core: Core, events: Events) -> None:
@@ -102,13 +52,26 @@ def install(core: Core, events: Events) -> None:
             by_top.setdefault(name if name.startswith("concurrent.") else name.partition(".")[0], []).append(
                 name
             )
-    finder = Finder(core, probes)
+    waiting: Set[str] = set()
+
+    def wanted(name: str) -> bool:
+        if type(name) is not str or name not in waiting:
+            return False
+        waiting.discard(name)
+        return True
+
+    finder = hulls.Finder(
+        core.seal(wanted, "wanted", "eightysix"),
+        core.seal(lambda: not waiting, "last", "eightysix"),
+        core.seal(lambda name, module: _quietly(core, probes[name], module), "executed", "eightysix"),
+        core.seal(lambda: core.failed(AttributeError()), "failed", "eightysix"),
+    )
 
     def on_import(top: str, name: str) -> None:
         names = by_top.pop(top, None) or by_top.pop(name, None)
         if names:
-            finder.waiting.update([name for name in names if name not in sys.modules])
-            if finder.waiting and finder not in sys.meta_path:
+            waiting.update([name for name in names if name not in sys.modules])
+            if waiting and type(sys.meta_path) is list and not any([it is finder for it in sys.meta_path]):
                 sys.meta_path.insert(0, finder)
 
     events.on_import = on_import
@@ -132,16 +95,17 @@ class Loads:
         original = getattr(module, name)
         core = self._core
 
-        def load(*args: Any, **kwargs: Any) -> Any:
+        def before(args: Any, kwargs: Any) -> None:
             source = args[0] if args else kwargs.get(parameter)
-            frame = _frame(1)
+            frame = _frame(2)
             core.guarded(lambda: self._tell(source, api, frame))
-            here = get_ident()
-            try:
-                return original(*args, **kwargs)
-            finally:
-                core.loading.pop(here, None)
 
+        def after() -> None:
+            core.loading.pop(get_ident(), None)
+
+        load = hulls.around(
+            original, core.seal(before, "before", "eightysix"), core.seal(after, "after", "eightysix")
+        )
         setattr(module, name, _dressed(load, original))
 
     def _tell(self, source: Any, api: str, frame: Any) -> None:
@@ -172,14 +136,13 @@ class Loads:
         original = reviver.__call__
         core = self._core
 
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def before(args: Any, kwargs: Any) -> None:
             value = args[1] if len(args) > 1 else kwargs.get("value")
             if type(value) is dict and value.get("lc") == 1:
-                frame = _frame(1)
+                frame = _frame(2)
                 core.guarded(lambda: self._revived(value, frame))
-            return original(*args, **kwargs)
 
-        reviver.__call__ = _dressed(call, original)
+        reviver.__call__ = _dressed(hulls.ahead(original, core.seal(before, "before", "eightysix")), original)
 
     def _revived(self, value: Dict[Any, Any], frame: Any) -> None:
         kind, given = text(value.get("type"), 32), value.get("id")
@@ -199,13 +162,12 @@ class Loads:
     def _dynamic(self, original: Any, name: str) -> Any:
         core = self._core
 
-        def load(*args: Any, **kwargs: Any) -> Any:
+        def before(args: Any, kwargs: Any) -> None:
             given = args[1] if len(args) > 1 else None
-            frame = _frame(1)
+            frame = _frame(2)
             core.guarded(lambda: self._imported(given, name, frame))
-            return original(*args, **kwargs)
 
-        return _dressed(load, original)
+        return _dressed(hulls.ahead(original, core.seal(before, "before", "eightysix")), original)
 
     def _imported(self, given: Any, name: str, frame: Any) -> None:
         path = text(given, 4096) or commands.path_of(given)
@@ -240,10 +202,11 @@ def _identity(source: Any) -> Tuple[str, Optional[posix.stat_result]]:
     if path:
         return path, _stat(path)
     kind = type(source)
-    if kind.__module__ == "_io" and kind.__name__ in _STREAMS:
+    # By identity alone: a class may have a metaclass, and a buffer may lie over an object of the program's.
+    raw = source.raw if kind is _io.BufferedReader or kind is _io.BufferedRandom else source
+    if type(raw) is _io.FileIO:
         try:
-            name = source.name
-            return text(name, 4096), fstat(source.fileno())
+            return text(raw.name, 4096), fstat(raw.fileno())
         except (OSError, ValueError, AttributeError):
             pass
     return "", None

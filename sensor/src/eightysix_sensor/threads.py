@@ -11,6 +11,7 @@ import _thread
 import sys
 from _thread import get_ident
 
+from eightysix_sensor import hulls
 from eightysix_sensor.attribution import Origin
 from eightysix_sensor.own import BUILTINS as __builtins__  # type: ignore[no-redef]  # noqa: F401
 from eightysix_sensor.own import TYPE_CHECKING
@@ -25,7 +26,8 @@ _frame = sys._getframe
 
 
 class Started:
-    """A function that runs with the origin of who handed it over. Looks like the function where people print it."""
+    """A function that runs with the origin of who handed it over. Looks like the function where people print it. The native
+    part has its own (`within`), whose frame nobody sees."""
 
     __slots__ = ("_core", "_function", "_origin")
 
@@ -61,6 +63,27 @@ def capture(core: Core, depth: int) -> Optional[Origin]:
         return None
 
 
+def _started(core: Core, function: Any, origin: Origin) -> Any:
+    """`function`, to be run with this origin."""
+    within = getattr(core.native, "within", None)
+    if within is None:
+        return Started(core, function, origin)
+
+    def enter() -> Any:
+        here = get_ident()
+        before = core.origins.get(here)
+        core.origins[here] = origin
+        return (before,)
+
+    def leave(before: Any) -> None:
+        if before[0] is None:
+            core.origins.pop(get_ident(), None)
+        else:
+            core.origins[get_ident()] = before[0]
+
+    return within(function, enter, leave)
+
+
 def install(core: Core) -> None:
     """Replace what starts threads, here and where `threading` has it already."""
     threading = sys.modules.get("threading")
@@ -68,7 +91,7 @@ def install(core: Core) -> None:
         original = getattr(_thread, name, None)
         if original is None or type(original) is not type(len):
             continue
-        starter = _starter(core, original)
+        starter = core.seal(_starter(core, original), name, "_thread")
         setattr(_thread, name, starter)
         if threading is not None and getattr(threading, "_" + name, None) is original:
             setattr(threading, "_" + name, starter)
@@ -79,7 +102,7 @@ def _starter(core: Core, original: Callable[..., Any]) -> Callable[..., Any]:
         if args and not core.off and callable(args[0]):
             origin = capture(core, 2)
             if origin is not None:
-                return original(Started(core, args[0], origin), *args[1:], **kwargs)
+                return original(_started(core, args[0], origin), *args[1:], **kwargs)
         return original(*args, **kwargs)
 
     start.__name__ = start.__qualname__ = original.__name__
@@ -93,14 +116,14 @@ def wrap_submit(core: Core, module: Any) -> None:
     executor = module.ThreadPoolExecutor
     original = executor.submit
 
-    def submit(*args: Any, **kwargs: Any) -> Any:
-        if len(args) > 1 and not core.off and callable(args[1]):
-            origin = capture(core, 2)
-            if origin is not None:
-                return original(args[0], Started(core, args[1], origin), *args[2:], **kwargs)
-        return original(*args, **kwargs)
+    def started(function: Any) -> Any:
+        if core.off or not callable(function):
+            return function
+        origin = capture(core, 3)
+        return function if origin is None else _started(core, function, origin)
 
+    submit = hulls.handing(original, core.seal(started, "started", "eightysix"))
     submit.__name__, submit.__qualname__ = original.__name__, original.__qualname__
     submit.__module__, submit.__doc__ = original.__module__, original.__doc__
-    submit.__wrapped__ = original  # type: ignore[attr-defined]
+    submit.__wrapped__ = original
     executor.submit = submit

@@ -308,11 +308,12 @@ def _ends_with(parts: list[str], folders: tuple[str, ...]) -> bool:
 
 
 def is_environment(path: str) -> bool:
-    """Tell whether `path` is the environment of a process: `/proc/<pid>/environ`, also of one thread or by way of `root`."""
-    if not path.endswith("environ") or len(path) > MAX_PATH:
+    """Tell whether `path` is the environment of a process: `/proc/<pid>/environ`, also of one thread or by way of `root`; or its
+    memory, in which the environment and all tokens lie (`/proc/<pid>/mem`)."""
+    if not path.endswith(("environ", "/mem")) or len(path) > MAX_PATH:
         return False
     path = normalise_path(path)
-    return path.startswith("/proc/") and _behind_process(path) == "environ"
+    return path.startswith("/proc/") and _behind_process(path) in ("environ", "mem")
 
 
 _COMMON_PTH = frozenset(

@@ -51,7 +51,7 @@ _ACTION_VALUES: Final = (
     ("landed-run", "code that landed runs"),
     ("interpreter", "a Python interpreter starts"),
     ("credential", "a credential is taken or asked for"),
-    ("environment", "another process's environment is read"),
+    ("environment", "a process's environment or memory is read"),
     ("api", "a request to the Kubernetes API, from audit"),
     ("api-connect", "a connection to the Kubernetes API"),
     ("connect", "any other connection"),

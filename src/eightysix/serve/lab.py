@@ -10,6 +10,7 @@ from pathlib import Path
 from eightysix.lab.pods.watching import Endpoints, Started
 from eightysix.lab.world import CLUSTER, NODE
 from eightysix.serve.sensors.pods import Container, PodInfo
+from eightysix.serve.sensors.processes import Processes
 from eightysix.serve.sensors.receiver import Receiver
 
 __all__ = ["receiving"]
@@ -47,7 +48,7 @@ def receiving(file: Path, root: Path) -> Iterator[Endpoints]:
         def keep(text: bytes) -> None:
             lines.write(text)
 
-        with Receiver(str(root), keep, node=NODE) as receiver:
+        with Receiver(str(root), keep, node=NODE, processes=Processes()) as receiver:
             thread = threading.Thread(target=receiver.run, name="sensors", daemon=True)
             thread.start()
             try:

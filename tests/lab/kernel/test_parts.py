@@ -66,6 +66,7 @@ def test_policies_are_called_by_their_names() -> None:
         ("/run/secrets/x", False, policy.FILES),
         ("/root/.docker/config.json", False, policy.FILES),
         ("/proc/7/environ", False, policy.FILES),
+        ("/proc/self/mem", False, policy.FILES),
         (".../kubernetes.io/serviceaccount/token", False, policy.FILES),
         ("/host/var/lib/kubelet/pods/1/x", False, policy.HOST),
         ("/opt/venv/lib/a.pth", False, ""),

@@ -202,3 +202,27 @@ def _until(what: Callable[[], bool], seconds: float = 30.0) -> None:
     while not what():
         assert time.monotonic() < deadline, "it did not end"
         time.sleep(0.02)
+
+
+def test_without_overlay_the_environment_is_copied(
+    tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    real = next(path for path in ("/usr/bin/mount", "/bin/mount") if os.access(path, os.X_OK))
+    text = (
+        f'#!/bin/sh\ncase "$*" in *"-t overlay"*) echo >> {folder}/asked; exit 32;; esac\nexec {real} "$@"\n'
+    )
+    (folder / "mount").write_text(text)
+    (folder / "mount").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    told: list[str] = []
+
+    def script(stage: Stage) -> None:
+        stage.start(POD)
+        code = "import fastapi, sys; open('/opt/venv/new', 'w'); print(fastapi.__file__)"
+        told.append(stage.exec("python", "-c", code).output)
+
+    play(tier, tmp_path / "run", script)
+    assert (folder / "asked").exists()
+    assert told[0].startswith("/opt/venv/lib/")

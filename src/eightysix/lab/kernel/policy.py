@@ -43,6 +43,7 @@ CREDENTIAL_ENDS = (
     "/etc/kubernetes/azure.json",
     "/token",
     "/environ",
+    "/mem",
 )
 STARTUP_ENDS = (".pth", "/sitecustomize.py", "/usercustomize.py", ".dist-info/METADATA", ".egg-info/PKG-INFO")
 MODEL_ENDS = (".pkl", ".pt", ".ckpt", ".bin", ".joblib", ".dill", ".keras", ".h5")
