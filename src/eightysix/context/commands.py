@@ -45,6 +45,7 @@ from eightysix.context.runtimes import (
     Interpreter,
     Transfer,
 )
+from eightysix.context.servers import shown_application
 from eightysix.context.tools import read_tool, read_transfer
 from eightysix.model.event import Artifact
 
@@ -241,7 +242,8 @@ def _module(name: str, kind: Interpreter, module: str, rest: Words, cwd: str) ->
         return read_tool(f"{name} -m {module}", TOOLS[tool], rest, cwd)
     known = rest.trusted >= 0 and len(module) <= _MAX_MODULE and module.isascii() and not looks_secret(module)
     shown = module if known and module.replace(".", "_").isidentifier() else WITHHELD
-    return _short(f"{name} -m", shown, "build-hook" if module == "build" else "interpreter", kind.tool)
+    short = _short(f"{name} -m", shown, "build-hook" if module == "build" else "interpreter", kind.tool)
+    return _serving(short, module, rest)
 
 
 def _script(name: str, kind: Interpreter, path: str, words: Words, cwd: str) -> Command:
@@ -263,7 +265,17 @@ def _script(name: str, kind: Interpreter, path: str, words: Words, cwd: str) -> 
         return _subcommands(f"{name} {base}", rest, SETUP_COMMANDS, "interpreter", kind.tool)
     if base == "get-pip.py":
         return Command(f"{name} {base}", "install", (Artifact("pypi", "pip"),), kind.tool)
-    return _short(name, _path(path) if words.trusted > 0 else WITHHELD, "interpreter", kind.tool)
+    short = _short(name, _path(path) if words.trusted > 0 else WITHHELD, "interpreter", kind.tool)
+    return _serving(short, base, rest) if folder and kind.tool == "python" else short
+
+
+def _serving(command: Command, server: str, words: Words) -> Command:
+    """The command of a server with the module of its application behind it, where it is told and fits."""
+    shown = shown_application(server, words)
+    summary = f"{command.summary} {shown}"
+    if not shown or len(summary) > MAX_SUMMARY or not command.summary.endswith(server):
+        return command
+    return Command(summary, command.activity, command.artifacts, command.tool)
 
 
 def _subcommands(start: str, words: Words, known: Mapping[str, str], default: str, tool: str) -> Command:

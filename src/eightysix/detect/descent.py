@@ -8,6 +8,7 @@ from itertools import islice, pairwise
 
 from eightysix.context.commands import is_inline, program_kind
 from eightysix.context.credentials import TEMPORARY
+from eightysix.context.servers import application
 from eightysix.detect.actions import Action
 from eightysix.detect.loads import loads_of
 from eightysix.detect.observe import Observation
@@ -183,9 +184,9 @@ def root_of(view: PodView, observation: Observation) -> str:
     if not name:
         return "unknown"
     fresh = is_fresh(view, root, observation.time_ns)
-    if name == _main_module(view, observation.actor) and (
-        not fresh or is_own_program(view, observation.actor)
-    ):
+    if name == _main_module(view, observation.actor) and not fresh:
+        return "app"
+    if _is_own_package(view, observation.actor, name):
         return "app"
     return "fresh" if fresh else "package"
 
@@ -200,7 +201,17 @@ def _main_module(view: PodView, actor: str) -> str:
     """The top package that a process was started with by `-m`, spelled as a distribution's name."""
     words = view.lineage.command(actor).split(" ")
     place = words.index("-m") + 1 if "-m" in words else len(words)
-    return words[place].partition(".")[0].replace("_", "-").lower() if place < len(words) else ""
+    return _as_distribution(words[place]) if place < len(words) else ""
+
+
+def _as_distribution(module: str) -> str:
+    return module.partition(".")[0].replace("_", "-").lower()
+
+
+def _is_own_package(view: PodView, actor: str, name: str) -> bool:
+    """Whether the container's own command runs this package: by `-m`, or as the application that it gives to a server."""
+    served = _as_distribution(application(view.lineage.command(actor)))
+    return name in (_main_module(view, actor), served) and is_own_program(view, actor)
 
 
 def is_own_program(view: PodView, actor: str) -> bool:
@@ -247,9 +258,7 @@ def at_import_of(view: PodView, observation: Observation) -> str:
             for o in view.observations
         )
         return "fresh-pth" if landed else "pth"
-    if distribution_name(entry) == _main_module(view, observation.actor) and is_own_program(
-        view, observation.actor
-    ):
+    if _is_own_package(view, observation.actor, distribution_name(entry)):
         return "none"
     return "fresh" if is_fresh(view, entry, observation.time_ns) else "package"
 
