@@ -146,3 +146,18 @@ def test_a_package_that_calls_itself_the_application(tmp_path: Path, sources: st
     sensor = imports(pod, UVICORN, "torch-perf-sdk==3.1.0")
     sensor.start(at, PYTHON, f"{BIN}/uvicorn", "torch_perf_sdk:app")
     assert worst(judge(tmp_path, pod, sources=sources)) in ("suspect", "contain")
+
+
+@pytest.mark.parametrize("sources", ["kas"])
+def test_the_application_itself_is_replaced_while_it_runs(tmp_path: Path, sources: str) -> None:
+    pod = Pod()
+    server = installs(pod, UVICORN)
+    sensor = Told(pod, 1, server.pid)
+    sensor.start(3.1, PYTHON, *UVICORN.split(" "))
+    pip = pod.process(600, f"{PYTHON}3", f"{BIN}/pip install -U mlflow-lab", server)
+    pip.connect(600.5, INDEX)
+    pip.file(601, f"{SITE}/mlflow_lab-3.1.1.dist-info/METADATA", 2)
+    pip.exit(602)
+    acts(pod, server, 604)
+    takes(sensor, 604, ["mlflow-lab==3.1.1", launcher(UVICORN)], "mlflow-lab==3.1.1")
+    assert worst(judge(tmp_path, pod, sources=sources)) in ("suspect", "contain")

@@ -14,7 +14,7 @@ from eightysix.detect.loads import loads_of
 from eightysix.detect.observe import Observation
 from eightysix.detect.view import ANNOUNCED_NS, PodView, distribution_name, runs_python
 from eightysix.model.event import Event
-from eightysix.model.words import Kind
+from eightysix.model.words import Kind, Origin
 
 __all__ = [
     "at_import_of",
@@ -209,9 +209,19 @@ def _as_distribution(module: str) -> str:
 
 
 def _is_own_package(view: PodView, actor: str, name: str) -> bool:
-    """Whether the container's own command runs this package: by `-m`, or as the application that it gives to a server."""
+    """Whether the container's own command runs this package: by `-m`, or as the application that it gives to a server.
+
+    Another release of it that the kernel saw land after the process had started is not what was started."""
     served = _as_distribution(application(view.lineage.command(actor)))
-    return name in (_main_module(view, actor), served) and is_own_program(view, actor)
+    if name not in (_main_module(view, actor), served) or not is_own_program(view, actor):
+        return False
+    started = view.lineage.started_ns(actor)
+    return not started or not any(
+        landing.time_ns > started
+        and landing.event.origin is Origin.KERNEL
+        and any(artifact.kind == "pypi" and artifact.name == name for artifact in landing.artifacts)
+        for landing in view.landings
+    )
 
 
 def is_own_program(view: PodView, actor: str) -> bool:
