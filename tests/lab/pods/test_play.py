@@ -64,11 +64,11 @@ def test_an_attack_is_played_told_and_found(tmp_path: Path) -> None:
     assert {path.name for path in (folder / FOLDER).iterdir()} <= set(TELEMETRY)
     for secret in (PUSH_SECRET.encode(), b"eyJ", b"eightysix/lab/runs"):
         assert secret not in told
-    told_of = [json.loads(line) for line in (folder / "sensor.jsonl").read_text().splitlines()]
+    told_of = [json.loads(line) for line in (folder / FOLDER / "sensor.jsonl").read_text().splitlines()]
     by_host_pid = {record.get("host_pid") for record in told_of if record["event"] == "start"}
     pids = {
         record["process_exec"]["process"]["pid"]
-        for record in map(json.loads, (folder / "tetragon.jsonl").read_text().splitlines())
+        for record in map(json.loads, (folder / FOLDER / "tetragon.jsonl").read_text().splitlines())
         if "process_exec" in record
     }
     assert by_host_pid
