@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import eightysix
 from eightysix.lab.pods.keeper import Keeper
 from eightysix.lab.pods.network import CLOUD
+from eightysix.lab.pods.ours import python_of_ours, until_ready
 from eightysix.lab.services.control import ControlError, ask
 from eightysix.lab.world import NONCE_IP
 from eightysix.model.errors import LabError
 
-__all__ = ["Cloud", "python_of_ours"]
+__all__ = ["Cloud"]
 
 READY_S = 20.0
-
-
-def python_of_ours(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
-    """Command and environment that run a module of this package with this interpreter, installed or from source."""
-    source = str(Path(eightysix.__file__).resolve().parent.parent)
-    path = [source, *filter(None, [os.environ.get("PYTHONPATH", "")])]
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "XDG_CACHE_HOME")
-    }
-    return [sys.executable, "-P", "-m", module, *arguments], {**kept, "PYTHONPATH": os.pathsep.join(path)}
 
 
 class Cloud:
@@ -54,25 +40,8 @@ class Cloud:
             self._process = keeper.spawn(
                 *command, net=CLOUD, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
-        self.told = self._await_ready()
+        self.told = until_ready(self._process, self._log, READY_S, "the lab's services")
         self._control = Path(self.told["control"])
-
-    def _await_ready(self) -> Mapping[str, Any]:
-        """The line that says so; the end of the process is the end of the waiting."""
-        assert self._process.stdout is not None  # noqa: S101 - asked for above
-        timer = threading.Timer(READY_S, self._process.kill)
-        timer.start()
-        try:
-            line = self._process.stdout.readline(1 << 16)
-        finally:
-            timer.cancel()
-        if b'"ready"' not in line:
-            self._process.kill()
-            self._process.wait()
-            said = self._log.read_text(errors="replace").strip()[-600:]
-            raise LabError(f"the lab's services did not start: {said or 'no word why'}")
-        told: Mapping[str, Any] = json.loads(line)
-        return told
 
     def ask(self, op: str, **members: Any) -> Mapping[str, Any]:
         """One request of the control socket. Raises `LabError` with what the services say against it."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,9 +16,8 @@ from msgspec import Struct
 
 from eightysix.lab.interface import PodSpec
 from eightysix.lab.kernel import strace
-from eightysix.lab.pods.cloud import python_of_ours
+from eightysix.lab.pods.ours import python_of_ours, until_ready
 from eightysix.lab.pods.pacing import moment
-from eightysix.model.errors import LabError
 
 __all__ = ["Endpoints", "Kernel", "Receiving", "Started", "Traces", "Watching", "pod_object"]
 
@@ -108,25 +106,9 @@ class Process:
                 stderr=file,
                 start_new_session=True,
             )
-        self.told = self._ready()
-
-    def _ready(self) -> Mapping[str, Any]:
-        assert self._process.stdout is not None  # noqa: S101 - asked for above
-        timer = threading.Timer(READY_S, self._process.kill)
-        timer.start()
-        try:
-            line = self._process.stdout.readline(1 << 16)
-        finally:
-            timer.cancel()
-        if b'"ready"' not in line:
-            self._process.kill()
-            self._process.wait()
-            said = self._log.read_text(errors="replace").strip()[-600:]
-            raise LabError(
-                f"the kernel sensor did not start: {said or 'no word why'}", "Try another --mechanism."
-            )
-        told: Mapping[str, Any] = json.loads(line)
-        return told
+        self.told = until_ready(
+            self._process, self._log, READY_S, "the kernel sensor", "Try another --mechanism."
+        )
 
     def say(self, request: Mapping[str, object]) -> None:
         """Ask it for something while it runs."""
