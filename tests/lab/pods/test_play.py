@@ -66,9 +66,7 @@ def test_an_attack_is_played_told_and_found(tmp_path: Path) -> None:
         assert secret not in told
     told_of = [json.loads(line) for line in (folder / FOLDER / "sensor.jsonl").read_text().splitlines()]
     # /proc is looked through at most every so often, so the first records of a new process may have none; never a wrong one.
-    by_host_pid = {
-        record["host_pid"] for record in told_of if record["event"] == "start" and "host_pid" in record
-    }
+    by_host_pid = {record["host_pid"] for record in told_of if "host_pid" in record}
     pids = {
         record["process_exec"]["process"]["pid"]
         for record in map(json.loads, (folder / FOLDER / "tetragon.jsonl").read_text().splitlines())
