@@ -18,8 +18,8 @@ from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.needs import account, met_needs
 from eightysix.detect.profile import add_to_baseline
 from eightysix.detect.rule import Need, Rule
-from eightysix.detect.story import rfc3339
 from eightysix.detect.view import Knowledge
+from eightysix.detect.wording import rfc3339
 from eightysix.model.event import Event
 from eightysix.model.incident import Coverage, Incident, Report, SourceCoverage
 from eightysix.model.words import Kind, Source
