@@ -77,7 +77,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     marks.sort(key=lambda mark: (mark.at, mark.id))
     for identity in identities:
         graph.identity(identity)
-    exposed = exposures(view, [i.entity for i in told])
+    exposed = exposures(view, [i.name for i in lost])
     artifacts = _landed(moments)
     found = sightings(read.judged.states, artifacts, exclude={view.key}, taken=read.taken())
     entities, links = graph.told()
@@ -101,7 +101,13 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
         first=marks[0].at if marks else "",
         last=max((mark.until or mark.at for mark in marks), default=""),
         summary=summary_of(
-            pod_name(view), rfc3339(t0_ns), [m for m in marks if m.stage], told, domains, found
+            pod_name(view),
+            rfc3339(t0_ns),
+            _landed_text(artifacts),
+            [mark for mark in marks if mark.stage],
+            told,
+            domains,
+            found,
         ),
         marks=tuple(marks),
         entities=entities,
@@ -176,6 +182,12 @@ def _landed(moments: Iterable[Moment]) -> list[Artifact]:
     return list(
         dict.fromkeys(a for m in moments if m.stage is Stage.LAND for o in m.all for a in o.artifacts)
     )
+
+
+def _landed_text(artifacts: Sequence[Artifact]) -> str:
+    """What landed, in a few words."""
+    more = f" and {len(artifacts) - 3} more" if len(artifacts) > 3 else ""
+    return ", ".join(str(artifact) for artifact in artifacts[:3]) + more
 
 
 def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:

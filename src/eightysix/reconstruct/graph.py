@@ -122,7 +122,8 @@ class Graph:
             return account
         place = destination_of(self.view, observation)
         if action is Action.CONNECT and place:
-            key = self._entity(EntityKind.DESTINATION, (place,), place)
+            name = observation.name or event.dst_name or event.dst_ip
+            key = self._entity(EntityKind.DESTINATION, (name, str(event.dst_port)), place)
             self._link(actor or self.pod, key, LinkKind.SENT, observation)
             return key
         return ""

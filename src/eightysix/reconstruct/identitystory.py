@@ -70,8 +70,10 @@ def identity_story(read: Read, asked: Selection) -> Story | None:
         first=rfc3339(t0_ns),
         last=rfc3339(max(g.last_ns for g in mine)),
         summary=(
-            (f"{asked.identity} was used {sum(g.count for g in mine)} times between {rfc3339(t0_ns)[:19]} and"
-            f" {rfc3339(max(g.last_ns for g in mine))[:19]} UTC."),
+            (
+                f"{asked.identity} was used {sum(g.count for g in mine)} times between {rfc3339(t0_ns)[:19]} and"
+                f" {rfc3339(max(g.last_ns for g in mine))[:19]} UTC."
+            ),
         ),
         marks=marks,
         entities=tuple(sorted(entities.values(), key=lambda e: e.id)),

@@ -156,6 +156,13 @@ def _take_story(view: PodView, told: dict[int, Moment]) -> None:
             told[id(o)] = Moment(o, stage, _WORDS[o.action])
 
 
+_NOT_TOLD = frozenset({Action.OTHER, Action.RESOLVE})
+"""What says nothing by itself: files of no interest, and look-ups, whose connections are told."""
+
+_BY_ACTOR = frozenset({Action.RUN, Action.WRITE})
+"""What a process does by the dozen: told once, with how many."""
+
+
 def _likeness(view: PodView, observation: Observation) -> tuple[str, ...]:
     """What two observations share that are told as one."""
     event = observation.event
@@ -164,7 +171,7 @@ def _likeness(view: PodView, observation: Observation) -> tuple[str, ...]:
         observation.actor,
         observation.by,
         str(observation.domain or ""),
-        "" if observation.action is Action.RUN else destination_of(view, observation),
+        "" if observation.action in _BY_ACTOR else destination_of(view, observation),
         observation.provenance.root,
         event.outcome,
         event.origin,

@@ -13,13 +13,14 @@ from typing import Final
 
 from msgspec import Struct
 
+from eightysix.context.ledger import Fact, Scans
 from eightysix.context.packages import normalise_name
 from eightysix.detect.state import PodState
 from eightysix.detect.wording import rfc3339
 from eightysix.model.event import Artifact, Event
 from eightysix.model.incident import Evidence
 from eightysix.model.story import Sighting
-from eightysix.model.words import Access, Kind
+from eightysix.model.words import Access, Kind, Source
 
 __all__ = ["MAX_EVIDENCE", "MAX_SIGHTINGS", "find_sightings", "sightings"]
 
@@ -70,12 +71,7 @@ class _Wanted:
 
     def __bool__(self) -> bool:
         return bool(
-            self.packages
-            or self.images
-            or self.repositories
-            or self.digests
-            or self.files
-            or self.names
+            self.packages or self.images or self.repositories or self.digests or self.files or self.names
         )
 
 
@@ -91,9 +87,10 @@ def sightings(
     *,
     exclude: Collection[str],
     taken: Collection[str],
+    scans: Scans | None = None,
 ) -> tuple[Sighting, ...]:
     """The first `MAX_SIGHTINGS` of what `find_sightings` finds."""
-    return find_sightings(states, artifacts, exclude=exclude, taken=taken)[0]
+    return find_sightings(states, artifacts, exclude=exclude, taken=taken, scans=scans)[0]
 
 
 def find_sightings(
@@ -102,21 +99,23 @@ def find_sightings(
     *,
     exclude: Collection[str],
     taken: Collection[str],
+    scans: Scans | None = None,
     most: int = MAX_SIGHTINGS,
 ) -> tuple[tuple[Sighting, ...], int]:
     """Where else `artifacts` are, and how many more there are than are told.
 
-    `exclude` are keys of the story's own pods, `taken` those of pods in which an incident took a credential. The same for
-    any order of `states`: what is the same comes first, then pods that lost a credential, then by time.
+    `exclude` are keys of the story's own pods, `taken` those of pods in which an incident took a credential, `scans` what
+    scans know of files. The same for any order of `states`: what is the same comes first, then pods that lost a credential,
+    then by time.
     """
     wanted = _Wanted(artifacts)
     if not wanted:
         return (), 0
+    files = _scanned_files(scans, wanted)
+    held = {f"{host}|{identity}": digest for host, identity, digest, _ in files}
     every = sorted((s for s in states if s.key not in exclude), key=lambda state: state.key)
-    held = _held(every, wanted)
-    found = [
-        sighting for state in every for sighting in _of_state(state, wanted, held, state.key in taken)
-    ]
+    found = [sighting for state in every for sighting in _of_state(state, wanted, held, state.key in taken)]
+    found += [_of_file(*file) for file in files]
     found.sort(key=_order)
     return tuple(found[:most]), max(0, len(found) - most)
 
@@ -132,16 +131,34 @@ def _order(sighting: Sighting) -> tuple[int, bool, str, str, str, str, str, str]
     )
 
 
-def _held(states: Sequence[PodState], wanted: _Wanted) -> dict[str, str]:
-    """Files that hold wanted bytes, by a scan's word: `host|file id` to digest."""
-    if not wanted.digests:
-        return {}
-    return {
-        f"{_host(event.node)}|{event.file_id}": event.digest
-        for state in states
-        for event in _events(state)
-        if event.kind is Kind.SCAN and event.file_id and event.digest in wanted.digests
-    }
+_File = tuple[str, str, str, Fact]
+"""Host, file id, digest, and the ledger's word."""
+
+
+def _scanned_files(scans: Scans | None, wanted: _Wanted) -> list[_File]:
+    """Files that hold wanted bytes, by the scan ledger. What a wanted file holds is wanted too."""
+    if scans is None or not (wanted.digests or wanted.files):
+        return []
+    files = [(*fact[1].partition("|")[::2], fact[2], fact) for fact in scans.facts() if fact[0] == "file"]
+    wanted.digests |= {digest for _, identity, digest, _ in files if identity in wanted.files}
+    return [file for file in files if file[2] in wanted.digests]
+
+
+def _of_file(host: str, identity: str, digest: str, fact: Fact) -> Sighting:  # noqa: ARG001 - the parts of `_File`
+    """A file in which a scan found it. The ledger names a host, no pod."""
+    return Sighting(
+        artifact=digest,
+        cluster="",
+        node=host,
+        namespace="",
+        pod="",
+        uid="",
+        how="scanned",
+        at=rfc3339(fact[3]),
+        same=True,
+        identity_taken=False,
+        evidence=(Evidence(str(Source.LEDGER), fact[5], fact[6]),) if fact[5] else (),
+    )
 
 
 def _events(state: PodState) -> Iterator[Event]:
@@ -154,7 +171,7 @@ def _events(state: PodState) -> Iterator[Event]:
             yield taint.last
 
 
-def _of_state(state: PodState, wanted: _Wanted, held: dict[str, str], taken: bool) -> Iterator[Sighting]:  # noqa: FBT001
+def _of_state(state: PodState, wanted: _Wanted, held: dict[str, str], taken: bool) -> Iterator[Sighting]:
     found: dict[tuple[str, str, bool | None], _Found] = {}
     names = ["", "", "", "", ""]
     for event in _events(state):
@@ -202,10 +219,6 @@ def _matches(event: Event, wanted: _Wanted, held: dict[str, str]) -> Iterator[tu
             yield "image", f"{name}@sha256:{digest}" if name else f"sha256:{digest}", True
         elif name in wanted.repositories:
             yield "image", name, None
-    if event.kind is Kind.SCAN:
-        if event.file_id and event.digest in wanted.digests:
-            yield "scanned", event.digest, True
-        return
     if event.kind is Kind.FILE or event.file_id:
         yield from _loads(event, wanted, held)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eightysix.model.story import IdentityStory, Mark, Sighting
-from eightysix.model.words import IdentityState, Outcome, Stage
+from eightysix.model.words import IdentityState, Origin, Outcome, Stage
 
 __all__ = ["summary_of"]
 
@@ -13,6 +13,7 @@ __all__ = ["summary_of"]
 def summary_of(
     where: str,
     t0: str,
+    landed: str,
     marks: Sequence[Mark],
     identities: Sequence[IdentityStory],
     domains: Sequence[str],
@@ -24,7 +25,7 @@ def summary_of(
     firsts = _firsts(marks)
     land = firsts.get(Stage.LAND)
     if land is not None:
-        told.append(f"{land.detail or land.title} in {where} at {_clock(t0)} UTC.")
+        told.append(f"{landed or land.detail or land.title} landed in {where} at {_clock(t0)} UTC.")
     else:
         told.append(f"What landed in {where} was not seen; the story begins at {_clock(t0)} UTC.")
     for stage in (Stage.RUN, Stage.REACH, Stage.PIVOT, Stage.LEAVE, Stage.USE):
@@ -58,6 +59,9 @@ def _firsts(marks: Sequence[Mark]) -> dict[Stage, Mark]:
     for mark in marks:
         if mark.stage is None or mark.outcome is Outcome.DENIED:
             continue
+        known = firsts.get(mark.stage)
+        if mark.stage is Stage.LEAVE and known is not None and mark.origin is Origin.SUSPECT:
+            continue  # the pod's own word beside what others saw
         if mark.stage is Stage.LEAVE or (mark.stage is Stage.LAND and mark.offset_s <= 0):
             firsts[mark.stage] = mark
         else:
