@@ -1,8 +1,8 @@
 """Words for a shell: a command line in which whatever telemetry told stands as data.
 
-A word is POSIX single-quoted (POSIX.1-2024, 2.2.2) unless it is plainly harmless. One with characters that a terminal or a
-reader could be deceived by (controls, anything beyond ASCII) or that an interactive shell expands within quotes (`!`)
-becomes `$'...'` with three-digit octal escapes (2.2.4; bash, zsh, ksh and busybox read it alike, in any locale).
+A word is POSIX single-quoted (POSIX.1-2024, 2.2.2) unless it is plainly harmless. One with a single quote, or with characters
+that a terminal or a reader could be deceived by (controls, anything beyond ASCII), becomes `$'...'` with three-digit octal
+escapes (2.2.4; bash, zsh, ksh and busybox read it alike, in any locale).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def quoted(word: str) -> str:
     """One word of a command line."""
     if word and _PLAIN.issuperset(word) and word[0] != "=":
         return word
-    if word.isascii() and word.isprintable() and "'" not in word and "!" not in word:
+    if word.isascii() and word.isprintable() and "'" not in word:
         return f"'{word}'"
     data = word.translate(_NEVER).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return "$'" + "".join(map(_escaped, data.encode())) + "'"

@@ -225,10 +225,14 @@ _RULES: Final[dict[str, Rule]] = {
         f"{_MICROSOFT}azure/container-registry/container-registry-authentication",
     ),
     "pypirc": Rule(
-        True, "Delete the token at the index, or change the password.", "https://pypi.org/help/#compromised-token"
+        True,
+        "Delete the token at the index, or change the password.",
+        "https://pypi.org/help/#compromised-token",
     ),
     "npmrc": Rule(
-        True, "npm token revoke, or delete it at the registry.", "https://docs.npmjs.com/revoking-access-tokens/"
+        True,
+        "npm token revoke, or delete it at the registry.",
+        "https://docs.npmjs.com/revoking-access-tokens/",
     ),
     "package-registry": Rule(
         None,

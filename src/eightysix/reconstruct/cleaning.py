@@ -1,0 +1,141 @@
+"""The artifact itself: block it where it comes from, rebuild without it, and see afterwards that nothing was left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from eightysix.context.shell import line
+from eightysix.model.event import Artifact
+from eightysix.model.incident import PodRef
+from eightysix.model.story import IdentityStory
+from eightysix.reconstruct.remedies import (
+    Remedy,
+    az,
+    is_guid,
+    is_name,
+    kubectl,
+    option,
+    place,
+    redirected,
+    some,
+)
+
+__all__ = ["artifact_remedies", "rechecks"]
+
+MAX_ARTIFACTS: Final = 8
+"""Artifacts that have lines of their own."""
+
+_REGISTRY: Final = ".azurecr.io"
+
+
+def artifact_remedies(artifacts: Sequence[Artifact]) -> list[Remedy]:
+    """Block what landed, then rebuild what had it."""
+    told = sorted({a for a in artifacts if a.name}, key=lambda a: (a.kind, a.name, a.version))
+    if not told:
+        return []
+    commands = [command for artifact in told[:MAX_ARTIFACTS] for command in _block(artifact)]
+    names = some(map(str, told))
+    return [
+        Remedy(
+            f"block the artifact where it comes from: {names}",
+            "Every pod that starts and installs by name gets it again. Block or quarantine it in the index proxy, registry or"
+            " store that pods use; until that is done a constraint (PIP_CONSTRAINT) keeps pip from it. Report it to the"
+            " public index.",
+            tuple(commands),
+        ),
+        Remedy(
+            f"rebuild and pin: images and environments without {names}",
+            "Install by exact version and hash (pip install --require-hashes) from a lock file made before it landed, build the"
+            " image anew from a clean base, and start workloads by digest. What it wrote to volumes and caches stays: clean"
+            " those too.",
+        ),
+    ]
+
+
+def _block(artifact: Artifact) -> list[str]:
+    if artifact.kind == "pypi":
+        version = artifact.version
+        shun = (
+            f"{artifact.name}!={version}"
+            if version
+            else f"{artifact.name}=={place('last version that you trust')}"
+        )
+        return [line("printf", "%s\\n", shun) + " >> constraints.txt"]
+    if artifact.kind == "npm" and artifact.version:
+        return [
+            redirected(
+                line("npm", "view", f"{artifact.name}@{artifact.version}", "--json"), "package.json.txt"
+            )
+        ]
+    if artifact.kind == "oci":
+        return _block_image(artifact)
+    return []
+
+
+def _block_image(artifact: Artifact) -> list[str]:
+    """Nobody can pull it any more, and it stays for evidence."""
+    name = artifact.name.partition("@")[0]
+    host, slash, path = name.partition("/")
+    repository = path.partition(":")[0]
+    digest = artifact.version
+    known = (
+        slash
+        and host.endswith(_REGISTRY)
+        and is_name(host.removesuffix(_REGISTRY))
+        and all(is_name(part) for part in repository.split("/"))
+        and digest.startswith("sha256:")
+        and digest[7:].isalnum()
+    )
+    return [
+        az(
+            "acr repository update",
+            option("name", host.removesuffix(_REGISTRY) if known else place("registry")),
+            option("image", f"{repository}@{digest}" if known else place("repository@digest")),
+            option("read-enabled", "false"),
+            option("write-enabled", "false"),
+            option("delete-enabled", "false"),
+        )
+    ]
+
+
+def rechecks(
+    pod: PodRef | None, service_account: str, lost: Sequence[IdentityStory], artifacts: Sequence[Artifact]
+) -> list[Remedy]:
+    """See what the identities left behind, then tell the story again."""
+    commands = [
+        kubectl(
+            "get pods,jobs,cronjobs,daemonsets,deployments,rolebindings,clusterrolebindings,serviceaccounts",
+            "--all-namespaces",
+            option("sort-by", ".metadata.creationTimestamp"),
+        )
+    ]
+    namespace, _, account = service_account.partition("/")
+    if is_name(namespace) and is_name(account):
+        user = f"system:serviceaccount:{namespace}:{account}"
+        commands.append(kubectl("auth can-i", "--list", option("as", user), namespace=namespace))
+    principals = sorted({next((t for t in i.ids if is_guid(t)), "") for i in lost} - {""})
+    commands += [
+        az(
+            "monitor activity-log list",
+            option("caller", principal),
+            option("offset", "7d"),
+            option("max-events", "1000"),
+            option("output", "table"),
+        )
+        for principal in principals[:4]
+    ]
+    asked = [option("artifact", a.name) for a in sorted(artifacts, key=str)[:1] if a.name]
+    if not asked and pod is not None and pod.name:
+        asked = [option("pod", f"{pod.namespace}/{pod.name}")]
+    if asked:
+        commands.append(line("eightysix", "reconstruct", place("folder with newer telemetry"), *asked))
+    return [
+        Remedy(
+            "look for what they left behind, and tell the story again with later telemetry",
+            "Whoever had these identities may have made others: pods, bindings, tokens, application secrets, federated"
+            " credentials, pushed images. Cloud logs come minutes to a day late, so look again after 24 h; a missing row"
+            " clears nobody.",
+            tuple(commands),
+        )
+    ]
