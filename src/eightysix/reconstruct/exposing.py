@@ -45,11 +45,7 @@ _ENVIRONMENT_NEAR: Final = (
     "It lies in the environment of a process of this pod; what landed ran in the same container, and can have started or"
     " read that process (/proc). It may have been read."
 )
-<<<<<<< HEAD
 _MOUNTED: Final = "Every pod has one mounted unless that is switched off, and no record tells that it was."
-=======
-_TOKEN: Final = "Every pod has one mounted unless that is switched off, and no record tells that it was."
->>>>>>> main
 
 
 def identity_id(kind: str, name: str) -> str:
@@ -173,11 +169,7 @@ def _token(view: PodView) -> Iterator[IdentityStory]:
     yield _story(
         "service-account",
         service_account_of(view),
-<<<<<<< HEAD
         f"{_MOUNTED} {_shows_reads(view)}",
-=======
-        f"{_TOKEN} {_shows_reads(view)}",
->>>>>>> main
         Grade.D,
         view.who.origin,
         str(Domain.CLUSTER),

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """What to do, in which order: as somebody who has done this before would.
 
 First what still runs is stopped, and kept. Then identities, those that are in use from outside first, then those whose
@@ -80,10 +79,3 @@ def _urgency(identity: IdentityStory) -> tuple[int, bool, str, str, str]:
         rank = 3
     used = identity.state is IdentityState.USED
     return (rank, not used, identity.taken_at or "~", identity.kind, identity.name)
-=======
-"""wip"""
-
-
-def rotation(**_: object) -> tuple[()]:
-    return ()
->>>>>>> main
