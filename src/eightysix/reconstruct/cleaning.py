@@ -16,9 +16,11 @@ from eightysix.reconstruct.remedies import (
     is_name,
     kubectl,
     option,
+    piped,
     place,
     redirected,
     some,
+    split_account,
 )
 
 __all__ = ["artifact_remedies", "rechecks"]
@@ -99,19 +101,32 @@ def _block_image(artifact: Artifact) -> list[str]:
     ]
 
 
+_MADE: Final = (
+    "pods,jobs,cronjobs,daemonsets,deployments,statefulsets,secrets,serviceaccounts,"
+    "roles,rolebindings,clusterroles,clusterrolebindings"
+)
+"""Where an intruder stays."""
+
+
 def rechecks(
     pod: PodRef | None, service_account: str, lost: Sequence[IdentityStory], artifacts: Sequence[Artifact]
 ) -> list[Remedy]:
     """See what the identities left behind, then tell the story again."""
+    columns = "MADE:.metadata.creationTimestamp,KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name"
     commands = [
-        kubectl(
-            "get pods,jobs,cronjobs,daemonsets,deployments,rolebindings,clusterrolebindings,serviceaccounts",
-            "--all-namespaces",
-            option("sort-by", ".metadata.creationTimestamp"),
+        piped(
+            kubectl(
+                f"get {_MADE}",
+                "--all-namespaces",
+                "--no-headers",
+                option("output", f"custom-columns={columns}"),
+            ),
+            line("sort"),
+            line("tail", "-n", "50"),
         )
     ]
-    namespace, _, account = service_account.partition("/")
-    if is_name(namespace) and is_name(account):
+    namespace, account = split_account(service_account)
+    if account:
         user = f"system:serviceaccount:{namespace}:{account}"
         commands.append(kubectl("auth can-i", "--list", option("as", user), namespace=namespace))
     principals = sorted({next((t for t in i.ids if is_guid(t)), "") for i in lost} - {""})

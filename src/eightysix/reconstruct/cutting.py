@@ -1,18 +1,17 @@
-"""How an identity is cut, by its kind: what it may do is taken away where its tokens cannot be, secrets are changed where
-they were issued."""
+"""How an identity is cut, by its kind: what it may do is taken away where its tokens cannot be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from eightysix.context.credentials import credential_at, variable_domain
+from eightysix.context.credentials import credential_at
 from eightysix.context.shell import line
 from eightysix.model.story import IdentityStory
-from eightysix.model.words import Domain
+from eightysix.reconstruct.changing import change_environment, change_file, change_secret
 from eightysix.reconstruct.remedies import (
     Remedy,
     az,
@@ -23,9 +22,10 @@ from eightysix.reconstruct.remedies import (
     piped,
     place,
     redirected,
+    split_account,
 )
 
-__all__ = ["cut", "exposed_remedy", "secret_kind", "used_from_outside"]
+__all__ = ["cut", "used_from_outside"]
 
 _GROUP: Final = option("resource-group", place("resource group"))
 _NODE_GROUP: Final = option("resource-group", place("node resource group"))
@@ -38,7 +38,7 @@ def used_from_outside(identity: IdentityStory) -> bool:
 
 def cut(identity: IdentityStory, *, service_account: str, node: str) -> Remedy:
     """What to do about one identity that was taken or used."""
-    remedy = _WORK.get(identity.kind, _by_file)(_Case(identity, service_account, node))
+    remedy = _WORK.get(identity.kind, _changed_file)(_Case(identity, service_account, node))
     why = remedy.why
     if used_from_outside(identity):
         places = sorted({use.source_ip for use in identity.uses if use.foreign and use.after})
@@ -70,38 +70,66 @@ def _principal(identity: IdentityStory) -> str:
     return known or place("client id or object id of the identity")
 
 
-def _roles(principal: str) -> list[str]:
-    """Its role assignments: keep them, to give back what is needed, then delete them."""
-    listing = ("role assignment list", option("assignee", principal), "--all")
-    return [
-        redirected(az(*listing, "--include-groups", option("output", "json")), "role-assignments.json"),
+def _roles(principal: str) -> tuple[str, ...]:
+    """Its role assignments in every subscription: keep them, to give back what is needed, then delete them. A list is of one
+    subscription (`--all`: and of everything in it)."""
+    each = piped(
+        az("account list", option("query", "[].id"), option("output", "tsv")),
+        line("xargs", "-I", "{}", "az", "role", "assignment", "list", "--subscription", "{}")
+        + f" {line(option('assignee', principal), '--all')}",
+    )
+    return (
+        redirected(f"{each} {line('--include-groups', option('output', 'json'))}", "role-assignments.json"),
         piped(
-            az(*listing, option("query", "[].id"), option("output", "tsv")),
+            f"{each} {line(option('query', '[].id'), option('output', 'tsv'))}",
             line("xargs", "-I", "{}", "az", "role", "assignment", "delete", "--ids", "{}"),
         ),
-    ]
+    )
 
 
 def _managed(case: _Case) -> Remedy:
     identity = case.identity
-    principal = _principal(identity)
-    scale_set = _scale_set(case.node)
+    cloud = _cloud(case.node)
+    if cloud and not any(map(is_guid, identity.ids)):
+        return _node_role(identity, cloud)
     return Remedy(
         f"cut the role assignments of managed identity {identity.name}",
         "Its tokens cannot be revoked, so only what it may do can be taken away; that counts within about 10 minutes. Keep the"
-        " list to give back what is needed. What it has by a group or an app role stays in a token until it runs out; Key Vault"
-        " access policies and database users are not in the list. If it is the nodes' (kubelet) identity, all pods share it"
-        " and images cannot be pulled without AcrPull: give that back at once, on the registry alone. If it is another one of"
-        " the node pool, the last line takes it off the machines, which stops new tokens.",
+        " list to give back what is needed. What it has by a group or an app role stays in a token until it runs out; Key"
+        " Vault access policies and database users are not in the list. If it is the nodes' (kubelet) identity, all pods share"
+        " it, and without AcrPull no node pulls an image: give that back at once, on the registry alone. If it is another one"
+        " of the node pool, the last line takes it off the machines, which stops new tokens.",
         (
-            *_roles(principal),
+            *_roles(_principal(identity)),
             az(
                 "vmss identity remove",
                 option("identities", place("resource id of the identity")),
-                option("name", scale_set or place("scale set of the node pool")),
+                option("name", _scale_set(case.node) or place("scale set of the node pool")),
                 _NODE_GROUP,
             ),
         ),
+    )
+
+
+def _cloud(node: str) -> str:
+    """Whose node it is, where its name says that it is none of Azure's."""
+    if node.startswith("gke-"):
+        return "Google"
+    return "AWS" if node.endswith((".compute.internal", ".ec2.internal")) else ""
+
+
+def _node_role(identity: IdentityStory, cloud: str) -> Remedy:
+    """What the metadata services of other clouds give out."""
+    how = (
+        "AWS: attach a policy to the instance role that denies every session from before now (AWSRevokeOlderSessions): that"
+        " counts for sessions that were issued. Require IMDSv2 with a hop limit of 1, so that pods do not reach it."
+        if cloud == "AWS"
+        else "Google: take the roles from the node's service account; tokens that were issued last an hour. Switch on workload"
+        " identity federation, so that pods do not reach the node's own."
+    )
+    return Remedy(
+        f"cut the role of the node: managed identity {identity.name}",
+        f"{how} All pods of the nodes share it: give back what kubelets need at once.",
     )
 
 
@@ -122,10 +150,9 @@ def _federated(case: _Case) -> Remedy:
         found = credential_at(identity.name)
         if found is not None and not found.identity.startswith("Azure"):
             return _foreign_cloud(identity, found.identity, case.service_account)
-    namespace, _, account = case.service_account.partition("/")
+    namespace, account = split_account(case.service_account)
     subject = f"system:serviceaccount:{namespace}:{account}"
-    known = is_name(namespace) and is_name(account)
-    query = [option("query", f"[?subject=='{subject}']")] if known else []
+    query = [option("query", f"[?subject=='{subject}']")] if account else []
     which = option("identity-name", place("name of the identity"))
     return Remedy(
         f"remove the trust of {identity.name}, then cut its role assignments",
@@ -157,130 +184,40 @@ def _foreign_cloud(identity: IdentityStory, whose: str, service_account: str) ->
 
 
 def _service_account(case: _Case) -> Remedy:
-    identity = case.identity
-    namespace, slash, account = identity.name.partition("/")
-    if not slash or not is_name(namespace) or not is_name(account):
-        namespace, _, account = (case.service_account if identity.name.startswith("of ") else "").partition(
-            "/"
-        )
-    namespace, account = namespace or place("namespace"), account or place("service account")
-    user = f"system:serviceaccount:{namespace}:{account}"
+    told = case.identity.name
+    namespace, account = split_account(told)
+    if not account and told.startswith("of "):
+        namespace, account = split_account(case.service_account)
+    space = namespace or place("namespace")
+    user = f"system:serviceaccount:{space}:{account or place('service account')}"
+    columns = "KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name,ROLE:.roleRef.name,SUBJECTS:.subjects[*].name"
+    bindings = kubectl(
+        "get rolebindings,clusterrolebindings",
+        "--all-namespaces",
+        option("output", f"custom-columns={columns}"),
+    )
     return Remedy(
-        f"cut what service account {identity.name} may do",
-        "Taking its bindings away counts at once and for every token of it, wherever it is used from; a bound token itself ends"
-        " only with its pod (below), one from a Secret with that Secret. Tokens that were asked for by name (TokenRequest) end"
-        " when the service account is deleted and made anew.",
+        f"cut what service account {told} may do",
+        "Taking its bindings away counts at once and for every token of it, wherever it is used from. A bound token itself ends"
+        " only with its pod (below), one from a Secret (the last line lists those) with that Secret, one that was asked for by"
+        " name (TokenRequest) when the service account is deleted and made anew. Where a binding names others too, take this"
+        " one out of it instead (kubectl edit). What all service accounts may do, it still may.",
         (
-            kubectl("auth can-i", "--list", option("as", user), namespace=namespace),
-            kubectl(
-                "get rolebindings,clusterrolebindings",
-                "--all-namespaces",
-                option("output", "wide"),
+            kubectl("auth can-i", "--list", option("as", user), namespace=space),
+            piped(bindings, line("grep", "-F", "-e", account)) if account else bindings,
+            redirected(
+                kubectl("get rolebindings,clusterrolebindings", "--all-namespaces", option("output", "yaml")),
+                "bindings.yaml",
             ),
-            kubectl("delete", f"rolebinding/{place('a binding that names it')}", namespace=namespace),
+            kubectl("delete", f"rolebinding/{place('binding of the list')}", namespace=space),
+            kubectl("delete", f"clusterrolebinding/{place('binding of the list')}"),
             kubectl(
                 "get secrets",
                 option("field-selector", "type=kubernetes.io/service-account-token"),
-                namespace=namespace,
+                namespace=space,
             ),
         ),
     )
-
-
-_SECRET_WORDS: Final = (
-    ("registry", ("acr", "registry", "docker", "push", "pull", "dockerconfigjson", "ghcr", "ecr", "gcr", "harbor", "quay")),
-    ("service-principal", ("sp", "spn", "azure", "entra", "aad", "principal", "tenant")),
-    ("git", ("git", "github", "gitlab", "gh", "deploykey", "ssh")),
-    ("model-provider", ("openai", "anthropic", "llm", "mistral", "cohere", "gemini", "apikey")),
-    ("model-store", ("hf", "huggingface", "wandb", "mlflow", "kaggle")),
-    ("cloud", ("aws", "s3", "gcp", "gcs", "google", "storage", "blob", "sas")),
-    ("database", ("db", "postgres", "postgresql", "mysql", "mongo", "mongodb", "redis", "sql", "database")),
-    ("certificate", ("tls", "cert", "certificate", "ca")),
-)  # fmt: skip
-"""What a Secret's name suggests that it holds. A guess: the type is not in the audit log, and names are anybody's."""
-
-
-def secret_kind(name: str) -> tuple[str, ...]:
-    """What a Secret probably holds, by the words of its name; empty where they say nothing."""
-    words = set(name.lower().replace("_", "-").replace(".", "-").split("-"))
-    return tuple(kind for kind, marks in _SECRET_WORDS if not words.isdisjoint(marks))
-
-
-def _secret(case: _Case) -> Remedy:
-    identity = case.identity
-    namespace, _, name = identity.name.partition("/")
-    if name == "*" or not name:
-        return _all_secrets(namespace)
-    shown = [
-        kubectl(
-            "get",
-            f"secret/{name}",
-            option(
-                "output", "custom-columns=NAME:.metadata.name,TYPE:.type,MADE:.metadata.creationTimestamp"
-            ),
-            namespace=namespace,
-        )
-    ]
-    kinds = secret_kind(name)
-    commands = [command for kind in kinds for command in _SECRET_COMMANDS.get(kind, list)()]
-    guess = f" Its name suggests: {', '.join(kinds)}." if kinds else ""
-    return Remedy(
-        f"change what secret {identity.name} holds, where it was issued",
-        "It was read from the API. Deleting the Secret revokes nothing: the old value must stop counting at its issuer. See its"
-        f" type first.{guess} Then search that service's log for the old credential since it was read.",
-        (*shown, *commands),
-    )
-
-
-def _all_secrets(namespace: str) -> Remedy:
-    where = "all namespaces" if namespace in ("", "*") else f"namespace {namespace}"
-    every = () if namespace not in ("", "*") else ("--all-namespaces",)
-    return Remedy(
-        f"change what every secret of {where} holds",
-        "A list of secrets returns their values, so each of them counts as read. Begin with those that open other systems:"
-        " registries, cloud accounts, databases.",
-        (
-            kubectl(
-                "get secrets",
-                *every,
-                option(
-                    "output", "custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,TYPE:.type"
-                ),
-                namespace="" if every else namespace,
-            ),
-        ),
-    )
-
-
-def _reset_principal() -> list[str]:
-    app = place("application id")
-    return [
-        az("ad app credential list", option("id", app), option("output", "table")),
-        az("ad app credential reset", option("id", app)),
-    ]
-
-
-def _reset_registry() -> list[str]:
-    registry = option("name", place("registry"))
-    return [
-        az("acr show", registry, option("query", "adminUserEnabled")),
-        az("acr credential renew", registry, option("password-name", "password")),
-        az("acr credential renew", registry, option("password-name", "password2")),
-        az("acr token list", option("registry", place("registry")), option("output", "table")),
-        az(
-            "acr manifest list-metadata",
-            option("registry", place("registry")),
-            option("name", place("repository")),
-            option("orderby", "time_desc"),
-            option("output", "table"),
-        ),
-    ]
-
-
-_SECRET_COMMANDS: Final[Mapping[str, Callable[[], list[str]]]] = {
-    "registry": _reset_registry,
-    "service-principal": _reset_principal,
-}
 
 
 def _service_principal(case: _Case) -> Remedy:
@@ -297,24 +234,6 @@ def _service_principal(case: _Case) -> Remedy:
             az("ad app credential reset", option("id", app)),
             *_roles(principal),
         ),
-    )
-
-
-def _environment(case: _Case) -> Remedy:
-    identity = case.identity
-    domain = variable_domain(identity.name)
-    opens = {
-        Domain.LLM: "a model provider",
-        Domain.CLOUD: "a cloud account",
-        Domain.DELIVERY: "a registry, index or store",
-        Domain.CLUSTER: "a cluster",
-    }
-    guess = f" Its name suggests {opens[domain]}." if domain is not None else ""
-    return Remedy(
-        f"change what environment variable {identity.name} holds, where it was issued",
-        f"A value in an environment lasts until its issuer ends it.{guess} Put the new one into its Secret, then restart every"
-        " pod that has it: an environment is read once. Look at the provider's bill and log for use since.",
-        (),
     )
 
 
@@ -338,16 +257,8 @@ def _node(case: _Case) -> Remedy:
     )
 
 
-def _by_file(case: _Case) -> Remedy:
-    """Credential files, and whatever else has no work of its own: what revokes it is in the table."""
-    identity = case.identity
-    found = credential_at(identity.name)
-    what = found.identity if found is not None else identity.kind.replace("-", " ")
-    return Remedy(
-        f"change the {what}: {identity.name}",
-        identity.revocation.how or "Change it where it was issued.",
-        (),
-    )
+def _changed_file(case: _Case) -> Remedy:
+    return change_file(case.identity)
 
 
 _Work = Callable[[_Case], Remedy]
@@ -362,26 +273,8 @@ _WORK: Final[Mapping[str, _Work]] = {
     "service-principal": _service_principal,
     "service-account": _service_account,
     "service-account-token": _service_account,
-    "secret": _secret,
-    "environment": _environment,
+    "secret": lambda case: change_secret(case.identity),
+    "environment": lambda case: change_environment(case.identity),
     "made-pod": _made,
     "node": _node,
 }
-
-
-def exposed_remedy(exposed: Sequence[IdentityStory]) -> Remedy | None:
-    """What was only exposed: last of the credentials, in one list."""
-    if not exposed:
-        return None
-    by_kind: dict[str, list[str]] = {}
-    for identity in exposed:
-        by_kind.setdefault(identity.kind.replace("-", " "), []).append(identity.name)
-    told = "; ".join(
-        f"{kind} {', '.join(names[:6])}{f' and {len(names) - 6} more' if len(names) > 6 else ''}"
-        for kind, names in sorted(by_kind.items())
-    )
-    return Remedy(
-        f"change what was only exposed: {told}",
-        "The code that landed could reach these; that it did not is not proven (why stands with each). Those that open other"
-        " systems first; a restart of the pod is part of it.",
-    )

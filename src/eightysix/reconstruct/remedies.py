@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from eightysix.context import shell
 from eightysix.context.shell import line
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "place",
     "redirected",
     "some",
+    "split_account",
 ]
 
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
@@ -46,7 +48,7 @@ class Remedy(Struct, frozen=True):
 
 def option(name: str, value: str) -> str:
     """An option with its value in one word, so that no value is taken for an option."""
-    return f"--{name}={value}"
+    return shell.option(f"--{name}", value)
 
 
 def place(what: str) -> str:
@@ -67,13 +69,13 @@ def az(command: str, *words: str) -> str:
 
 
 def piped(*lines: str) -> str:
-    """Lines of which each reads what the one before wrote."""
-    return " | ".join(lines)
+    """Lines of which each reads what the one before wrote; empty where one of them cannot be written."""
+    return " | ".join(lines) if all(lines) else ""
 
 
 def redirected(command: str, file: str) -> str:
     """A line whose output goes to a file in the working folder; `file` is ours, never telemetry's."""
-    return f"{command} > {line(file)}"
+    return f"{command} > {line(file)}" if command else ""
 
 
 def named(kind: str, name: str) -> str:
@@ -84,6 +86,12 @@ def named(kind: str, name: str) -> str:
 def is_name(text: str) -> bool:
     """Whether `text` is a name of Kubernetes (RFC 1123 subdomain)."""
     return 0 < len(text) <= 253 and _NAME.issuperset(text) and text[0].isalnum() and text[-1].isalnum()
+
+
+def split_account(text: str) -> tuple[str, str]:
+    """`namespace/name` of a service account as two names; both are empty where it is none."""
+    namespace, _, name = text.partition("/")
+    return (namespace, name) if is_name(namespace) and is_name(name) else ("", "")
 
 
 def is_guid(text: str) -> bool:

@@ -15,8 +15,9 @@ from eightysix.model.event import Artifact
 from eightysix.model.incident import PodRef
 from eightysix.model.story import IdentityStory, Rotation, Sighting
 from eightysix.model.words import IdentityState
+from eightysix.reconstruct.changing import exposed_remedy
 from eightysix.reconstruct.cleaning import artifact_remedies, rechecks
-from eightysix.reconstruct.cutting import cut, exposed_remedy, used_from_outside
+from eightysix.reconstruct.cutting import cut, used_from_outside
 from eightysix.reconstruct.isolating import cordon, deletion, evidence, isolation, made_pods, others
 from eightysix.reconstruct.remedies import Remedy
 
@@ -39,18 +40,18 @@ def rotation(
     elsewhere: Sequence[Sighting],
     node: str = "",
 ) -> tuple[Rotation, ...]:
-    """The steps for one story. `service_account` is `namespace/name`; `node` is given where the chain left its pod. The same
-    for any order of identities, artifacts and sightings."""
+    """The steps for one story. `service_account` is `namespace/name`; `node` is the node that
+    the story is about, where that is not the pod's. The same for any order of identities, artifacts and sightings."""
     steps: list[Remedy | None] = []
     lost = [i for i in identities if i.state is not IdentityState.EXPOSED]
     if pod is not None and pod.name:
         steps.append(isolation(pod, workload))
-    if node:
-        steps.append(cordon(node))
+    where = node or (pod.node if pod is not None else "")
+    if where and any(i.kind == "node" for i in (*identities, *exposed)):
+        steps.append(cordon(where))
     steps += [made_pods(lost), others(pod, elsewhere, lost=True)]
     if pod is not None and pod.name:
         steps.append(evidence(pod))
-    where = node or (pod.node if pod is not None else "")
     steps += [cut(i, service_account=service_account, node=where) for i in sorted(lost, key=_urgency)]
     steps.append(exposed_remedy(sorted(exposed, key=lambda i: (i.kind, i.name))))
     steps += artifact_remedies(artifacts)
@@ -64,7 +65,12 @@ def rotation(
 def _numbered(steps: Sequence[Remedy | None]) -> Iterator[Rotation]:
     told = [step for step in steps if step is not None]
     for order, step in enumerate(told[:MAX_STEPS], 1):
-        yield Rotation(order, step.what, step.why, step.commands, step.for_entity)
+        commands = tuple(command for command in step.commands if command)
+        why = step.why + (_TOO_LONG if len(commands) < len(step.commands) else "")
+        yield Rotation(order, step.what, why, commands, step.for_entity)
+
+
+_TOO_LONG: Final = " A line is missing here: a name in the telemetry is too long for one."
 
 
 def _urgency(identity: IdentityStory) -> tuple[int, bool, str, str, str]:
