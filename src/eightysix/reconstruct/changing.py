@@ -9,11 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from eightysix.context.credentials import credential_at, variable_domain
+from eightysix.context.shell import line
 from eightysix.model.story import IdentityStory
 from eightysix.model.words import Domain
-from eightysix.reconstruct.remedies import Remedy, az, kubectl, option, place
+from eightysix.reconstruct.remedies import Remedy, az, kubectl, option, place, some
 
-__all__ = ["change_environment", "change_file", "change_secret", "exposed_remedy", "secret_kind"]
+__all__ = [
+    "change_environment",
+    "change_file",
+    "change_more",
+    "change_secret",
+    "exposed_remedy",
+    "secret_kind",
+]
 
 _SECRET_WORDS: Final = (
     ("registry", ("acr", "registry", "docker", "push", "pull", "dockerconfigjson", "ghcr", "ecr", "gcr", "harbor", "quay")),
@@ -140,7 +148,49 @@ def change_file(identity: IdentityStory) -> Remedy:
     return Remedy(
         f"change the {what}: {identity.name}",
         identity.revocation.how or "Change it where it was issued.",
-        (),
+        _FILE_COMMANDS.get(identity.kind, ()),
+    )
+
+
+_CLUSTER: Final = (option("name", place("cluster")), option("resource-group", place("resource group")))
+
+_FILE_COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "azure-cli-cache": (
+        az(
+            "rest",
+            option("method", "POST"),
+            option("url", f"https://graph.microsoft.com/v1.0/users/{place('user id')}/revokeSignInSessions"),
+        ),
+        *_reset_principal(),
+    ),
+    "azure-node-identity": (
+        az("aks show", *_CLUSTER, option("query", "servicePrincipalProfile.clientId")),
+        az(
+            "aks update-credentials",
+            *_CLUSTER,
+            "--reset-service-principal",
+            option("service-principal", place("application id")),
+            option("client-secret", place("new secret")),
+        ),
+    ),
+    "kubeconfig": (az("aks rotate-certs", *_CLUSTER),),
+    "cluster-key": (az("aks rotate-certs", *_CLUSTER),),
+    "npmrc": (line("npm", "token", "list"), line("npm", "token", "revoke", place("id of the list"))),
+    "vault-token": (line("vault", "token", "revoke", "-accessor", place("accessor")),),
+    "vault-secret": (line("vault", "lease", "revoke", "-prefix", place("path of the secret")),),
+}
+"""Lines for files of which the kind tells the tool. `az aks rotate-certs` makes every node anew and stops the API for up to half
+an hour (learn.microsoft.com/azure/aks/certificate-rotation)."""
+
+
+def change_more(identities: Sequence[IdentityStory]) -> Remedy | None:
+    """Those that get no step of their own, because there are too many."""
+    if not identities:
+        return None
+    return Remedy(
+        f"do the same for {len(identities)} more: {some(f'{i.kind} {i.name}' for i in identities)}",
+        "More credentials were taken than a list has steps for: the story's identities name them. Ask what they have in common (a"
+        " node, a namespace, a vault), and change that as a whole.",
     )
 
 

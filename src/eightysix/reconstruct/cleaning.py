@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from eightysix.context.shell import line
@@ -18,7 +18,6 @@ from eightysix.reconstruct.remedies import (
     option,
     piped,
     place,
-    redirected,
     some,
     split_account,
 )
@@ -38,21 +37,43 @@ def artifact_remedies(artifacts: Sequence[Artifact]) -> list[Remedy]:
         return []
     commands = [command for artifact in told[:MAX_ARTIFACTS] for command in _block(artifact)]
     names = some(map(str, told))
+    kinds = {_FAMILY.get(artifact.kind, "package") for artifact in told}
     return [
         Remedy(
             f"block the artifact where it comes from: {names}",
-            "Every pod that starts and installs by name gets it again. Block or quarantine it in the index proxy, registry or"
-            " store that pods use; until that is done a constraint (PIP_CONSTRAINT) keeps pip from it. Report it to the"
-            " public index.",
+            "Every pod that starts takes it again. " + " ".join(_BLOCKED[kind] for kind in sorted(kinds)),
             tuple(commands),
         ),
         Remedy(
-            f"rebuild and pin: images and environments without {names}",
-            "Install by exact version and hash (pip install --require-hashes) from a lock file made before it landed, build the"
-            " image anew from a clean base, and start workloads by digest. What it wrote to volumes and caches stays: clean"
-            " those too.",
+            f"rebuild and pin: nothing with {names}",
+            " ".join(_REBUILT[kind] for kind in sorted(kinds))
+            + " What it wrote to volumes and caches stays: clean those too.",
         ),
     ]
+
+
+_FAMILY: Final[Mapping[str, str]] = {"oci": "image", "model": "model", "file": "model", "url": "model"}
+
+_BLOCKED: Final[Mapping[str, str]] = {
+    "package": (
+        "Package: block or quarantine it in the index proxy that pods use; until that is done a constraint (PIP_CONSTRAINT)"
+        " keeps pip from it. Report it to the public index."
+    ),
+    "image": "Image: lock it in the registry, so that nobody pulls it and it stays for evidence; look at who pushed it.",
+    "model": (
+        "Model or file: take it out of the store and of every cache that serves it, by its digest, because its name says"
+        " nothing of what it holds; look at who uploaded it."
+    ),
+}
+
+_REBUILT: Final[Mapping[str, str]] = {
+    "package": (
+        "Package: install by exact version and hash (pip install --require-hashes) from a lock file made before it landed, into"
+        " an image built anew from a clean base."
+    ),
+    "image": "Image: start workloads by a digest from before the push.",
+    "model": "Model or file: load by revision or digest, in a format that runs no code, after eightysix scan.",
+}
 
 
 def _block(artifact: Artifact) -> list[str]:
@@ -64,12 +85,6 @@ def _block(artifact: Artifact) -> list[str]:
             else f"{artifact.name}=={place('last version that you trust')}"
         )
         return [line("printf", "%s\\n", shun) + " >> constraints.txt"]
-    if artifact.kind == "npm" and artifact.version:
-        return [
-            redirected(
-                line("npm", "view", f"{artifact.name}@{artifact.version}", "--json"), "package.json.txt"
-            )
-        ]
     if artifact.kind == "oci":
         return _block_image(artifact)
     return []

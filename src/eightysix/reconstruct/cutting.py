@@ -27,6 +27,9 @@ from eightysix.reconstruct.remedies import (
 
 __all__ = ["cut", "used_from_outside"]
 
+MAX_PLACES: Final = 4
+"""Addresses that are told of one identity."""
+
 _GROUP: Final = option("resource-group", place("resource group"))
 _NODE_GROUP: Final = option("resource-group", place("node resource group"))
 
@@ -42,7 +45,7 @@ def cut(identity: IdentityStory, *, service_account: str, node: str) -> Remedy:
     why = remedy.why
     if used_from_outside(identity):
         places = sorted({use.source_ip for use in identity.uses if use.foreign and use.after})
-        why = f"It is in use from outside the cluster ({', '.join(places[:4])}). {why}"
+        why = f"It is in use from outside the cluster ({', '.join(places[:MAX_PLACES])}). {why}"
     if identity.revocation.until:
         why += f" The last of its tokens runs out at {identity.revocation.until} at the latest."
     if any("<" in command for command in remedy.commands):
@@ -79,7 +82,12 @@ def _roles(principal: str) -> tuple[str, ...]:
         + f" {line(option('assignee', principal), '--all')}",
     )
     return (
-        redirected(f"{each} {line('--include-groups', option('output', 'json'))}", "role-assignments.json"),
+        redirected(
+            f"{each} {line('--include-groups', option('output', 'json'))}",
+            "role-assignments",
+            ".json",
+            principal,
+        ),
         piped(
             f"{each} {line(option('query', '[].id'), option('output', 'tsv'))}",
             line("xargs", "-I", "{}", "az", "role", "assignment", "delete", "--ids", "{}"),
@@ -207,7 +215,10 @@ def _service_account(case: _Case) -> Remedy:
             piped(bindings, line("grep", "-F", "-e", account)) if account else bindings,
             redirected(
                 kubectl("get rolebindings,clusterrolebindings", "--all-namespaces", option("output", "yaml")),
-                "bindings.yaml",
+                "bindings",
+                ".yaml",
+                namespace,
+                account,
             ),
             kubectl("delete", f"rolebinding/{place('binding of the list')}", namespace=space),
             kubectl("delete", f"clusterrolebinding/{place('binding of the list')}"),

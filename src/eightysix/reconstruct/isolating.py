@@ -116,21 +116,23 @@ def cordon(node: str) -> Remedy:
 def evidence(pod: PodRef) -> Remedy:
     """What a deleted pod takes with it."""
     space, name = pod.namespace or place("namespace"), named("pod", pod.name)
+    json, logs, told = (
+        option("output", "json"),
+        ("--all-containers", "--timestamps"),
+        (pod.namespace, pod.name),
+    )
     return Remedy(
         f"take the evidence of pod {pod.namespace}/{pod.name}",
         "Deleting the pod later, which ends its tokens, destroys it. Do not start a shell in it: that changes what is there and"
         " warns whoever watches. Memory and files are in a checkpoint of its containers (kubelet API /checkpoint) or in a"
         " snapshot of the node's disk.",
         (
-            redirected(kubectl("get", name, option("output", "json"), namespace=space), "pod.json"),
-            redirected(kubectl("logs", name, "--all-containers", "--timestamps", namespace=space), "pod.log"),
+            redirected(kubectl("get", name, json, namespace=space), "pod", ".json", *told),
+            redirected(kubectl("logs", name, *logs, namespace=space), "logs", ".txt", *told),
             redirected(
-                kubectl("logs", name, "--all-containers", "--timestamps", "--previous", namespace=space),
-                "pod-previous.log",
+                kubectl("logs", name, *logs, "--previous", namespace=space), "logs-previous", ".txt", *told
             ),
-            redirected(
-                kubectl("get", "events", option("output", "json"), namespace=space), "namespace-events.json"
-            ),
+            redirected(kubectl("get", "events", json, namespace=space), "events", ".json", pod.namespace),
         ),
     )
 

@@ -33,6 +33,9 @@ __all__ = [
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _HEX: Final = frozenset("0123456789abcdef")
 
+MAX_IN_FILE: Final = 80
+"""Characters of a name in a file's name, of which 255 are allowed (NAME_MAX of Linux)."""
+
 MAX_TOLD: Final = 8
 """Names that one sentence tells before it counts the rest."""
 
@@ -73,9 +76,10 @@ def piped(*lines: str) -> str:
     return " | ".join(lines) if all(lines) else ""
 
 
-def redirected(command: str, file: str) -> str:
-    """A line whose output goes to a file in the working folder; `file` is ours, never telemetry's."""
-    return f"{command} > {line(file)}" if command else ""
+def redirected(command: str, what: str, suffix: str, *names: str) -> str:
+    """A line whose output goes to a file of its own in the working folder. Only well-formed names get into the file's."""
+    told = [name[:MAX_IN_FILE] for name in names if is_name(name)]
+    return f"{command} > {line('-'.join((what, *told)) + suffix)}" if command else ""
 
 
 def named(kind: str, name: str) -> str:

@@ -15,16 +15,16 @@ from eightysix.model.event import Artifact
 from eightysix.model.incident import PodRef
 from eightysix.model.story import IdentityStory, Rotation, Sighting
 from eightysix.model.words import IdentityState
-from eightysix.reconstruct.changing import exposed_remedy
+from eightysix.reconstruct.changing import change_more, exposed_remedy
 from eightysix.reconstruct.cleaning import artifact_remedies, rechecks
 from eightysix.reconstruct.cutting import cut, used_from_outside
 from eightysix.reconstruct.isolating import cordon, deletion, evidence, isolation, made_pods, others
 from eightysix.reconstruct.remedies import Remedy
 
-__all__ = ["MAX_STEPS", "rotation"]
+__all__ = ["MAX_IDENTITIES", "rotation"]
 
-MAX_STEPS: Final = 64
-"""Steps that are told. An incident that took more identities than that is beyond a list."""
+MAX_IDENTITIES: Final = 32
+"""Identities that get a step of their own, the most urgent; the others get one together."""
 
 _ACCOUNTS: Final = frozenset({"service-account", "service-account-token"})
 
@@ -43,7 +43,7 @@ def rotation(
     """The steps for one story. `service_account` is `namespace/name`; `node` is the node that
     the story is about, where that is not the pod's. The same for any order of identities, artifacts and sightings."""
     steps: list[Remedy | None] = []
-    lost = [i for i in identities if i.state is not IdentityState.EXPOSED]
+    lost = sorted((i for i in identities if i.state is not IdentityState.EXPOSED), key=_urgency)
     if pod is not None and pod.name:
         steps.append(isolation(pod, workload))
     where = node or (pod.node if pod is not None else "")
@@ -52,7 +52,8 @@ def rotation(
     steps += [made_pods(lost), others(pod, elsewhere, lost=True)]
     if pod is not None and pod.name:
         steps.append(evidence(pod))
-    steps += [cut(i, service_account=service_account, node=where) for i in sorted(lost, key=_urgency)]
+    steps += [cut(i, service_account=service_account, node=where) for i in lost[:MAX_IDENTITIES]]
+    steps.append(change_more(lost[MAX_IDENTITIES:]))
     steps.append(exposed_remedy(sorted(exposed, key=lambda i: (i.kind, i.name))))
     steps += artifact_remedies(artifacts)
     steps.append(others(pod, elsewhere, lost=False))
@@ -64,7 +65,7 @@ def rotation(
 
 def _numbered(steps: Sequence[Remedy | None]) -> Iterator[Rotation]:
     told = [step for step in steps if step is not None]
-    for order, step in enumerate(told[:MAX_STEPS], 1):
+    for order, step in enumerate(told, 1):
         commands = tuple(command for command in step.commands if command)
         why = step.why + (_TOO_LONG if len(commands) < len(step.commands) else "")
         yield Rotation(order, step.what, why, commands, step.for_entity)
