@@ -46,10 +46,11 @@ _RULES: Final[dict[str, Rule]] = {
     # --- cloud
     "managed-identity": Rule(
         False,
-        "Tokens that were issued cannot be revoked, not by deleting the identity either (Azure RBAC goes on accepting them)."
-        " Cut its role assignments: that counts within 10 minutes, up to 30 for some storage, but what it has by groups or"
-        " app roles stays in a token until it runs out. Cut grants that are no role assignments too (Key Vault access"
-        " policies, SQL users). Stop new tokens by isolating whoever can reach the metadata service.",
+        "Tokens that Azure issued cannot be revoked, not by deleting the identity either (Azure RBAC goes on accepting them)."
+        " Cut its role assignments: that counts within 10 minutes, much later for what was assigned at a management group, and"
+        " what it has by groups or app roles stays in a token until it runs out. Cut grants that are no role assignments too"
+        " (Key Vault access policies, SQL users). Stop new tokens by isolating whoever can reach the metadata service."
+        " (AWS: a role's sessions can be revoked, by a policy that denies all older ones. Google: tokens last an hour.)",
         _MANAGED,
         _DAY,
     ),
@@ -310,16 +311,19 @@ def revocation(kind: str, *, taken_at: str, bound_pod: str = "", expires_at: str
 
 
 def _until(longest_s: int, taken_at: str, expires_at: str) -> str:
-    """When it runs out: as a record told it, else at the latest."""
-    for text, seconds in ((expires_at, 0), (taken_at, longest_s)):
-        try:
-            time_ns = to_ns(text)
-        except ValueError:
-            continue
-        if seconds or text is expires_at:
-            return _rfc3339(time_ns // 1_000_000_000 + seconds)
-    return ""
+    """When it runs out: as a record told it, else at the latest. Rounded up to a second."""
+    expires = _seconds(expires_at)
+    if expires is None:
+        taken = _seconds(taken_at)
+        expires = taken + longest_s if taken is not None and longest_s else None
+    if expires is None:
+        return ""
+    return datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _rfc3339(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _seconds(text: str) -> int | None:
+    """Seconds since 1970 of RFC 3339 text, None where it is none."""
+    try:
+        return -(-to_ns(text) // 1_000_000_000)
+    except ValueError:
+        return None
