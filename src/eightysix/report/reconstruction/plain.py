@@ -15,6 +15,7 @@ from eightysix.report.inert import columns, inert, inert_copy, shorten, wrap
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, flow, paint, row
 from eightysix.report.notes import count, coverage, input_read
+from eightysix.report.reconstruction.marking import unlogged
 from eightysix.report.reconstruction.sections import sections
 from eightysix.report.reconstruction.telling import owner, worst_first
 from eightysix.report.reconstruction.timeline import timeline
@@ -40,12 +41,6 @@ class PlainFormat:
 
 
 FORMAT = PlainFormat()
-
-
-def unlogged(text: str) -> str:
-    """`text` in which no log of a CI system finds a command: Azure Pipelines and GitHub look for `##vso[` and `##[`
-    anywhere in a line (learn.microsoft.com, logging commands)."""
-    return text.replace("##", "#\\x23") if "##" in text else text
 
 
 def _lines(reconstruction: Reconstruction, options: RenderOptions) -> Iterator[Line]:
