@@ -1,9 +1,10 @@
 """SARIF 2.1.0: one result a story, its steps as code flows, its graph, and ATT&CK as a taxonomy.
 
 The first code flow is the whole story in one thread, as every viewer can step through it; the others are its stages, with
-a thread for each lane, and `executionOrder` orders steps over all threads. Limits of GitHub (docs.github.com, SARIF support: 25,000 results and 20
-runs a file, of each result 1,000 thread flow locations and 100 locations shown, 10 tags of a rule) are kept: what is left
-out is counted in `properties`. Strings of ours escape what a log of a CI system could take for a command.
+a thread for each lane, and `executionOrder` orders steps over all threads. Limits of GitHub (docs.github.com, SARIF
+support: 25,000 results and 20 runs a file, of each result 1,000 thread flow locations and 100 locations shown, 10 tags of
+a rule) are kept: what is left out is counted in `properties`. Strings of ours escape what a log of a CI system could take
+for a command.
 """
 
 from __future__ import annotations
