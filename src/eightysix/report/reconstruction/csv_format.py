@@ -14,7 +14,7 @@ from eightysix.model.story import Reconstruction
 from eightysix.report.inert import is_harmless
 from eightysix.report.interface import RenderOptions
 from eightysix.report.reconstruction.rows import Row, rows
-from eightysix.report.reconstruction.telling import worst_first
+from eightysix.report.reconstruction.telling import stories_of
 
 __all__ = ["FORMAT", "CsvFormat", "plain_text", "safe_text"]
 
@@ -32,7 +32,7 @@ class CsvFormat:
     def write(self, reconstruction: Reconstruction, options: RenderOptions) -> Iterator[str]:
         """One piece a line."""
         yield _line(_COLUMNS)
-        for row in rows(worst_first(reconstruction.stories)):
+        for row in rows(stories_of(reconstruction)):
             yield _line([_cell(getattr(row, name)) for name in _COLUMNS])
 
 

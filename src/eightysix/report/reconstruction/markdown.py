@@ -21,10 +21,10 @@ from eightysix.report.reconstruction.telling import (
     place,
     revocable,
     sighted,
+    stories_of,
     sure,
     times,
     use_from,
-    worst_first,
 )
 from eightysix.report.story import clock, offset
 
@@ -46,7 +46,7 @@ class MarkdownFormat:
 
     def write(self, reconstruction: Reconstruction, options: RenderOptions) -> Iterator[str]:
         """One piece a section."""
-        stories = worst_first(reconstruction.stories)
+        stories = stories_of(reconstruction)
         for story in stories[:_STORIES]:
             yield from _story(story)
         if len(stories) > _STORIES:
@@ -161,7 +161,7 @@ def _identity(item: IdentityStory) -> Iterator[str]:
         yield f"- {prose(item.why)}\n"
     tokens = revocable(item.revocation)
     if tokens:
-        yield f"- {prose(tokens, 1000)}\n"
+        yield f"- {prose(tokens, 2000)}\n"
     if item.revocation.source:
         yield f"- see {span(item.revocation.source)}\n"
     yield "\n"

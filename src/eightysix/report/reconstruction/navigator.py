@@ -14,7 +14,7 @@ from eightysix.report.inert import inert
 from eightysix.report.interface import RenderOptions
 from eightysix.report.json_text import indented
 from eightysix.report.reconstruction.sarif import unlogged_json
-from eightysix.report.reconstruction.telling import owner, sure, times, worst_first
+from eightysix.report.reconstruction.telling import owner, stories_of, sure, times
 from eightysix.report.story import clock, offset
 
 __all__ = ["FORMAT", "LAYER_VERSION", "NavigatorFormat"]
@@ -37,7 +37,7 @@ class NavigatorFormat:
 
     def write(self, reconstruction: Reconstruction, options: RenderOptions) -> Iterator[str]:
         """One piece, because the encoder needs the whole document."""
-        yield unlogged_json(indented(_layer(worst_first(reconstruction.stories))))
+        yield unlogged_json(indented(_layer(stories_of(reconstruction))))
 
 
 FORMAT = NavigatorFormat()

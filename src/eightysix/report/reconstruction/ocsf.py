@@ -25,7 +25,7 @@ from eightysix.report.ocsf import (
     endpoint_of,
 )
 from eightysix.report.reconstruction.sarif import unlogged_json
-from eightysix.report.reconstruction.telling import at_ms, owner, worst_first
+from eightysix.report.reconstruction.telling import at_ms, owner, stories_of
 from eightysix.report.story import offset
 
 __all__ = ["FORMAT", "OcsfFormat", "story_finding"]
@@ -44,7 +44,7 @@ class OcsfFormat:
 
     def write(self, reconstruction: Reconstruction, options: RenderOptions) -> Iterator[str]:
         """One piece a line; nothing where there is no story."""
-        for story in worst_first(reconstruction.stories):
+        for story in stories_of(reconstruction):
             yield unlogged_json(one_line(story_finding(story))) + "\n"
 
 

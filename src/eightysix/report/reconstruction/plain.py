@@ -17,7 +17,7 @@ from eightysix.report.layout import Ink, Line, flow, paint, row
 from eightysix.report.notes import count, coverage, input_read
 from eightysix.report.reconstruction.marking import unlogged
 from eightysix.report.reconstruction.sections import sections
-from eightysix.report.reconstruction.telling import owner, worst_first
+from eightysix.report.reconstruction.telling import owner, stories_of
 from eightysix.report.reconstruction.timeline import timeline
 from eightysix.report.story import MARGIN, VERDICT_INK, clock, heading, short_digest
 
@@ -26,6 +26,8 @@ __all__ = ["FORMAT", "PlainFormat"]
 _NARROWEST, _WIDEST = 40, 100
 _STORIES = 3
 _LINES = 20
+_EVERYTHING = "everything"
+"""What a story says that it was asked for when nobody asked for anything."""
 
 
 class PlainFormat:
@@ -44,7 +46,7 @@ FORMAT = PlainFormat()
 
 
 def _lines(reconstruction: Reconstruction, options: RenderOptions) -> Iterator[Line]:
-    stories = worst_first(reconstruction.stories)
+    stories = stories_of(reconstruction)
     report = Report((), reconstruction.coverage, reconstruction.counts)
     yield from input_read(report, options)
     yield ()
@@ -91,7 +93,7 @@ def _header(story: Story, options: RenderOptions) -> Iterator[Line]:
         f"service account {story.service_account}" if story.service_account else "",
         f"image {short_digest(story.image)}" if story.image else "",
         f"T0 {clock(story.t0)} UTC" if story.t0 else "",
-        f"asked for {story.asked}" if story.asked and story.asked != story.title else "",
+        f"asked for {story.asked}" if story.asked not in ("", story.title, _EVERYTHING) else "",
         *([f"story {story.id}", f"revision {story.revision}", *story.incidents] if options.verbose else ()),
     )
     yield from flow([shorten(fact, longest) for fact in facts], options.width, 2, Ink.DIM)

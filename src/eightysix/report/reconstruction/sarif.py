@@ -26,8 +26,8 @@ from eightysix.report.reconstruction.telling import (
     owner,
     place,
     sighted,
+    stories_of,
     sure,
-    worst_first,
 )
 from eightysix.report.sarif_text import SARIF_SCHEMA, message, uri
 from eightysix.report.story import offset
@@ -73,7 +73,7 @@ class SarifFormat:
 
     def write(self, reconstruction: Reconstruction, options: RenderOptions) -> Iterator[str]:
         """One piece, because the encoder needs the whole document."""
-        stories = worst_first(reconstruction.stories)
+        stories = stories_of(reconstruction)
         told = stories[:MAX_RESULTS]
         taxa = sorted(
             {item for story in told for mark in story.marks for item in mark.techniques if item in NAMES}

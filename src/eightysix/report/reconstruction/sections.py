@@ -64,7 +64,7 @@ def _identities(story: Story, options: RenderOptions) -> Iterator[Line]:
     above = ""
     for item in shown:
         yield from _identity(item, story.t0, above, options)
-        above = revocable(item.revocation)
+        above = revocable(item.revocation, brief=not options.verbose)
     yield from more
     yield ()
 
@@ -87,7 +87,7 @@ def _identity(item: IdentityStory, t0: str, told_above: str, options: RenderOpti
     if options.verbose and item.ids:
         yield from row(_below(), "ids " + ", ".join(item.ids), options.width, Ink.DIM)
     yield from _uses(item, options)
-    tokens = revocable(item.revocation)
+    tokens = revocable(item.revocation, brief=not options.verbose)
     if tokens and (tokens != told_above or options.verbose):
         ink = Ink.YELLOW if item.revocation.possible is False else Ink.PLAIN
         yield from row(_below(), tokens, options.width, ink)

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
+from eightysix.context.techniques import techniques
 from eightysix.model.attribution import Attribution
 from eightysix.model.incident import Evidence
-from eightysix.model.story import Gap, IdentityStory, Lane, Mark, Revocation, Sighting, Story, Use
+from eightysix.model.story import (
+    Gap,
+    IdentityStory,
+    Lane,
+    Mark,
+    Reconstruction,
+    Revocation,
+    Sighting,
+    Story,
+    Use,
+)
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Outcome
 from eightysix.report.story import clock
@@ -25,6 +38,7 @@ __all__ = [
     "place",
     "revocable",
     "sighted",
+    "stories_of",
     "sure",
     "times",
     "use_from",
@@ -44,6 +58,24 @@ LANES = {
 """The lanes from left to right, as they are called."""
 
 _KINDS = {"environment": "environment variable"}
+
+
+def stories_of(reconstruction: Reconstruction) -> list[Story]:
+    """The stories in the order of every format, with the techniques of marks whose maker left them out."""
+    return [_with_techniques(story) for story in worst_first(reconstruction.stories)]
+
+
+def _with_techniques(story: Story) -> Story:
+    if all(mark.techniques or mark.stage is None for mark in story.marks):
+        return story
+    kinds = {item.entity: item.kind for item in story.identities}
+    marks = (
+        replace(mark, techniques=techniques(mark.stage, mark.signal, kinds.get(mark.subject, "")))
+        if not mark.techniques and mark.stage is not None
+        else mark
+        for mark in story.marks
+    )
+    return replace(story, marks=tuple(marks))
 
 
 def worst_first(stories: Iterable[Story]) -> list[Story]:
@@ -93,10 +125,10 @@ def candidates(attribution: Attribution | None) -> str:
         return f"certain: {named[0].pod}"
     if not named:
         return "no pod is joined to it"
-    told = [f"{item.pod} {item.probability:.0%}" for item in named]
+    pods = [f"{item.pod} {item.probability:.0%}" for item in named]
     if attribution.others > 0:
-        told.append(f"{attribution.others} more")
-    return "one of " + ", ".join(told) if len(told) > 1 else "maybe " + told[0]
+        pods.append(f"{attribution.others} more")
+    return "one of " + ", ".join(pods) if len(pods) > 1 else "maybe " + pods[0]
 
 
 def use_text(use: Use) -> str:
@@ -114,8 +146,9 @@ def use_from(use: Use) -> str:
     return f"from {use.source_ip}, {words[use.foreign]}"
 
 
-def revocable(revocation: Revocation) -> str:
-    """Whether tokens that were issued can be taken back, in words; empty where there is nothing to say."""
+def revocable(revocation: Revocation, brief: bool = False) -> str:
+    """Whether tokens that were issued can be taken back, in words, of which `brief` keeps the first sentence; empty where
+    there is nothing to say."""
     head = {
         True: "tokens can be revoked",
         False: "tokens cannot be revoked",
@@ -124,7 +157,8 @@ def revocable(revocation: Revocation) -> str:
     if revocation.possible is None and not (revocation.how or revocation.until):
         return ""
     until = f"good until {clock(revocation.until)[:16]} UTC at the latest" if revocation.until else ""
-    return " · ".join(filter(None, (head[revocation.possible], revocation.how, until)))
+    how = revocation.how.partition(". ")[0] if brief else revocation.how
+    return " · ".join(filter(None, (head[revocation.possible], how.removesuffix("."), until)))
 
 
 def sighted(sighting: Sighting) -> str:

@@ -7,10 +7,11 @@ was refused.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from eightysix.model.story import Mark, Story
 from eightysix.model.words import Outcome
-from eightysix.report.inert import shorten
+from eightysix.report.inert import shorten, shorten_path
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, Span, measure, row
 from eightysix.report.reconstruction.telling import LANES, SECONDS, candidates, place, sure, times
@@ -21,12 +22,16 @@ __all__ = ["timeline"]
 _SHOWN = (16, 8)  # first and last steps of a long chain: the landing and the leaving matter most
 _AROUND = 4
 """Marks that are no part of the chain, as long as there are few."""
+_AT_ONCE = 0.1
+"""Seconds between what two sources tell of one act on one node: one clock, and their own time to notice."""
 _LATER = 120.0
 """Seconds of silence that are said in words."""
 _DETAIL_LINES = 2
 _NARROW = 60
 """Columns below which a title beside time, lanes and stage would break after each word."""
 _UNITS = ((86_400.0, "days"), (3600.0, "h"), (60.0, "min"))
+_ARROW = " → "
+_TARGET = 20
 _BAR, _BREAK, _NONE = "│", "┊", " "
 
 
@@ -35,42 +40,81 @@ def timeline(story: Story, options: RenderOptions) -> Iterator[Line]:
     shown, hidden_at, hidden = _shown(story.marks, options)
     if not shown:
         return
-    wide = max(len(offset(mark.offset_s)) for mark in shown)
+    wide = max(len(offset(act.mark.offset_s)) for act in shown)
     yield from _legend(wide)
     ends = _ends(shown)
     line_at = _line_at(shown)
-    previous: Mark | None = None
-    for index, mark in enumerate(shown):
-        gap = _hidden_or_later(mark, previous, hidden if index == hidden_at else [])
-        yield from (_between(wide, ends, index, text) for text in gap[:1] if text)
+    previous: _Act | None = None
+    for index, act in enumerate(shown):
+        above = _hidden_or_later(act, previous, hidden if index == hidden_at else [])
+        yield from (_between(wide, ends, index, text) for text in above[:1] if text)
         if index == line_at:
             yield _the_line(wide, options)
-        yield from (_between(wide, ends, index, text) for text in gap[1:] if text)
-        yield from _mark(mark, index, wide, ends, options)
-        previous = mark
+        yield from (_between(wide, ends, index, text) for text in above[1:] if text)
+        broken = index == line_at or any(above)
+        yield from _act(act, None if broken else previous, (wide, index), ends, options)
+        previous = act
     if line_at == len(shown):
         yield _the_line(wide, options)
     yield from _uncounted(story, shown, hidden, options)
 
 
-def _hidden_or_later(mark: Mark, previous: Mark | None, hidden: list[Mark]) -> tuple[str, str]:
-    """What stands above `mark`, before and after the 86-second line if that falls between the two."""
+class _Act(NamedTuple):
+    """What stands on one line: a mark, and those of other sources that tell of the same."""
+
+    marks: tuple[Mark, ...]
+
+    @property
+    def mark(self) -> Mark:
+        """The first of them, which speaks for all."""
+        return self.marks[0]
+
+    @property
+    def sure(self) -> str:
+        """Grades and origins, each once."""
+        first, *others = dict.fromkeys(map(sure, self.marks))
+        return ", ".join((first, *(text.removeprefix(f"{self.mark.grade} ") for text in others)))
+
+
+def _acts(marks: Sequence[Mark]) -> Iterator[_Act]:
+    """Marks of the same thing at the same time, which the kernel and the sensor tell one after the other, are one."""
+    several: list[Mark] = []
+    for mark in marks:
+        if several and not (
+            _same(several[0], mark) and all(mark.origin != other.origin for other in several)
+        ):
+            yield _Act(tuple(several))
+            several = []
+        several.append(mark)
+    if several:
+        yield _Act(tuple(several))
+
+
+def _same(one: Mark, other: Mark) -> bool:
+    return (
+        (one.lane, one.stage, one.title, one.subject, one.outcome)
+        == (other.lane, other.stage, other.title, other.subject, other.outcome)
+    ) and abs(one.offset_s - other.offset_s) < _AT_ONCE
+
+
+def _hidden_or_later(act: _Act, previous: _Act | None, hidden: list[_Act]) -> tuple[str, str]:
+    """What stands above `act`, before and after the 86-second line if that falls between the two."""
     if hidden:
-        before = sum(item.offset_s <= SECONDS for item in hidden)
+        before = sum(item.mark.offset_s <= SECONDS for item in hidden)
         told = [
             f"{number} more (-v shows them)" if number else "" for number in (before, len(hidden) - before)
         ]
         return (told[0], told[1])
-    silence = mark.offset_s - previous.offset_s if previous is not None else 0.0
+    silence = act.mark.offset_s - previous.mark.offset_s if previous is not None else 0.0
     return ("", _later(silence)) if silence >= _LATER else ("", "")
 
 
-def _shown(marks: Sequence[Mark], options: RenderOptions) -> tuple[list[Mark], int, list[Mark]]:
-    """The marks that are drawn, and before which of them others of the chain are left out."""
-    around = sum(mark.stage is None for mark in marks)
+def _shown(marks: Sequence[Mark], options: RenderOptions) -> tuple[list[_Act], int, list[_Act]]:
+    """What is drawn, and before which of it what else of the chain is left out."""
     if options.verbose:
-        return list(marks), 0, []
-    kept = [mark for mark in marks if mark.stage is not None or around <= _AROUND]
+        return [_Act((mark,)) for mark in marks], 0, []
+    around = sum(mark.stage is None for mark in marks)
+    kept = list(_acts([mark for mark in marks if mark.stage is not None or around <= _AROUND]))
     first, last = _SHOWN
     hidden = len(kept) - first - last
     if hidden <= 1:
@@ -78,8 +122,8 @@ def _shown(marks: Sequence[Mark], options: RenderOptions) -> tuple[list[Mark], i
     return [*kept[:first], *kept[-last:]], first, kept[first:-last]
 
 
-def _uncounted(story: Story, shown: list[Mark], hidden: list[Mark], options: RenderOptions) -> Iterator[Line]:
-    rest = len(story.marks) - len(shown) - len(hidden)
+def _uncounted(story: Story, shown: list[_Act], hidden: list[_Act], options: RenderOptions) -> Iterator[Line]:
+    rest = len(story.marks) - sum(len(act.marks) for act in (*shown, *hidden))
     if rest > 0:
         yield from row(
             (MARGIN, MARGIN), f"… and {rest} around the chain (-v shows them)", options.width, Ink.DIM
@@ -90,19 +134,19 @@ def _uncounted(story: Story, shown: list[Mark], hidden: list[Mark], options: Ren
         )
 
 
-def _ends(marks: list[Mark]) -> dict[str, tuple[int, int]]:
-    """Index of the first and the last mark of each lane."""
+def _ends(acts: list[_Act]) -> dict[str, tuple[int, int]]:
+    """Index of the first and the last act of each lane."""
     ends: dict[str, tuple[int, int]] = {}
-    for index, mark in enumerate(marks):
-        ends[mark.lane] = (ends.get(mark.lane, (index, index))[0], index)
+    for index, act in enumerate(acts):
+        ends[act.mark.lane] = (ends.get(act.mark.lane, (index, index))[0], index)
     return ends
 
 
-def _line_at(marks: list[Mark]) -> int | None:
-    """Before which mark the 86 seconds end; None where nothing landed, so that no time counts."""
-    if not any(mark.stage for mark in marks):
+def _line_at(acts: list[_Act]) -> int | None:
+    """Before which act the 86 seconds end; None where nothing landed, so that no time counts."""
+    if not any(act.mark.stage for act in acts):
         return None
-    return next((index for index, mark in enumerate(marks) if mark.offset_s > SECONDS), len(marks))
+    return next((index for index, act in enumerate(acts) if act.mark.offset_s > SECONDS), len(acts))
 
 
 def _legend(wide: int) -> Iterator[Line]:
@@ -133,29 +177,36 @@ def _symbol(mark: Mark) -> Span:
     return ("○", Ink.DIM) if mark.stage is None else ("●", Ink.RED)
 
 
-def _mark(
-    mark: Mark, index: int, wide: int, ends: dict[str, tuple[int, int]], options: RenderOptions
+def _act(
+    act: _Act,
+    previous: _Act | None,
+    at: tuple[int, int],
+    ends: dict[str, tuple[int, int]],
+    options: RenderOptions,
 ) -> Iterator[Line]:
+    """One act; its time is left out where it is that of `previous`, right above. `at` is the width of times and its index."""
+    mark, (wide, index) = act.mark, at
+    time = offset(mark.offset_s)
+    if previous is not None and offset(previous.mark.offset_s) == time and not options.verbose:
+        time = ""
     head: Line = (
         MARGIN,
-        (f"{offset(mark.offset_s):>{wide}}  ", Ink.PLAIN),
+        (f"{time:>{wide}}  ", Ink.PLAIN),
         *_lanes(index, ends, mark),
         (f" {mark.stage or '':<5}  ", Ink.CYAN),
     )
     narrow = options.width < _NARROW
-    below: Line = (
-        (" " * (wide + 4), Ink.PLAIN),
-        *_lanes(index, ends, None),
-        (" " * (1 if narrow else 8), Ink.PLAIN),
-    )
-    title = " ".join(filter(None, (mark.title, times(mark.count), _refused(mark))))
+    stage = (" " * (1 if narrow else 8), Ink.PLAIN)
+    below: Line = ((" " * (wide + 4), Ink.PLAIN), *_lanes(index, ends, None), stage)
+    count = max(item.count for item in act.marks)
+    title = " ".join(filter(None, (mark.title, times(count), _refused(mark))))
     ink = Ink.DIM if mark.stage is None else Ink.PLAIN
     if narrow:  # the title below the stage, where it has some room
         yield head
         yield from _hung(row(((" " * measure(below), Ink.PLAIN),), title, options.width, ink), below)
     else:
-        yield from _hung(row(head, title, options.width, ink, right=sure(mark)), below)
-    yield from _hung(_under(mark, below, options), below)
+        yield from _hung(row(head, title, options.width, ink, right=act.sure), below)
+    yield from _hung(_under(act, previous, below, options), below)
 
 
 def _refused(mark: Mark) -> str:
@@ -169,9 +220,10 @@ def _hung(lines: Iterator[Line], below: Line) -> Iterator[Line]:
         yield (*below, *line[1:]) if line and line[0][0] == indent else line
 
 
-def _under(mark: Mark, below: Line, options: RenderOptions) -> Iterator[Line]:
+def _under(act: _Act, previous: _Act | None, below: Line, options: RenderOptions) -> Iterator[Line]:
     """Who did it to what and whose it was; the proof takes lines of its own and is shown on request."""
     indent: Line = ((" " * measure(below), Ink.PLAIN),)
+    mark = act.mark
     whose = candidates(mark.attribution) if mark.attribution and not mark.attribution.certain else ""
     if options.verbose:
         facts = [mark.detail, whose, " · ".join(filter(None, (mark.signal, *mark.techniques)))]
@@ -179,9 +231,24 @@ def _under(mark: Mark, below: Line, options: RenderOptions) -> Iterator[Line]:
             yield from row(indent, text, options.width, Ink.DIM)
         return
     room = options.width - measure(indent)
-    grade = sure(mark) if options.width < _NARROW else ""
-    for text in filter(None, (shorten(mark.detail, _DETAIL_LINES * room), whose, grade)):
+    told = _detail(mark, previous.mark if previous else None, room)
+    grade = act.sure if options.width < _NARROW else ""
+    for text in filter(None, (shorten(told, _DETAIL_LINES * room), whose, grade)):
         yield from row(indent, text, options.width, Ink.DIM)
+
+
+def _detail(mark: Mark, above: Mark | None, room: int) -> str:
+    """Who did it to what; who is left out where the line above told it, and of a long path the end is kept."""
+    actor, arrow, target = mark.detail.rpartition(_ARROW)
+    if not arrow:
+        return mark.detail
+    if above is not None and above.detail.rpartition(_ARROW)[0] == actor:
+        actor = ""
+    if target.startswith("/"):
+        # the dated folder of a projected volume says nothing and is long
+        parts = ("…" if part.startswith("..2") else part for part in target.split("/"))
+        target = shorten_path("/".join(parts), max(room - len(_ARROW), _TARGET))
+    return f"{actor}{_ARROW}{target}".strip(" ")
 
 
 def _the_line(wide: int, options: RenderOptions) -> Line:

@@ -14,7 +14,7 @@ from eightysix.report.interface import RenderOptions
 from eightysix.report.json_text import one_line
 from eightysix.report.reconstruction.rows import Row, rows
 from eightysix.report.reconstruction.sarif import unlogged_json
-from eightysix.report.reconstruction.telling import worst_first
+from eightysix.report.reconstruction.telling import stories_of
 from eightysix.report.story import offset
 
 __all__ = ["FORMAT", "TimesketchFormat"]
@@ -30,7 +30,7 @@ class TimesketchFormat:
 
     def write(self, reconstruction: Reconstruction, options: RenderOptions) -> Iterator[str]:
         """One piece a line; nothing where there is nothing to tell."""
-        for row in rows(worst_first(reconstruction.stories)):
+        for row in rows(stories_of(reconstruction)):
             yield unlogged_json(one_line(_event(row))) + "\n"
 
 
