@@ -77,6 +77,9 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     marks.sort(key=lambda mark: (mark.at, mark.id))
     for identity in identities:
         graph.identity(identity)
+    for one in told:
+        if one.ids:
+            graph.call(one.entity, f"{one.kind} {one.name}")
     exposed = exposures(view, [i.name for i in lost])
     artifacts = _landed(moments)
     found = sightings(read.judged.states, artifacts, exclude={view.key}, taken=read.taken())
