@@ -13,6 +13,7 @@ from eightysix.context.shell import line
 from eightysix.model.story import IdentityStory
 from eightysix.reconstruct.changing import change_environment, change_file, change_secret
 from eightysix.reconstruct.remedies import (
+    FILL_IN,
     Remedy,
     az,
     is_guid,
@@ -49,7 +50,7 @@ def cut(identity: IdentityStory, *, service_account: str, node: str) -> Remedy:
     if identity.revocation.until:
         why += f" The last of its tokens runs out at {identity.revocation.until} at the latest."
     if any("<" in command for command in remedy.commands):
-        why += f" Fill in what stands in <...>: the telemetry does not say it{_HINTS.get(identity.kind, '')}."
+        why += FILL_IN + _HINTS.get(identity.kind, "")
     return replace(remedy, why=why, for_entity=identity.entity)
 
 
@@ -62,8 +63,8 @@ class _Case(Struct, frozen=True):
 
 
 _HINTS: Final[Mapping[str, str]] = {
-    "managed-identity": " (az aks show --query identityProfile tells the nodes' identity and nodeResourceGroup their group)",
-    "federated-token": " (the service account's annotation azure.workload.identity/client-id tells the client id)",
+    "managed-identity": " az aks show tells the nodes' identity (identityProfile) and their group (nodeResourceGroup).",
+    "federated-token": " The service account's annotation azure.workload.identity/client-id tells the client id.",
 }
 
 

@@ -16,6 +16,7 @@ from eightysix.context import shell
 from eightysix.context.shell import line
 
 __all__ = [
+    "FILL_IN",
     "Remedy",
     "az",
     "is_guid",
@@ -32,6 +33,8 @@ __all__ = [
 
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _HEX: Final = frozenset("0123456789abcdef")
+
+FILL_IN: Final = " Fill in what stands in <...>: the telemetry does not say it."
 
 MAX_IN_FILE: Final = 80
 """Characters of a name in a file's name, of which 255 are allowed (NAME_MAX of Linux)."""

@@ -116,7 +116,7 @@ _RULES: Final[dict[str, Rule]] = {
     ),
     "aliyun-cli": Rule(
         True,
-        "Disable and delete the AccessKey pair.",
+        "Disable and delete the AccessKey pair of the RAM user; until then it lasts.",
         "https://www.alibabacloud.com/help/en/ram/user-guide/delete-an-accesskey-pair-of-a-ram-user",
     ),
     "databricks": Rule(
