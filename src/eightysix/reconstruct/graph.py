@@ -79,6 +79,12 @@ class Graph:
             self.entities[key] = Entity(key, known.kind, known.name, str(identity.state), known.facts | facts)
         return key
 
+    def call(self, key: str, name: str) -> None:
+        """Give an entity the name that was found out for it."""
+        known = self.entities.get(key)
+        if known is not None:
+            self.entities[key] = Entity(key, known.kind, name, known.state, known.facts)
+
     def asked(self, identity: str, name: str, at: str, grade: Grade, origin: Origin, join_key: str) -> str:
         """What an identity was used on, beyond the pod's own requests."""
         resource = self._entity(EntityKind.RESOURCE, (name,), name)

@@ -20,10 +20,13 @@ from eightysix.reconstruct.identitylog import IdentityLog, UseGroup
 from eightysix.reconstruct.revoking import revocation
 from eightysix.reconstruct.uses import Attribute, is_ours, uses_of
 
-__all__ = ["HANDED_OUT_NS", "Principals", "identity_stories"]
+__all__ = ["HANDED_OUT_NS", "SIGNED_IN", "Principals", "identity_stories"]
 
 HANDED_OUT_NS = 5_000_000_000
 """A sign-in belongs to a request to the metadata service up to 5 s before it (facts of the attribution ladder, grade E)."""
+
+SIGNED_IN = "a sign-in of it was recorded as the metadata service was asked"
+"""How it is known which identity the metadata service handed out, where the provider tells it."""
 
 SKEW_NS = 2_000_000_000
 """Clocks of nodes and of the cloud differ by up to 2 s."""
@@ -89,7 +92,7 @@ def identity_stories(
     stories = []
     for identity in identities:
         take = takes.get((identity.kind, identity.name))
-        ids, why = _ids(view, identity, takes, groups, principals, attribute, pods)
+        name, ids, why = _ids(view, identity, takes, groups, principals, attribute, pods)
         mine = _groups_of(identity, ids, by_identity)
         taken_ns = take.time_ns if take is not None else t0_ns
         uses = uses_of(mine, view, pods, attribute, t0_ns=t0_ns, taken_ns=taken_ns)
@@ -98,7 +101,7 @@ def identity_stories(
             IdentityStory(
                 entity=identity_entity(identity),
                 kind=identity.kind,
-                name=ids[-1] if identity.kind == "managed-identity" and len(ids) == 1 else identity.name,
+                name=name,
                 ids=ids,
                 domain=identity.domain,
                 state=state,
@@ -143,37 +146,48 @@ def _ids(
     principals: Principals,
     attribute: Attribute,
     pods: Collection[str],
-) -> tuple[tuple[str, ...], str]:
-    """Ids of a cloud identity, and how they are known."""
+) -> tuple[str, tuple[str, ...], str]:
+    """What a cloud identity is called, its ids, and how they are known."""
     if identity.kind != "managed-identity":
-        return (), ""
+        return identity.name, (), ""
     take = takes.get((identity.kind, identity.name))
     if take is None:
-        return (), "which identity it is, no record tells"
+        return identity.name, (), "which identity it is, no record tells"
     told = {p for e in (*take.observation.evidence, take.observation.provenance) for p in e.principals}
     times = [
         o.time_ns
         for o in view.told()
         if o.action is Action.CREDENTIAL and o.event.kind is not Kind.FILE and o.time_ns >= take.time_ns
     ]
-    signed: dict[tuple[str, ...], int] = {}
+    signed: dict[tuple[str, ...], str] = {}
     for group in groups:
         event = group.event
         if event.resource != "sign-in" or not _handed_out(event, times):
             continue
         if is_ours(attribute(event), pods):
-            same = principals.of(event.principals)
-            signed[same] = signed.get(same, 0) + group.count
+            # NOTE: a sign-in names the object id first and the application id last; people know it by the latter.
+            signed[principals.of(event.principals)] = event.principals[-1] if event.principals else ""
     if len(signed) == 1:
-        (ids,) = signed
-        return ids, "a sign-in of it was recorded as the metadata service was asked"
+        ((ids, name),) = signed.items()
+        return (
+            f"{name} {identity.name}",
+            ids,
+            SIGNED_IN,
+        )
     if signed:
-        return tuple(sorted({one for ids in signed for one in ids})), (
-            f"{len(signed)} identities signed in as the metadata service was asked: one of them"
+        return (
+            f"{' or '.join(sorted(signed.values())[:4])} {identity.name}",
+            tuple(sorted({one for ids in signed for one in ids})),
+            f"{len(signed)} identities signed in as the metadata service was asked: one of them",
         )
     if told:
-        return principals.of(told), "the pod's own code asked for it by this id"
-    return (), "which identity was handed out, no record tells: cached tokens leave no sign-in"
+        (name, *_) = sorted(told)
+        return f"{name} {identity.name}", principals.of(told), "the pod's own code asked for it by this id"
+    return (
+        identity.name,
+        (),
+        "which identity was handed out, no record tells: cached tokens leave no sign-in",
+    )
 
 
 def _handed_out(event: Event, times: Sequence[int]) -> bool:

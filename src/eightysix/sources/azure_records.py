@@ -56,6 +56,8 @@ class Properties(
         "target": "resourceDisplayName",
         "account": "accountName",
         "login_server": "loginServer",
+        "created": "createdDateTime",
+        "federation": "federatedCredentialId",
     },
 ):
     """`properties`: of sign-ins, of storage and of a registry."""
@@ -69,6 +71,8 @@ class Properties(
     status: Status | None = None
     account: str | None = None
     login_server: str | None = None
+    created: str | None = None
+    federation: str | None = None
 
 
 class Record(
@@ -111,6 +115,8 @@ class Record(
         "row_account": "AccountName",
         "row_identity": "Identity",
         "row_login_server": "LoginServer",
+        "row_created": "CreatedDateTime",
+        "row_federation": "FederatedCredentialId",
         "row_correlation": "CorrelationId",
         "row_claim_app": "identity_claim_appid_g",
         "row_claim_oid": "identity_claim_oid_g",
@@ -160,6 +166,8 @@ class Record(
     row_account: str | None = None
     row_identity: Raw = Raw()
     row_login_server: str | None = None
+    row_created: str | None = None
+    row_federation: str | None = None
     row_correlation: str | None = None
     row_claim_app: str | None = None
     row_claim_oid: str | None = None
