@@ -52,7 +52,10 @@ def test_the_last_token_runs_out(kind: str, until: str) -> None:
 @pytest.mark.parametrize(
     ("possible", "kinds"),
     [
-        (False, "managed-identity federated-identity workload-identity federated-token access-token acr-refresh-token"),
+        (
+            False,
+            "managed-identity federated-identity workload-identity federated-token access-token acr-refresh-token",
+        ),
         (True, "service-account made-pod service-principal vault-token ssh-key aws-credentials-file"),
         (None, "secret secret-volume environment node kubeconfig docker-config netrc file no-such-kind"),
     ],
@@ -72,7 +75,10 @@ def test_a_managed_identity_is_cut_by_its_roles() -> None:
 def test_a_record_that_tells_the_end_counts_more_than_the_longest() -> None:
     told = revocation("managed-identity", taken_at=TAKEN, expires_at="2026-11-23T17:30:00Z")
     assert told.until == "2026-11-23T17:30:00Z"
-    assert revocation("secret", taken_at="", expires_at="2026-11-23T17:30:00+01:00").until == "2026-11-23T16:30:00Z"
+    assert (
+        revocation("secret", taken_at="", expires_at="2026-11-23T17:30:00+01:00").until
+        == "2026-11-23T16:30:00Z"
+    )
 
 
 def test_a_bound_token_names_its_pod() -> None:
@@ -108,7 +114,9 @@ def test_the_table_of_the_docs_is_this_one(root: Path) -> None:
     text = (root / "docs/rotation.md").read_text()
     for kind in KINDS:
         told = revocation(kind, taken_at=TAKEN)
-        (row,) = [line for line in text.splitlines() if line.startswith("| ") and f"`{kind}`" in line.split("|")[1]]
+        (row,) = [
+            line for line in text.splitlines() if line.startswith("| ") and f"`{kind}`" in line.split("|")[1]
+        ]
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[1] == {True: "yes", False: "**no**", None: "it depends"}[told.possible], kind
         assert (told.source in cells[3]) if told.source else cells[3] == "", kind

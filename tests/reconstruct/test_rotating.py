@@ -188,8 +188,7 @@ names = st.sampled_from(HOSTILE) | st.text(
 
 PROGRAMS = ("kubectl", "az", "npm", "vault", "eightysix", "grep", "sort", "tail")
 STUB = """#!/bin/sh
-printf '%s\\0' "${0##*/}" "$@" '
-' >> "$SPY"
+printf '%s\\0' "${0##*/}" "$#" "$@" >> "$SPY"
 """
 
 
@@ -213,7 +212,7 @@ def words_of(steps: tuple[Rotation, ...], folder: Path, stubs: Path | None = Non
     environment = {"PATH": f"{stubs}:/usr/bin:/bin", "SPY": str(spy), "HOME": str(folder), "LC_ALL": "C"}
     commands = [command for step in steps for command in step.commands]
     if stubs is None:
-        told = """() { printf '%s\\0' "${FUNCNAME[0]}" "$@" $'\\n' >> "$SPY"; }"""
+        told = """() { printf '%s\\0' "${FUNCNAME[0]}" "$#" "$@" >> "$SPY"; }"""
         commands = [*(name + told for name in (*PROGRAMS, "xargs")), *commands]
     done = subprocess.run(
         ["bash", "-c", "\n".join(commands)],
@@ -225,8 +224,8 @@ def words_of(steps: tuple[Rotation, ...], folder: Path, stubs: Path | None = Non
         stdin=subprocess.DEVNULL,
     )
     assert done.stderr == b"", (done.stderr, commands)
-    calls = spy.read_bytes().split(b"\0\n\0")[:-1]
-    return [[word.decode() for word in call.split(b"\0")] for call in calls]
+    words = iter(spy.read_bytes().decode().split("\0")[:-1])
+    return [[program, *(next(words) for _ in range(int(next(words))))] for program in words]
 
 
 def hostile_steps(name: str, other: str) -> tuple[Rotation, ...]:
