@@ -176,8 +176,9 @@ def _of_state(
 ) -> Iterator[Sighting]:
     found: dict[_What, list[Event]] = {}
     names = ["", "", "", "", ""]
+    host = next((e.node for e in _events(state) if e.node), "") if held else ""
     for event in _events(state):
-        for what in _matches(event, wanted, held):
+        for what in _matches(event, wanted, held, host):
             _note(found.setdefault(what, []), event)
     if not found:
         return
@@ -234,8 +235,9 @@ def _note(events: list[Event], event: Event) -> None:
     del events[MAX_EVIDENCE:]
 
 
-def _matches(event: Event, wanted: _Wanted, held: Mapping[str, str]) -> Iterator[_What]:
-    """How, what and whether the same, for each wanted artifact that an event tells of."""
+def _matches(event: Event, wanted: _Wanted, held: Mapping[str, str], host: str) -> Iterator[_What]:
+    """How, what and whether the same, for each wanted artifact that an event tells of. `host` is the pod's node, for
+    records of the pod itself, which do not tell it."""
     if wanted.packages:
         yield from _packages(event, wanted)
     if (wanted.images or wanted.repositories) and (event.image_digest or event.image):
@@ -250,7 +252,7 @@ def _matches(event: Event, wanted: _Wanted, held: Mapping[str, str]) -> Iterator
             if artifact.kind == "model" and artifact.name in wanted.names:
                 yield "installed", artifact.name, None
     if event.kind is Kind.FILE or event.file_id:
-        yield from _loads(event, wanted, held)
+        yield from _loads(event, wanted, held, host)
 
 
 def _packages(event: Event, wanted: _Wanted) -> Iterator[_What]:
@@ -265,9 +267,9 @@ def _packages(event: Event, wanted: _Wanted) -> Iterator[_What]:
         yield how, str(Artifact(artifact.kind, _package(artifact)[1], artifact.version)), same
 
 
-def _loads(event: Event, wanted: _Wanted, held: Mapping[str, str]) -> Iterator[_What]:
+def _loads(event: Event, wanted: _Wanted, held: Mapping[str, str], host: str) -> Iterator[_What]:
     """Of a file that was opened or written."""
-    digest = held.get(f"{_host(event.node)}|{event.file_id}", "") if event.file_id else ""
+    digest = held.get(f"{_host(event.node or host)}|{event.file_id}", "") if event.file_id else ""
     how = "installed" if event.access is Access.WRITE else "loaded"
     if digest or event.digest in wanted.digests:
         yield how, digest or event.digest, True
