@@ -132,6 +132,8 @@ EVERY_KIND = (
     identity("secret", "*/*"),
     identity("secret", "ml/postgres-password"),
     identity("secret-volume", "of pod ml/db-0 (7d), volume creds"),
+    identity("service-account", "of pod ml/db-0 (7d), volume kube-api-access-x"),
+    identity("service-account", "of pod 3f0c1a52-0000-4000-8000-000000000001, volume kube-api-access-y"),
     identity("environment", "OPENAI_API_KEY"),
     identity("made-pod", "credential of pod kube-system/node-tuner"),
     identity("kubeconfig", "/root/.kube/config"),
