@@ -14,6 +14,7 @@ from eightysix.detect.wording import process_of, rfc3339, taken_by
 from eightysix.model.event import Event
 from eightysix.model.incident import Identity
 from eightysix.model.story import IdentityStory
+from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Grade, IdentityState, Kind, Origin
 from eightysix.reconstruct.graph import identity_entity
 from eightysix.reconstruct.identitylog import IdentityLog, UseGroup
@@ -119,7 +120,65 @@ def identity_stories(
                 why=why,
             )
         )
-    return tuple(stories)
+    return (*stories, *_come_up(view, stories, groups, principals, attribute, pods=pods, t0_ns=t0_ns))
+
+
+def _come_up(
+    view: PodView,
+    stories: Sequence[IdentityStory],
+    groups: Sequence[UseGroup],
+    principals: Principals,
+    attribute: Attribute,
+    *,
+    pods: Collection[str],
+    t0_ns: int,
+) -> list[IdentityStory]:
+    """Principals that were first seen with the story's pod after it read a secret or a credential file: what was in it, as far
+    as times and places tell. Those that the pod used before are its own."""
+    read = [s for s in stories if s.taken_at and s.kind not in ("managed-identity", "service-account")]
+    if not read:
+        return []
+    first = min(to_ns(s.taken_at) for s in read)
+    known = {one for s in stories for one in s.ids}
+    mine: dict[tuple[str, ...], list[UseGroup]] = {}
+    before: set[str] = set()
+    for group in groups:
+        event = group.event
+        if event.kind is not Kind.CLOUD or not event.principals or known.intersection(event.principals):
+            continue
+        if event.time_ns < first - SKEW_NS:
+            before.update(principals.of(event.principals))
+        elif is_ours(attribute(event), pods):
+            mine.setdefault(principals.of(event.principals), []).append(group)
+    found: list[IdentityStory] = []
+    for ids, used in sorted(mine.items()):
+        if before.intersection(ids):
+            continue
+        signs = [g.event for g in used if g.event.resource == "sign-in"]
+        name = (signs or [used[0].event])[0].principals[-1]
+        identity = Identity("service-principal", name, IdentityState.USED, "")
+        uses = uses_of(used, view, pods, attribute, t0_ns=t0_ns, taken_ns=first)
+        whose = attribute(used[0].event)
+        found.append(
+            IdentityStory(
+                entity=identity_entity(identity),
+                kind=identity.kind,
+                name=name,
+                ids=ids,
+                domain="delivery" if any(g.event.resource == "registry" for g in used) else "cloud",
+                state=identity.state,
+                taken_at=rfc3339(first),
+                taken_by="",
+                grade=whose.grade,
+                origin=whose.origin,
+                uses=uses.told,
+                other_uses=uses.more + uses.others,
+                revocation=revocation(identity.kind, taken_at=rfc3339(first)),
+                why=f"first used after {' and '.join(f'{s.kind} {s.name}' for s in read[:3])} had been read, and from this pod"
+                " as far as its records tell",
+            )
+        )
+    return found
 
 
 def _takes(view: PodView, chains: Sequence[Chain]) -> dict[tuple[str, str], _Take]:
@@ -164,7 +223,8 @@ def _ids(
         event = group.event
         if event.resource != "sign-in" or not _handed_out(event, times):
             continue
-        if is_ours(attribute(event), pods):
+        whose = attribute(event)
+        if whose.join_key.startswith("metadata") and is_ours(whose, pods):
             # NOTE: a sign-in names the object id first and the application id last; people know it by the latter.
             signed[principals.of(event.principals)] = event.principals[-1] if event.principals else ""
     if len(signed) == 1:
