@@ -33,6 +33,7 @@ DOCUMENTED = {
     "ad app credential list": "id cert",
     "ad app credential reset": "id append display-name end-date years cert create-cert keyvault",
     "ad app federated-credential list": "id",
+    "ad sp show": "id",
     "aks rotate-certs": "name resource-group no-wait yes",
     "aks show": "name resource-group",
     "aks update-credentials": "name resource-group no-wait client-secret reset-service-principal service-principal",

@@ -96,7 +96,7 @@ def _roles(identity: IdentityStory) -> tuple[str, ...]:
             f"{each} {line('--include-groups', option('output', 'json'))}",
             "role-assignments",
             ".json",
-            principal,
+            file,
         ),
         piped(
             f"{each} {line(option('query', '[].id'), option('output', 'tsv'))}",
@@ -242,12 +242,19 @@ def _service_account(case: _Case) -> Remedy:
 
 def _service_principal(case: _Case) -> Remedy:
     identity = case.identity
-    app = next((text for text in identity.ids if is_guid(text)), place("application id"))
+    known = next((text for text in identity.ids if is_guid(text)), "")
+    app = identity.name if is_guid(identity.name) else place("application id")
+    asked = (
+        (az("ad sp show", option("id", known), option("query", "appId")),)
+        if known and app.startswith("<")
+        else ()
+    )
     return Remedy(
         f"reset the secrets of service principal {identity.name}, then cut its roles until the old tokens are gone",
         "The reset replaces every secret of the application and prints the new one: run it where no log keeps it. Look for"
         " secrets and federated credentials that were added. Access tokens that were got before cannot be revoked.",
         (
+            *asked,
             az("ad app credential list", option("id", app), option("output", "table")),
             az("ad app federated-credential list", option("id", app), option("output", "table")),
             az("ad app credential reset", option("id", app)),
