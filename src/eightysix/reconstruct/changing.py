@@ -12,7 +12,7 @@ from eightysix.context.credentials import credential_at, variable_domain
 from eightysix.context.shell import line
 from eightysix.model.story import IdentityStory
 from eightysix.model.words import Domain
-from eightysix.reconstruct.remedies import Remedy, az, kubectl, option, place, some
+from eightysix.reconstruct.remedies import Remedy, az, kubectl, option, other_pod, place, pod_holds, some
 
 __all__ = [
     "change_environment",
@@ -121,6 +121,16 @@ _SECRET_COMMANDS: Final[Mapping[str, Callable[[], list[str]]]] = {
     "registry": _reset_registry,
     "service-principal": _reset_principal,
 }
+
+
+def change_volume(identity: IdentityStory) -> Remedy:
+    """A Secret of another pod, read from the kubelet's folder on the node."""
+    whose = other_pod(identity.name)
+    return Remedy(
+        f"change what a Secret of another pod holds: {identity.name}",
+        f"It was read on the node, so the API server's log has nothing of it. {identity.revocation.how}",
+        (pod_holds(whose),) if whose else (),
+    )
 
 
 def change_environment(identity: IdentityStory) -> Remedy:

@@ -27,6 +27,9 @@ __all__ = ["artifact_remedies", "rechecks"]
 MAX_ARTIFACTS: Final = 8
 """Artifacts that have lines of their own."""
 
+MAX_CALLERS: Final = 6
+"""Principals whose activity is asked for. The log knows a caller by one of its ids, and not always by the same."""
+
 _REGISTRY: Final = ".azurecr.io"
 
 
@@ -144,7 +147,7 @@ def rechecks(
     if account:
         user = f"system:serviceaccount:{namespace}:{account}"
         commands.append(kubectl("auth can-i", "--list", option("as", user), namespace=namespace))
-    principals = sorted({next((t for t in i.ids if is_guid(t)), "") for i in lost} - {""})
+    principals = sorted({text for identity in lost for text in identity.ids if is_guid(text)})
     commands += [
         az(
             "monitor activity-log list",
@@ -153,7 +156,7 @@ def rechecks(
             option("max-events", "1000"),
             option("output", "table"),
         )
-        for principal in principals[:4]
+        for principal in principals[:MAX_CALLERS]
     ]
     asked = [option("artifact", a.name) for a in sorted(artifacts, key=str)[:1] if a.name]
     if not asked and pod is not None and pod.name:

@@ -11,16 +11,19 @@ from msgspec.structs import replace
 from eightysix.context.credentials import credential_at
 from eightysix.context.shell import line
 from eightysix.model.story import IdentityStory
-from eightysix.reconstruct.changing import change_environment, change_file, change_secret
+from eightysix.reconstruct.changing import change_environment, change_file, change_secret, change_volume
 from eightysix.reconstruct.remedies import (
+    FILL_IN,
     Remedy,
     az,
     is_guid,
     is_name,
     kubectl,
     option,
+    other_pod,
     piped,
     place,
+    pod_holds,
     redirected,
     split_account,
 )
@@ -49,7 +52,7 @@ def cut(identity: IdentityStory, *, service_account: str, node: str) -> Remedy:
     if identity.revocation.until:
         why += f" The last of its tokens runs out at {identity.revocation.until} at the latest."
     if any("<" in command for command in remedy.commands):
-        why += f" Fill in what stands in <...>: the telemetry does not say it{_HINTS.get(identity.kind, '')}."
+        why += FILL_IN + _HINTS.get(identity.kind, "")
     return replace(remedy, why=why, for_entity=identity.entity)
 
 
@@ -62,8 +65,8 @@ class _Case(Struct, frozen=True):
 
 
 _HINTS: Final[Mapping[str, str]] = {
-    "managed-identity": " (az aks show --query identityProfile tells the nodes' identity and nodeResourceGroup their group)",
-    "federated-token": " (the service account's annotation azure.workload.identity/client-id tells the client id)",
+    "managed-identity": " az aks show tells the nodes' identity (identityProfile) and their group (nodeResourceGroup).",
+    "federated-token": " The service account's annotation azure.workload.identity/client-id tells the client id.",
 }
 
 
@@ -73,9 +76,16 @@ def _principal(identity: IdentityStory) -> str:
     return known or place("client id or object id of the identity")
 
 
-def _roles(principal: str) -> tuple[str, ...]:
+def _short(identity: IdentityStory) -> str:
+    """What tells an identity without a well-formed name from others, in the name of a file."""
+    return identity.entity.rpartition(":")[2]
+
+
+def _roles(identity: IdentityStory) -> tuple[str, ...]:
     """Its role assignments in every subscription: keep them, to give back what is needed, then delete them. A list is of one
     subscription (`--all`: and of everything in it)."""
+    principal = _principal(identity)
+    file = principal if is_guid(principal) else _short(identity)
     each = piped(
         az("account list", option("query", "[].id"), option("output", "tsv")),
         line("xargs", "-I", "{}", "az", "role", "assignment", "list", "--subscription", "{}")
@@ -86,7 +96,7 @@ def _roles(principal: str) -> tuple[str, ...]:
             f"{each} {line('--include-groups', option('output', 'json'))}",
             "role-assignments",
             ".json",
-            principal,
+            file,
         ),
         piped(
             f"{each} {line(option('query', '[].id'), option('output', 'tsv'))}",
@@ -108,7 +118,7 @@ def _managed(case: _Case) -> Remedy:
         " it, and without AcrPull no node pulls an image: give that back at once, on the registry alone. If it is another one"
         " of the node pool, the last line takes it off the machines, which stops new tokens.",
         (
-            *_roles(_principal(identity)),
+            *_roles(identity),
             az(
                 "vmss identity remove",
                 option("identities", place("resource id of the identity")),
@@ -175,7 +185,7 @@ def _federated(case: _Case) -> Remedy:
                 option("name", place("name of the federated credential")),
                 "--yes",
             ),
-            *_roles(_principal(identity)),
+            *_roles(identity),
         ),
     )
 
@@ -191,34 +201,33 @@ def _foreign_cloud(identity: IdentityStory, whose: str, service_account: str) ->
     )
 
 
+_NAMELESS: Final = "(name not in the telemetry)"
+"""How incidents call the pod's own service account when no record names it (`detect.wording`)."""
+
+
 def _service_account(case: _Case) -> Remedy:
     told = case.identity.name
-    namespace, account = split_account(told)
-    if not account and told.startswith("of "):
-        namespace, account = split_account(case.service_account)
-    space = namespace or place("namespace")
+    whose = other_pod(told)
+    namespace, account = split_account(case.service_account if told.endswith(_NAMELESS) else told)
+    space = namespace or (whose.partition("/")[0] if "/" in whose else "") or place("namespace")
     user = f"system:serviceaccount:{space}:{account or place('service account')}"
     columns = "KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name,ROLE:.roleRef.name,SUBJECTS:.subjects[*].name"
-    bindings = kubectl(
-        "get rolebindings,clusterrolebindings",
-        "--all-namespaces",
-        option("output", f"custom-columns={columns}"),
-    )
+    both = "get rolebindings,clusterrolebindings"
+    bindings = kubectl(both, "--all-namespaces", option("output", f"custom-columns={columns}"))
     return Remedy(
         f"cut what service account {told} may do",
         "Taking its bindings away counts at once and for every token of it, wherever it is used from. A bound token itself ends"
-        " only with its pod (below), one from a Secret (the last line lists those) with that Secret, one that was asked for by"
-        " name (TokenRequest) when the service account is deleted and made anew. Where a binding names others too, take this"
-        " one out of it instead (kubectl edit). What all service accounts may do, it still may.",
+        f" only with its pod ({'delete that one too' if whose else 'below'}), one from a Secret (the last line lists those)"
+        " with that Secret, one that was asked for by name (TokenRequest) when the service account is deleted and made anew."
+        " Where a binding names others too, take this one out of it instead (kubectl edit). What all service accounts may"
+        " do, it still may.",
         (
+            *((pod_holds(whose),) if whose else ()),
             kubectl("auth can-i", "--list", option("as", user), namespace=space),
             piped(bindings, line("grep", "-F", "-e", account)) if account else bindings,
             redirected(
-                kubectl("get rolebindings,clusterrolebindings", "--all-namespaces", option("output", "yaml")),
-                "bindings",
-                ".yaml",
-                namespace,
-                account,
+                kubectl(both, "--all-namespaces", option("output", "yaml")),
+                *("bindings", ".yaml", namespace, account or _short(case.identity)),
             ),
             kubectl("delete", f"rolebinding/{place('binding of the list')}", namespace=space),
             kubectl("delete", f"clusterrolebinding/{place('binding of the list')}"),
@@ -233,28 +242,35 @@ def _service_account(case: _Case) -> Remedy:
 
 def _service_principal(case: _Case) -> Remedy:
     identity = case.identity
-    principal = _principal(identity)
-    app = next((text for text in identity.ids if is_guid(text)), place("application id"))
+    known = next((text for text in identity.ids if is_guid(text)), "")
+    app = identity.name if is_guid(identity.name) else place("application id")
+    asked = (
+        (az("ad sp show", option("id", known), option("query", "appId")),)
+        if known and app.startswith("<")
+        else ()
+    )
     return Remedy(
         f"reset the secrets of service principal {identity.name}, then cut its roles until the old tokens are gone",
         "The reset replaces every secret of the application and prints the new one: run it where no log keeps it. Look for"
         " secrets and federated credentials that were added. Access tokens that were got before cannot be revoked.",
         (
+            *asked,
             az("ad app credential list", option("id", app), option("output", "table")),
             az("ad app federated-credential list", option("id", app), option("output", "table")),
             az("ad app credential reset", option("id", app)),
-            *_roles(principal),
+            *_roles(identity),
         ),
     )
 
 
 def _made(case: _Case) -> Remedy:
-    identity = case.identity
+    name = case.identity.name
+    whose = name.removeprefix("credential of pod ")
     return Remedy(
-        f"treat as taken: {identity.name}",
+        f"treat as taken: {name}",
         "A pod that was made with the stolen identity took it. Its bound tokens end when that pod is deleted, after its evidence"
-        " is taken; the identity that it ran as has to be cut like the others.",
-        (),
+        " is taken; the service account that it ran as has to be cut like the others, and the Secrets that it mounted changed.",
+        (pod_holds(whose),) if "/" in whose else (),
     )
 
 
@@ -285,6 +301,7 @@ _WORK: Final[Mapping[str, _Work]] = {
     "service-account": _service_account,
     "service-account-token": _service_account,
     "secret": lambda case: change_secret(case.identity),
+    "secret-volume": lambda case: change_volume(case.identity),
     "environment": lambda case: change_environment(case.identity),
     "made-pod": _made,
     "node": _node,

@@ -191,7 +191,7 @@ def deletion(pod: PodRef, account: str) -> Remedy:
     whose = f" of {account}" if account else ""
     return Remedy(
         f"delete pod {pod.namespace}/{pod.name}",
-        f"This ends the service account tokens{whose} that are bound to it, up to 60 s after. Not before its evidence is taken,"
-        " and not before the artifact is blocked: its controller starts a new one at once.",
+        f"This ends the service account tokens{whose} that are bound to it, 60 s after its grace period at the latest. Not before"
+        " its evidence is taken, and not before the artifact is blocked: its controller starts a new one at once.",
         (kubectl("delete", name, namespace=space),),
     )

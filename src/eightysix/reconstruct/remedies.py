@@ -16,6 +16,7 @@ from eightysix.context import shell
 from eightysix.context.shell import line
 
 __all__ = [
+    "FILL_IN",
     "Remedy",
     "az",
     "is_guid",
@@ -23,8 +24,10 @@ __all__ = [
     "kubectl",
     "named",
     "option",
+    "other_pod",
     "piped",
     "place",
+    "pod_holds",
     "redirected",
     "some",
     "split_account",
@@ -32,6 +35,8 @@ __all__ = [
 
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _HEX: Final = frozenset("0123456789abcdef")
+
+FILL_IN: Final = " Fill in what stands in <...>: the telemetry does not say it."
 
 MAX_IN_FILE: Final = 80
 """Characters of a name in a file's name, of which 255 are allowed (NAME_MAX of Linux)."""
@@ -85,6 +90,32 @@ def redirected(command: str, what: str, suffix: str, *names: str) -> str:
 def named(kind: str, name: str) -> str:
     """`kind/name`, as kubectl takes it."""
     return f"{kind}/{name or place(f'name of the {kind}')}"
+
+
+def pod_holds(whose: str) -> str:
+    """A line that tells which service account and which Secrets a pod has; `whose` is its `namespace/name`, or its uid."""
+    columns = (
+        "ACCOUNT:.spec.serviceAccountName,NODE:.spec.nodeName,SECRETS:.spec.volumes[*].secret.secretName"
+    )
+    namespace, slash, name = whose.partition("/")
+    if slash:
+        return kubectl(
+            "get", named("pod", name), option("output", f"custom-columns={columns}"), namespace=namespace
+        )
+    columns = f"UID:.metadata.uid,NAMESPACE:.metadata.namespace,NAME:.metadata.name,{columns}"
+    every = kubectl("get pods", "--all-namespaces", option("output", f"custom-columns={columns}"))
+    return piped(every, line("grep", "-F", "-e", whose))
+
+
+def other_pod(name: str) -> str:
+    """Whose credential an identity is that was read from the kubelet's folder (`detect.blast`: `of pod NAME (UID), volume
+    VOLUME`): `namespace/name`, or the uid; empty where it is no such."""
+    if not name.startswith(_OF_POD):
+        return ""
+    return name.removeprefix(_OF_POD).partition(", volume ")[0].partition(" (")[0]
+
+
+_OF_POD: Final = "of pod "
 
 
 def is_name(text: str) -> bool:

@@ -8,7 +8,7 @@ meanwhile is looked for. docs/rotation.md says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from eightysix.model.event import Artifact
@@ -19,14 +19,20 @@ from eightysix.reconstruct.changing import change_more, exposed_remedy
 from eightysix.reconstruct.cleaning import artifact_remedies, rechecks
 from eightysix.reconstruct.cutting import cut, used_from_outside
 from eightysix.reconstruct.isolating import cordon, deletion, evidence, isolation, made_pods, others
-from eightysix.reconstruct.remedies import Remedy
+from eightysix.reconstruct.remedies import FILL_IN, Remedy
 
 __all__ = ["MAX_IDENTITIES", "rotation"]
 
 MAX_IDENTITIES: Final = 32
 """Identities that get a step of their own, the most urgent; the others get one together."""
 
-_ACCOUNTS: Final = frozenset({"service-account", "service-account-token"})
+_ACCOUNTS: Final = frozenset({"service-account", "service-account-token", "kubeconfig"})
+
+_WIDEST: Final = frozenset({"cluster-key", "service-principal", "azure-node-identity"})
+"""What opens so much, or lasts so long after it was changed, that it comes with what cannot be revoked."""
+
+_BY_DOMAIN: Final[Mapping[str, int]] = {"cluster": 3, "cloud": 3, "delivery": 4, "": 4, "llm": 5}
+"""A control plane before what is delivered to it (a registry's login poisons images) before a bill."""
 
 
 def rotation(
@@ -68,6 +74,8 @@ def _numbered(steps: Sequence[Remedy | None]) -> Iterator[Rotation]:
     for order, step in enumerate(told, 1):
         commands = tuple(command for command in step.commands if command)
         why = step.why + (_TOO_LONG if len(commands) < len(step.commands) else "")
+        if "<...>" not in why and any("<" in command for command in commands):
+            why += FILL_IN
         yield Rotation(order, step.what, why, commands, step.for_entity)
 
 
@@ -75,14 +83,15 @@ _TOO_LONG: Final = " A line is missing here: a name in the telemetry is too long
 
 
 def _urgency(identity: IdentityStory) -> tuple[int, bool, str, str, str]:
-    """What is in use from outside, what cannot be revoked, service accounts, then the rest, in the order they were taken."""
+    """What is in use from outside, what cannot be revoked, service accounts, then the rest by what it opens; in the order
+    they were taken."""
     if used_from_outside(identity):
         rank = 0
-    elif identity.revocation.possible is False:
+    elif identity.revocation.possible is False or identity.kind in _WIDEST:
         rank = 1
     elif identity.kind in _ACCOUNTS:
         rank = 2
     else:
-        rank = 3
+        rank = _BY_DOMAIN.get(identity.domain, 4)
     used = identity.state is IdentityState.USED
     return (rank, not used, identity.taken_at or "~", identity.kind, identity.name)

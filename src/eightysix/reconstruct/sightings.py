@@ -161,10 +161,19 @@ def _of_file(host: str, identity: str, digest: str, fact: Fact) -> Sighting:  # 
     )
 
 
-def _events(state: PodState) -> Iterator[Event]:
-    """What is kept of a pod but for plain connections, which tell of no artifact."""
+_SILENT: Final = frozenset({Kind.CONNECT, Kind.API, Kind.CLOUD, Kind.RESOLVE, Kind.HTTP})
+"""What tells of no artifact, unless the sensor tells whose code did it."""
+
+
+def _telling(state: PodState) -> Iterator[Event]:
+    """What is kept of a pod that can tell of an artifact; of a bucket that tells of none the first event, which tells of the
+    image. Plain connections are left out."""
     for bucket in state.buckets.values():
-        yield from bucket.events
+        first = bucket.events[0]
+        if first.kind in _SILENT and first.source is not Source.SENSOR:
+            yield first
+        else:
+            yield from bucket.events
     for taints in state.taints.values():
         for taint in taints.values():
             yield taint.first
@@ -176,12 +185,13 @@ def _of_state(
 ) -> Iterator[Sighting]:
     found: dict[_What, list[Event]] = {}
     names = ["", "", "", "", ""]
-    for event in _events(state):
-        for what in _matches(event, wanted, held):
+    host = next((e.node for e in _telling(state) if e.node), "") if held else ""
+    for event in _telling(state):
+        for what in _matches(event, wanted, held, host):
             _note(found.setdefault(what, []), event)
     if not found:
         return
-    for event in _events(state):
+    for event in _telling(state):
         for place, value in enumerate((event.cluster, event.node, event.namespace, event.pod, event.pod_uid)):
             if value and (not names[place] or value < names[place]):
                 names[place] = value
@@ -234,9 +244,10 @@ def _note(events: list[Event], event: Event) -> None:
     del events[MAX_EVIDENCE:]
 
 
-def _matches(event: Event, wanted: _Wanted, held: Mapping[str, str]) -> Iterator[_What]:
-    """How, what and whether the same, for each wanted artifact that an event tells of."""
-    if wanted.packages:
+def _matches(event: Event, wanted: _Wanted, held: Mapping[str, str], host: str) -> Iterator[_What]:
+    """How, what and whether the same, for each wanted artifact that an event tells of. `host` is the pod's node, for
+    records of the pod itself, which do not tell it."""
+    if wanted.packages and (event.artifacts or event.dists):
         yield from _packages(event, wanted)
     if (wanted.images or wanted.repositories) and (event.image_digest or event.image):
         digest = _image_digest(event.image_digest)
@@ -250,7 +261,7 @@ def _matches(event: Event, wanted: _Wanted, held: Mapping[str, str]) -> Iterator
             if artifact.kind == "model" and artifact.name in wanted.names:
                 yield "installed", artifact.name, None
     if event.kind is Kind.FILE or event.file_id:
-        yield from _loads(event, wanted, held)
+        yield from _loads(event, wanted, held, host)
 
 
 def _packages(event: Event, wanted: _Wanted) -> Iterator[_What]:
@@ -265,9 +276,9 @@ def _packages(event: Event, wanted: _Wanted) -> Iterator[_What]:
         yield how, str(Artifact(artifact.kind, _package(artifact)[1], artifact.version)), same
 
 
-def _loads(event: Event, wanted: _Wanted, held: Mapping[str, str]) -> Iterator[_What]:
+def _loads(event: Event, wanted: _Wanted, held: Mapping[str, str], host: str) -> Iterator[_What]:
     """Of a file that was opened or written."""
-    digest = held.get(f"{_host(event.node)}|{event.file_id}", "") if event.file_id else ""
+    digest = held.get(f"{_host(event.node or host)}|{event.file_id}", "") if event.file_id else ""
     how = "installed" if event.access is Access.WRITE else "loaded"
     if digest or event.digest in wanted.digests:
         yield how, digest or event.digest, True
