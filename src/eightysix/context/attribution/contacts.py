@@ -26,8 +26,9 @@ MAX_CONTACTS = 2_000_000
 MINUTE_NS = 60_000_000_000
 
 COVERED_NS = 300_000_000_000
-"""A node whose kernel told something within 5 min before and after is taken to be looked at (judged): agents on a node
-that runs pods are never silent for as long, as each probe of a container starts a program."""
+"""A node whose kernel told something within 5 min before and after, or within a minute or two before, is taken to be
+looked at (judged): agents on a node that runs pods are never silent for as long, as each probe of a container starts a
+program."""
 
 LOGIN_HOSTS = frozenset(
     """
@@ -146,6 +147,8 @@ class Contacts:
         if not minutes:
             return False
         here, span = time_ns // MINUTE_NS, COVERED_NS // MINUTE_NS
+        if here in minutes or here - 1 in minutes:
+            return True
         return any(here + step in minutes for step in range(-span, 1)) and any(
             here + step in minutes for step in range(span + 1)
         )
