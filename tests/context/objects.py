@@ -57,7 +57,7 @@ def pod(name: str, uid: str, **fields: Any) -> dict[str, Any]:
             "nodeName": told["node"],
             "serviceAccountName": told["account"],
             "hostNetwork": told.get("host_network", False),
-            "containers": [{"name": "server", "env": [{"name": "KEY", "value": "CANARY-env"}]}],
+            "containers": [{"name": "server", "image": "i", "env": [{"name": "KEY", "value": "CANARY-env"}]}],
         },
         "status": {
             "phase": told.get("phase", "Running"),

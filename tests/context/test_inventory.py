@@ -202,7 +202,7 @@ def test_federated_credentials_name_service_accounts() -> None:
     taken = read(inventory, [credential, whose], {"value": [app]})
     assert not taken.problems
     assert not taken.unknown
-    assert [f.service_account for f in inventory.federations(credential["id"])] == ["ml/inference-sa"]
+    assert [f.service_account for f in inventory.federations(str(credential["id"]))] == ["ml/inference-sa"]
     assert [f.service_account for f in inventory.federations_of([MI["object"]])] == ["ml/inference-sa"]
     assert inventory.accounts_of([MI["client"]], 0) == ("ml/inference-sa",)
     assert [f.service_account for f in inventory.federations(app["id"].lower())] == [""]

@@ -6,7 +6,7 @@ and documents of many lines among them, is the business of `sources.reading`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Struct, field
@@ -17,7 +17,7 @@ from eightysix.context.inventory.kubernetes_records import Head, Item
 from eightysix.context.inventory.view import Inventory
 from eightysix.model.incident import Problem
 
-__all__ = ["MAX_PROBLEMS", "Taken", "read_inventory"]
+__all__ = ["MAX_PROBLEMS", "Taken", "read_inventory", "read_items"]
 
 MAX_PROBLEMS = 1_000
 """Problems that are kept; all are counted."""
@@ -60,6 +60,22 @@ def read_inventory(
         if text.strip():
             _record(inventory, text, _Where(file, place, cluster, collected_ns), taken, "", 0)
     return taken
+
+
+def read_items(
+    inventory: Inventory,
+    kind: str,
+    items: Sequence[msgspec.Raw],
+    *,
+    file: str,
+    cluster: str = "",
+    collected_ns: int = 0,
+    taken: Taken,
+) -> None:
+    """Take objects of one kind, as an API server lists them: each without its own kind. The number of an object stands for
+    its line."""
+    for number, item in enumerate(items, 1):
+        _record(inventory, item, _Where(file, number, cluster, collected_ns), taken, kind, 1)
 
 
 class _Where(Struct, frozen=True):
