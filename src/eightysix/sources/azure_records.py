@@ -56,6 +56,7 @@ class Properties(
         "target": "resourceDisplayName",
         "account": "accountName",
         "login_server": "loginServer",
+        "created": "createdDateTime",
     },
 ):
     """`properties`: of sign-ins, of storage and of a registry."""
@@ -69,6 +70,7 @@ class Properties(
     status: Status | None = None
     account: str | None = None
     login_server: str | None = None
+    created: str | None = None
 
 
 class Record(
@@ -87,6 +89,8 @@ class Record(
         "row_type": "Type",
         "row_category": "Category",
         "row_time": "TimeGenerated",
+        "row_arrived": "_TimeReceived",
+        "row_created": "CreatedDateTime",
         "row_operation": "OperationName",
         "row_operation_value": "OperationNameValue",
         "row_caller": "CallerIpAddress",
@@ -136,6 +140,8 @@ class Record(
     row_type: str | None = None
     row_category: str | None = None
     row_time: str | None = None
+    row_arrived: str | None = None
+    row_created: str | None = None
     row_operation: str | None = None
     row_operation_value: str | None = None
     row_caller: str | None = None
