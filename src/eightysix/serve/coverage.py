@@ -13,6 +13,7 @@ from eightysix.sources.reading import Limits, read_inputs
 from eightysix.sources.recognise import Recogniser
 from eightysix.sources.survey.census import Census
 from eightysix.sources.survey.surveys import surveys
+from eightysix.sources.survey.tetragon import TetragonSurvey
 
 __all__ = ["of_files"]
 
@@ -32,9 +33,13 @@ def of_files(
     """
     census = Census()
     forced = None if source == "auto" else Source(source)
-    recogniser = Recogniser(surveys(census), forced=forced)
+    decoders = surveys(census)
+    recogniser = Recogniser(decoders, forced=forced)
     for block in read_inputs(paths, stdin, Limits(), recogniser.note):
         recogniser.read(block)
+    for decoder in decoders:
+        if isinstance(decoder, TetragonSurvey):
+            decoder.flush()
     counts = recogniser.counts
     counts.duplicate = sum(tally.duplicates for tally in census.tallies.values())
     given = Given(counts=counts, problems=recogniser.problems, baseline=baseline, ledger=ledger)

@@ -164,6 +164,8 @@ def own_audit() -> Fix:
     )
 
 
+_WORKSPACE = '--parameters workspaceId="$WORKSPACE_ID"'
+
 _SCOPES = {
     "aks-audit": ("the category kube-audit of the cluster", "$CLUSTER_GROUP", "clusterName", "$CLUSTER"),
     "key-vault": ("AuditEvent of each vault", "$VAULT_GROUP", "vaultName", "$VAULT"),
@@ -185,7 +187,7 @@ def cloud(name: str) -> Fix:
             "the activity log of the subscription",
             file,
             (
-                f'az deployment sub create --location "$LOCATION" --template-file {file} --parameters workspaceId="$WORKSPACE_ID"',
+                f'az deployment sub create --location "$LOCATION" --template-file {file} {_WORKSPACE}',
                 (
                     'az monitor diagnostic-settings subscription create --name eightysix --location "$LOCATION"'
                     """ --workspace "$WORKSPACE_ID" --logs '[{"category": "Administrative", "enabled": true}]'"""
@@ -205,7 +207,7 @@ def cloud(name: str) -> Fix:
             "sign-ins of managed identities and service principals, by a setting of the tenant",
             file,
             (
-                f'az deployment tenant create --location "$LOCATION" --template-file {file} --parameters workspaceId="$WORKSPACE_ID"',
+                f'az deployment tenant create --location "$LOCATION" --template-file {file} {_WORKSPACE}',
                 (
                     "az rest --method put --url"
                     " 'https://management.azure.com/providers/microsoft.aadiam/diagnosticSettings/eightysix?api-version=2017-04-01'"

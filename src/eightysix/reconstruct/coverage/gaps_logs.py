@@ -134,8 +134,8 @@ def audit_gaps(cluster: Cluster) -> Iterator[Gap]:
             Certainty.SHOWN,
             cluster.name,
             "requests do not say which token they were made with",
-            f"None of {counted(of, 'request')} by service accounts has a credential id (Kubernetes 1.30 and later have it), so one"
-            " token is told from another by its pod alone.",
+            f"None of {counted(of, 'request')} by service accounts has a credential id (Kubernetes 1.30 and later have it), so"
+            " one token is told from another by its pod alone.",
             stages=(Stage.PIVOT, Stage.USE),
             fix=fixes.own_audit() if not azure else fixes.cloud("aks-audit"),
         )
