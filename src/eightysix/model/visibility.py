@@ -156,11 +156,13 @@ class ClusterSight(Struct, frozen=True):
 
 class Fix(Struct, frozen=True):
     """The one thing that closes a gap: `file` is in this repository's `deploy/` (empty where none is needed), `commands`
-    are lines for a shell in which names from telemetry are quoted."""
+    are lines for a shell, one after another, and `instead` what does the same without the file. No text of telemetry is in
+    them but names that Kubernetes allows; variables stand for what is not known."""
 
     what: str
     file: str = ""
     commands: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
 
 
 class Gap(Struct, frozen=True):

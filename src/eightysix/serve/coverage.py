@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 from eightysix.detect.rule import Rule
 from eightysix.model.visibility import Visibility
 from eightysix.model.words import Source
 from eightysix.reconstruct.coverage import Given, visibility
+from eightysix.serve.ledger import lines_of
 from eightysix.sources.reading import Limits, read_inputs
 from eightysix.sources.recognise import Recogniser
 from eightysix.sources.survey.census import Census
 from eightysix.sources.survey.surveys import surveys
 from eightysix.sources.survey.tetragon import TetragonSurvey
 
-__all__ = ["of_files"]
+__all__ = ["has_scans", "of_files", "of_store"]
 
 
 def of_files(
@@ -44,3 +46,22 @@ def of_files(
     counts.duplicate = sum(tally.duplicates for tally in census.tallies.values())
     given = Given(counts=counts, problems=recogniser.problems, baseline=baseline, ledger=ledger)
     return visibility(census, rules, given)
+
+
+def of_store(
+    folder: str, rules: Sequence[Rule], *, baseline: bool = False, ledger: bool = False
+) -> Visibility:
+    """What a store tells, as far as rows do; raises `StateError` and `UsageError` where it cannot be read."""
+    from eightysix.serve.coverage_store import NOTE, read_store
+
+    census, counts, problems = read_store(folder)
+    given = Given(counts=counts, problems=problems, baseline=baseline, ledger=ledger, notes=(NOTE,))
+    return visibility(census, rules, given)
+
+
+def has_scans(path: str) -> bool:
+    """Whether the ledger of scans at `path` has anything in it; False where no path is given. Raises `StateError` where it
+    cannot be read."""
+    if not path:
+        return False
+    return any(True for _ in lines_of(Path(path), 0))

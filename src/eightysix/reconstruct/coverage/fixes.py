@@ -6,6 +6,10 @@ there for the operator to fill.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from msgspec import Struct
+
 from eightysix.model.visibility import Fix
 
 __all__ = [
@@ -165,16 +169,40 @@ def own_audit() -> Fix:
 
 
 _WORKSPACE = '--parameters workspaceId="$WORKSPACE_ID"'
+_CREATE = "az monitor diagnostic-settings create --name eightysix"
+_DEDICATED = "--export-to-resource-specific true"
+_TENANT = "https://management.azure.com/providers/microsoft.aadiam/diagnosticSettings/eightysix"
 
-_SCOPES = {
-    "aks-audit": ("the category kube-audit of the cluster", "$CLUSTER_GROUP", "clusterName", "$CLUSTER"),
-    "key-vault": ("AuditEvent of each vault", "$VAULT_GROUP", "vaultName", "$VAULT"),
-    "storage": ("reads and writes of each storage account", "$ACCOUNT_GROUP", "accountName", "$ACCOUNT"),
-    "registry": (
+
+class _Setting(Struct, frozen=True):
+    """A diagnostic setting of a resource: what it is, the parameter of its Bicep file, the variable of its name (the group's
+    and the id's begin alike), and what `az` needs: a path behind the id, and tables of their own or not."""
+
+    what: str
+    parameter: str
+    variable: str
+    categories: tuple[str, ...]
+    below: str = ""
+    dedicated: bool = False
+
+
+_SETTINGS: Mapping[str, _Setting] = {
+    "aks-audit": _Setting(
+        "the category kube-audit of the cluster", "clusterName", "CLUSTER", ("kube-audit",), dedicated=True
+    ),
+    "key-vault": _Setting("AuditEvent of each vault", "vaultName", "VAULT", ("AuditEvent",), dedicated=True),
+    "storage": _Setting(
+        "reads and writes of each storage account",
+        "accountName",
+        "ACCOUNT",
+        ("StorageRead", "StorageWrite", "StorageDelete"),
+        "/blobServices/default",
+    ),
+    "registry": _Setting(
         "logins and repository events of each registry",
-        "$REGISTRY_GROUP",
         "registryName",
-        "$REGISTRY",
+        "REGISTRY",
+        ("ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"),
     ),
 }
 
@@ -186,73 +214,45 @@ def cloud(name: str) -> Fix:
         return Fix(
             "the activity log of the subscription",
             file,
+            (f'az deployment sub create --location "$LOCATION" --template-file {file} {_WORKSPACE}',),
             (
-                f'az deployment sub create --location "$LOCATION" --template-file {file} {_WORKSPACE}',
                 (
                     'az monitor diagnostic-settings subscription create --name eightysix --location "$LOCATION"'
-                    """ --workspace "$WORKSPACE_ID" --logs '[{"category": "Administrative", "enabled": true}]'"""
+                    f""" --workspace "$WORKSPACE_ID" --logs '{_logs("Administrative")}'"""
                 ),
             ),
         )
     if name == "sign-ins":
-        body = (
-            '{"properties": {"workspaceId": "\'"$WORKSPACE_ID"\'", "logs": ['
-            + ", ".join(
-                f'{{"category": "{category}", "enabled": true}}'
-                for category in ("ManagedIdentitySignInLogs", "ServicePrincipalSignInLogs")
-            )
-            + "]}}"
-        )
+        logs = _logs("ManagedIdentitySignInLogs", "ServicePrincipalSignInLogs")
+        body = f'{{"properties": {{"workspaceId": "\'"$WORKSPACE_ID"\'", "logs": {logs}}}}}'
         return Fix(
             "sign-ins of managed identities and service principals, by a setting of the tenant",
             file,
-            (
-                f'az deployment tenant create --location "$LOCATION" --template-file {file} {_WORKSPACE}',
-                (
-                    "az rest --method put --url"
-                    " 'https://management.azure.com/providers/microsoft.aadiam/diagnosticSettings/eightysix?api-version=2017-04-01'"
-                    f" --body '{body}'"
-                ),
-            ),
+            (f'az deployment tenant create --location "$LOCATION" --template-file {file} {_WORKSPACE}',),
+            (f"az rest --method put --url '{_TENANT}?api-version=2017-04-01' --body '{body}'",),
         )
-    what, group, parameter, value = _SCOPES[name]
+    setting = _SETTINGS[name]
+    variable, dedicated = setting.variable, f" {_DEDICATED}" if setting.dedicated else ""
     return Fix(
-        what,
+        setting.what,
         file,
         (
             (
-                f'az deployment group create --resource-group "{group}" --template-file {file}'
-                f' --parameters {parameter}="{value}" workspaceId="$WORKSPACE_ID"'
+                f'az deployment group create --resource-group "${variable}_GROUP" --template-file {file}'
+                f' --parameters {setting.parameter}="${variable}" workspaceId="$WORKSPACE_ID"'
             ),
-            *_BY_HAND[name],
+        ),
+        (
+            (
+                f'{_CREATE} --resource "${variable}_ID{setting.below}" --workspace "$WORKSPACE_ID"{dedicated}'
+                f" --logs '{_logs(*setting.categories)}'"
+            ),
         ),
     )
 
 
-_CREATE = "az monitor diagnostic-settings create --name eightysix"
-_TO = '--workspace "$WORKSPACE_ID" --export-to-resource-specific true'
-
-
 def _logs(*categories: str) -> str:
     return "[" + ", ".join(f'{{"category": "{category}", "enabled": true}}' for category in categories) + "]"
-
-
-_BY_HAND = {
-    "aks-audit": (f"""{_CREATE} --resource "$CLUSTER_ID" {_TO} --logs '{_logs("kube-audit")}'""",),
-    "key-vault": (f"""{_CREATE} --resource "$VAULT_ID" {_TO} --logs '{_logs("AuditEvent")}'""",),
-    "storage": (
-        (
-            f"""{_CREATE} --resource "$ACCOUNT_ID/blobServices/default" --workspace "$WORKSPACE_ID" """
-            f"""--logs '{_logs("StorageRead", "StorageWrite", "StorageDelete")}'"""
-        ),
-    ),
-    "registry": (
-        (
-            f"""{_CREATE} --resource "$REGISTRY_ID" --workspace "$WORKSPACE_ID" """
-            f"""--logs '{_logs("ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents")}'"""
-        ),
-    ),
-}
 
 
 def names() -> Fix:

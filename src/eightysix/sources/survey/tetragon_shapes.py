@@ -18,6 +18,8 @@ Text = Annotated[str, Meta(max_length=_LONGEST)]
 
 
 class Pod(Struct, gc=False):
+    """Which pod."""
+
     namespace: Text = ""
     name: Text = ""
     uid: Text = ""
@@ -34,6 +36,8 @@ class _Namespaces(Struct, gc=False):
 
 
 class Process(Struct, gc=False):
+    """Who did it."""
+
     exec_id: Text = ""
     binary: Text = ""
     docker: Text = ""
@@ -59,6 +63,8 @@ class _Argument(Struct, gc=False):
 
 
 class Probe(Struct, gc=False):
+    """What a hook saw."""
+
     process: Process
     function_name: Text = ""
     policy_name: Text = ""
@@ -70,6 +76,8 @@ class _Throttle(Struct, gc=False):
 
 
 class Record(Struct, gc=False):
+    """One line of the export."""
+
     process_exec: _Exec | None = None
     process_kprobe: Probe | None = None
     process_exit: _Exec | None = None
@@ -115,6 +123,8 @@ class _GlanceProbe(Struct, gc=False):
 
 
 class Glance(Struct, gc=False):
+    """One line at a first look."""
+
     process_exec: _GlanceExec | None = None
     process_kprobe: _GlanceProbe | None = None
     process_exit: _GlanceExec | None = None
