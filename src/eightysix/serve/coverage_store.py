@@ -74,14 +74,14 @@ SELECT coalesce(EventSource, ''), coalesce(Cluster, ''), coalesce(Node, ''),
   CAST(floor(epoch(TimeGenerated) / {width}) AS BIGINT), count(*)
 FROM EightySixEvents_CL WHERE EventSource IN ('tetragon', 'falco', 'sensor', 'dns') GROUP BY ALL ORDER BY ALL"""
 
-_PODS = f"""
+_PODS = """
 SELECT coalesce(Cluster, ''), coalesce(Node, ''), coalesce(Namespace, ''), coalesce(PodName, ''), coalesce(PodUid, ''),
   coalesce(max(Workload), ''), coalesce(max(WorkloadKind), ''),
   bool_or(EventSource IN ('tetragon', 'falco')), bool_or(EventSource = 'sensor'),
   bool_or(EventSource IN ('tetragon', 'falco') AND (ProcessPath LIKE '%/python%' OR ProcessPath LIKE '%/pypy%'))
 FROM EightySixEvents_CL
 WHERE EventSource IN ('tetragon', 'falco', 'sensor') AND (coalesce(PodName, '') <> '' OR coalesce(PodUid, '') <> '')
-GROUP BY Cluster, Node, Namespace, PodName, PodUid ORDER BY ALL LIMIT {MAX_PODS}"""
+GROUP BY Cluster, Node, Namespace, PodName, PodUid ORDER BY ALL LIMIT {most}"""
 
 _AUDIT = """
 SELECT lower(coalesce(_ResourceId, '')), coalesce(Verb, ''), coalesce(Level, ''),
@@ -224,7 +224,9 @@ def _coarse(tally: Tally, width: int) -> None:
 
 
 def _pods(census: Census, reader: _Reader) -> None:
-    for cluster, node, namespace, name, uid, workload, kind, kernel, sensor, python in reader.rows(_PODS):
+    for cluster, node, namespace, name, uid, workload, kind, kernel, sensor, python in reader.rows(
+        _PODS.format(most=MAX_PODS)
+    ):
         pod = census.pod(short(cluster), short(uid) or f"{short(node)}/{short(namespace)}/{short(name)}")
         if pod is None:
             continue

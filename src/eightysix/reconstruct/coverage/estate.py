@@ -90,7 +90,7 @@ def estate_of(census: Census) -> Estate:
             continue
         of(place.cluster, place.node, place.feed).counted.append(Counted(place, tally))
     for (name, node), rhythm in sorted(census.alive.items()):
-        of(name, node, "kubelets in the audit log").alive[node] = rhythm
+        of(name, node, "").alive[node] = rhythm
     for (name, _), pod in sorted(census.pods.items()):
         of(name, pod.node, "").pods.append(pod)
     for one in clusters.values():

@@ -171,7 +171,7 @@ def own_audit() -> Fix:
 _WORKSPACE = '--parameters workspaceId="$WORKSPACE_ID"'
 _CREATE = "az monitor diagnostic-settings create --name eightysix"
 _DEDICATED = "--export-to-resource-specific true"
-_TENANT = "https://management.azure.com/providers/microsoft.aadiam/diagnosticSettings/eightysix"
+_TENANT = "/providers/microsoft.aadiam/diagnosticSettings/eightysix --url-parameters api-version=2017-04-01"
 
 
 class _Setting(Struct, frozen=True):
@@ -229,7 +229,7 @@ def cloud(name: str) -> Fix:
             "sign-ins of managed identities and service principals, by a setting of the tenant",
             file,
             (f'az deployment tenant create --location "$LOCATION" --template-file {file} {_WORKSPACE}',),
-            (f"az rest --method put --url '{_TENANT}?api-version=2017-04-01' --body '{body}'",),
+            (f"az rest --method put --url {_TENANT} --body '{body}'",),
         )
     setting = _SETTINGS[name]
     variable, dedicated = setting.variable, f" {_DEDICATED}" if setting.dedicated else ""

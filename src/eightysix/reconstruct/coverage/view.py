@@ -92,9 +92,8 @@ def visibility(census: Census, rules: Sequence[Rule], given: Given) -> Visibilit
         )
     )
     notes = [*given.notes]
-    notes += [
-        f"{what}: no record says of which cluster; it is counted to the only one" for what in estate.joined
-    ]
+    if estate.joined:
+        notes.append(f"counted to the only cluster, as no record names one: {', '.join(estate.joined)}")
     notes += [
         f"{number:,} {what} beyond what is kept apart" for what, number in sorted(census.crowded.items())
     ]

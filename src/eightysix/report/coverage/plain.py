@@ -71,7 +71,7 @@ def _lines(visibility: Visibility, options: RenderOptions) -> Iterator[Line]:
     yield ()
     yield from _matrix(visibility.clusters, options)
     yield from _arriving(visibility, options)
-    yield from _gaps(visibility.gaps, options)
+    yield from _gaps(visibility, options)
     yield from _rules(visibility, options)
     yield from _tally(visibility, options)
 
@@ -128,10 +128,10 @@ def _arriving(visibility: Visibility, options: RenderOptions) -> Iterator[Line]:
     groups = [(name, found) for name, found in groups if found]
     if not groups:
         return
-    name_columns = options.width - 54
+    name_columns = options.width - 49
     yield (
         ("what arrives".ljust(name_columns), Ink.BOLD),
-        (_columns("nodes", "records", "until (UTC)", "late", "lost", "no pod"), Ink.DIM),
+        (_columns("nodes", "records", "until UTC", "late", "lost", "no pod"), Ink.DIM),
     )
     shown = groups if options.verbose else groups[:_CLUSTERS] + groups[_CLUSTERS:][-1:]
     for name, found in shown:
@@ -143,7 +143,7 @@ def _arriving(visibility: Visibility, options: RenderOptions) -> Iterator[Line]:
 
 
 def _columns(places: str, records: str, last: str, late: str, lost: str, without: str) -> str:
-    return f"{places:>5} {records:>10} {last:>16} {late:>8} {lost:>5} {without:>6}"
+    return f"{places:>5} {records:>10} {last:>11} {late:>8} {lost:>5} {without:>6}"
 
 
 def _row(one: Row, name_columns: int) -> Line:
@@ -152,7 +152,7 @@ def _row(one: Row, name_columns: int) -> Line:
     text = _columns(
         f"{one.places or '-'}",
         f"{one.records:,}",
-        latest(one.last),
+        latest(one.last)[5:],
         one.late,
         "-" if lost == "0" else lost,
         one.unattributed,
@@ -160,8 +160,11 @@ def _row(one: Row, name_columns: int) -> Line:
     return ((name, Ink.PLAIN), (text, Ink.PLAIN))
 
 
-def _gaps(gaps: Sequence[Gap], options: RenderOptions) -> Iterator[Line]:
+def _gaps(visibility: Visibility, options: RenderOptions) -> Iterator[Line]:
     """Each gap, the most important first; notes in a line each unless all is asked for."""
+    gaps = visibility.gaps
+    if len(visibility.clusters) <= 1:  # which cluster it is about goes without saying
+        gaps = tuple(replace(one, cluster="") for one in gaps)
     told = [one for one in gaps if options.verbose or one.importance is not Importance.NOTE]
     notes = [one for one in gaps if one not in told]
     for one in told:
