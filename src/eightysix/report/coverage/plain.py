@@ -128,7 +128,7 @@ def _arriving(visibility: Visibility, options: RenderOptions) -> Iterator[Line]:
     groups = [(name, found) for name, found in groups if found]
     if not groups:
         return
-    name_columns = options.width - 49
+    name_columns = options.width - 50
     yield (
         ("what arrives".ljust(name_columns), Ink.BOLD),
         (_columns("nodes", "records", "until UTC", "late", "lost", "no pod"), Ink.DIM),
