@@ -96,7 +96,8 @@ class Link(Struct, frozen=True):
 
 class Mark(Struct, frozen=True):
     """One thing that happened. `stage` is None for what surrounds the chain and is no part of it; `count` is how many
-    records it stands for, from `at` to `until` (empty where it is one moment). `actor` and `subject` are entity ids."""
+    records it stands for, from `at` to `until` (empty where it is one moment). `actor` and `subject` are entity ids;
+    `techniques` are ids of ATT&CK (`context.techniques`)."""
 
     id: str
     at: str
@@ -116,6 +117,7 @@ class Mark(Struct, frozen=True):
     count: int = 1
     evidence: tuple[Evidence, ...] = ()
     attribution: Attribution | None = None
+    techniques: tuple[str, ...] = ()
 
 
 class Use(Struct, frozen=True):

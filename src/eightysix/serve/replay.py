@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -13,13 +13,13 @@ from eightysix.context.addresses import Ranges
 from eightysix.context.baseline import Baseline
 from eightysix.context.pods import is_alias
 from eightysix.detect.actions import Action, action_of
-from eightysix.detect.engine import Engine
+from eightysix.detect.engine import Engine, Judged
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.needs import account, met_needs
 from eightysix.detect.profile import add_to_baseline
 from eightysix.detect.rule import Need, Rule
-from eightysix.detect.story import rfc3339
 from eightysix.detect.view import Knowledge
+from eightysix.detect.wording import rfc3339
 from eightysix.model.event import Event
 from eightysix.model.incident import Coverage, Incident, Report, SourceCoverage
 from eightysix.model.words import Kind, Source
@@ -125,12 +125,26 @@ class Replay:
         self.take(paths, stdin)
         return self.report()
 
-    def take(self, paths: Sequence[str], stdin: BinaryIO | None) -> None:
-        """Read everything; raises `NothingToReadError` when no input can be opened."""
+    def take(
+        self,
+        paths: Sequence[str],
+        stdin: BinaryIO | None,
+        also: Callable[[Sequence[Event]], None] | None = None,
+    ) -> None:
+        """Read everything, and hand it to `also` beside the engine; raises `NothingToReadError` when no input can be
+        opened."""
         for events in self.events(paths, stdin):
             self.engine.feed(events)
+            if also is not None:
+                also(events)
             self._count(events)
         self.engine.knowledge = replace(self.engine.knowledge, sources=frozenset(self.recogniser.sources))
+
+    def judged(self) -> Judged:
+        """What the engine makes of the events so far."""
+        engine = self.engine
+        engine.knowledge = replace(engine.knowledge, sources=frozenset(self.recogniser.sources))
+        return engine.judged()
 
     def report(self) -> Report:
         """What the events so far amount to."""

@@ -1,0 +1,5 @@
+"""wip"""
+
+
+def rotation(**_: object) -> tuple[()]:
+    return ()
