@@ -25,7 +25,7 @@ from eightysix.detect.wording import (
 )
 from eightysix.model.event import Artifact
 from eightysix.model.incident import Coverage, Identity
-from eightysix.model.story import EntityKind, IdentityStory, Lane, Mark, Story, Use
+from eightysix.model.story import EntityKind, IdentityStory, Lane, Mark, Sighting, Story, Use
 from eightysix.model.words import Grade, IdentityState, Outcome, Stage
 from eightysix.reconstruct.exposing import exposures
 from eightysix.reconstruct.gaps import gaps_of
@@ -87,7 +87,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     account = service_account_of(view)
     return Story(
         id=lead.id if lead is not None else digest("story", view.key),
-        revision=digest(*(mark.id for mark in marks), *(i.entity for i in told), *(repr(s) for s in found)),
+        revision=digest(*(mark.id for mark in marks), *(i.entity for i in told), *_seen(found)),
         title=lead.title if lead is not None else f"What {pod_name(view)} did",
         asked=asked.words,
         verdict=lead.verdict if lead is not None else None,
@@ -139,14 +139,19 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
 
 
 def _t0(chains: Sequence[Chain], moments: Sequence[Moment]) -> int:
-    """T0 of the leading chain; without one the latest landing before the first credential, else the first moment."""
-    if chains:
+    """T0: the landing that the leading chain starts from; where it starts from none the latest landing before the first
+    credential, else what the chain starts from, or the first moment."""
+    if chains and chains[0].landing is not None:
         return chains[0].t0_ns
     staged = [m for m in moments if m.stage is not None]
     reach = next((m.time_ns for m in staged if m.stage is Stage.REACH), None)
     lands = [m.time_ns for m in staged if m.stage is Stage.LAND and (reach is None or m.time_ns <= reach)]
+    if lands:
+        return lands[-1]
+    if chains:
+        return chains[0].t0_ns
     first = staged or list(moments)
-    return lands[-1] if lands else first[0].time_ns if first else 0
+    return first[0].time_ns if first else 0
 
 
 def _pods(view: PodView) -> frozenset[str]:
@@ -184,6 +189,11 @@ def _landed(moments: Iterable[Moment]) -> list[Artifact]:
     )
 
 
+def _seen(found: Sequence[Sighting]) -> list[str]:
+    """Sightings as texts that do not depend on where they are written."""
+    return [f"{s.artifact} {s.cluster} {s.namespace}/{s.pod} {s.uid} {s.how} {s.at}" for s in found]
+
+
 def _landed_text(artifacts: Sequence[Artifact]) -> str:
     """What landed, in a few words."""
     more = f" and {len(artifacts) - 3} more" if len(artifacts) > 3 else ""
@@ -212,6 +222,7 @@ def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
         subject=subject,
         pod=pod_name(view),
         signal=moment.signal,
+        also=tuple(sorted(moment.also, key=list(Stage).index)),
         count=len(moment.all),
         evidence=tuple(places[:_PLACES]),
     )
