@@ -40,7 +40,7 @@ export function Hero({ index }: { index: Index }): JSX.Element {
         <h1>
           <T v={story.title} />
         </h1>
-        {story.asked ? (
+        {story.asked && story.asked !== "everything" ? (
           <p class="muted">
             Asked: <T v={story.asked} />
           </p>
@@ -58,7 +58,7 @@ export function Hero({ index }: { index: Index }): JSX.Element {
           ["Pod", pod ? <T key="p" v={`${pod.namespace}/${pod.name}`} /> : "none is joined to it"],
           ...(story.workload ? [["Workload", <T key="w" v={story.workload} />] as const] : []),
           ...(pod ? [["Where", <T key="n" v={[pod.cluster, pod.node].filter(Boolean).join(" \u00b7 ")} />] as const] : []),
-          ...(story.image ? [["Image", <T key="i" v={story.image} limit={90} />] as const] : []),
+          ...(story.image ? [["Image", <T key="i" v={story.image} limit={64} />] as const] : []),
           ["T0", story.t0 ? utc(story.t0) : "no landing was seen"],
           ...(story.service_account ? [["Account", <T key="s" v={story.service_account} />] as const] : []),
         ]}
@@ -94,7 +94,7 @@ export function Answers({ index, pick }: { index: Index; pick: Pick }): JSX.Elem
       <section class="card" aria-labelledby="answer-what">
         <h2 id="answer-what">What happened</h2>
         {story.summary.length ? (
-          <Few items={story.summary} step={8} what="sentences">
+          <Few items={story.summary} step={7} what="sentences">
             {(few) => (
               <ol class="summary">
                 {few.map((line, at) => (
@@ -108,7 +108,6 @@ export function Answers({ index, pick }: { index: Index; pick: Pick }): JSX.Elem
         ) : (
           <Empty>Nothing that makes a sentence was seen.</Empty>
         )}
-        <Unseen story={story} />
       </section>
       <section class="card" aria-labelledby="answer-who">
         <h2 id="answer-who">Which identities</h2>
@@ -124,6 +123,7 @@ export function Answers({ index, pick }: { index: Index; pick: Pick }): JSX.Elem
             </ul>
           )}
         </Few>
+        <Unseen story={story} />
       </section>
       <section class="card" aria-labelledby="answer-do">
         <h2 id="answer-do">Do now, in this order</h2>

@@ -76,6 +76,8 @@ export interface Mark {
   count: number;
   evidence: Evidence[];
   attribution: Attribution | null;
+  techniques: string[];
+  also: Stage[];
 }
 
 export interface Use {

@@ -84,6 +84,8 @@ function MarkBody({ index, one, pick }: { index: Index; one: Placed; pick: Pick 
           ...(mark.pod ? [["Pod", <T key="p" v={mark.pod} />] as const] : []),
           ...(mark.actor ? [["Who", <Ref key="a" index={index} id={mark.actor} pick={pick} />] as const] : []),
           ...(mark.subject ? [["To what", <Ref key="s" index={index} id={mark.subject} pick={pick} />] as const] : []),
+          ...(mark.also.length ? [["Also", <T key="l" v={`${mark.also.join(", ")} of further chains`} />] as const] : []),
+          ...(mark.techniques.length ? [["ATT&CK", <T key="k" v={mark.techniques.join(", ")} />] as const] : []),
           ...(mark.signal ? [["Signal", <T key="g" v={mark.signal} />] as const] : []),
         ]}
       />

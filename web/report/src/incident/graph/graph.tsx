@@ -138,6 +138,7 @@ export function GraphView({ index, selection, pick }: { index: Index; selection:
             return (
               <g key={`${edge.source}\n${edge.target}`} class={`edge ${edge.suspect ? "suspect" : ""} ${on ? "lit" : ""} ${lit.size && !on ? "dim" : ""}`} aria-hidden="true">
                 <path d={curve(edge.points)} marker-end="url(#arrow)" />
+                <rect x={edge.label.x - edge.words.length * 3.1 - 3} y={edge.label.y - 8} width={edge.words.length * 6.2 + 6} height="16" rx="4" />
                 <text x={edge.label.x} y={edge.label.y + 4} text-anchor="middle">
                   {inert(edge.words, 40)}
                 </text>

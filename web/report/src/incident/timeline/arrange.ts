@@ -19,6 +19,8 @@ export interface Spot {
   end: number;
   label: string;
   room: number;
+  /** The label stands before the mark, because nothing fits behind it. */
+  before: boolean;
   /** Marks that found no place of their own and stand behind this one. */
   more: Placed[];
 }
@@ -103,11 +105,14 @@ function rowSpots(band: Band, items: readonly Placed[], scale: Scale, width: num
     }
     const label = text(one);
     const end = Math.max(x, Math.min(scale(one.end), width + 50));
-    const spot = { one, x, y: band.top + 6 + ROW * free + ROW / 2, end, label, room: ROOM, more: [] };
+    const wanted = claim(0, label);
+    const space = x - GLYPH - Math.max(labels[free] ?? 0, 0);
+    const front = end + wanted > width && end < x + GLYPH && space > Math.min(wanted, width - end);
+    const spot: Spot = { one, x, y: band.top + 6 + ROW * free + ROW / 2, end, label, room: front ? space - 12 : ROOM, before: front, more: [] };
     const before = last[free];
-    if (before) before.room = Math.min(before.room, x - Math.max(before.x, before.end) - 2 * GLYPH - 8);
+    if (before && !before.before) before.room = Math.min(before.room, (front ? x - wanted : x) - Math.max(before.x, before.end) - 2 * GLYPH - 8);
     last[free] = spot;
-    labels[free] = claim(Math.max(end, x), label);
+    labels[free] = front ? x + GLYPH : claim(Math.max(end, x), label);
     spots.push(spot);
   }
   return spots;
@@ -191,7 +196,7 @@ export function arrange(given: {
     else
       for (const one of around.slice(range.around[0], range.around[1]))
         if (keep(one))
-          scene.spots.push({ one, x: scale(one.x), y: band.top + band.height - FLOOR / 2, end: scale(one.end), label: "", room: 0, more: [] });
+          scene.spots.push({ one, x: scale(one.x), y: band.top + band.height - FLOOR / 2, end: scale(one.end), label: "", room: 0, before: false, more: [] });
   });
   return scene;
 }

@@ -146,11 +146,13 @@ export class Board {
   /** Move so that `one` is in view. */
   reveal(one: Placed): void {
     const [from, to] = this.domain;
-    const half = (to - from) / 2;
-    const margin = half * 0.08;
-    if (one.x >= from + margin && one.x <= to - margin) return;
-    const start = Math.min(Math.max(one.x - half, this.whole[0]), this.whole[1] - 2 * half);
-    this.show([start, start + 2 * half]);
+    if (one.x >= from && one.x <= to) return;
+    const span = to - from;
+    // As little as needed, so that the reader keeps the place; far away, into the middle.
+    const near = one.x > from - span && one.x < to + span;
+    const wanted = !near ? one.x - span / 2 : one.x < from ? one.x - span * 0.1 : one.x - span * 0.8;
+    const start = Math.min(Math.max(wanted, this.whole[0]), this.whole[1] - span);
+    this.show([start, start + span]);
   }
 
   near(x: number, y: number): Hit {

@@ -75,8 +75,8 @@ export function paint(context: CanvasRenderingContext2D, view: View): void {
   context.textBaseline = "middle";
   context.direction = "ltr";
   paintLanes(context, view);
-  paintLimit(context, view);
   paintAxis(context, view);
+  paintLimit(context, view);
   for (const bin of view.scene.bins) {
     let bottom = bin.base;
     for (const part of bin.parts) {
@@ -201,13 +201,18 @@ function paintLetters(context: CanvasRenderingContext2D, view: View, spot: Spot,
     context.lineTo(spot.x + GLYPH, spot.y - GLYPH);
     context.stroke();
   }
-  const start = Math.max(spot.x, spot.end) + GLYPH + 5;
-  const room = Math.min(spot.room, view.width - start - 2);
   const text = spot.more.length ? `+${spot.more.length} ${spot.label}` : spot.label;
-  if (room < 26 || !text) return;
-  context.textAlign = "left";
   context.font = `12px ${FONT}`;
   context.fillStyle = colours.ink;
+  if (spot.before) {
+    context.textAlign = "right";
+    context.fillText(cut(context, text, spot.room), spot.x - GLYPH - 6, spot.y + 0.5);
+    return;
+  }
+  const start = Math.max(spot.x, spot.end) + GLYPH + 8;
+  const room = Math.min(spot.room, view.width - start - 2);
+  if (room < 26 || !text) return;
+  context.textAlign = "left";
   context.fillText(cut(context, text, room), start, spot.y + 0.5);
 }
 
@@ -221,7 +226,7 @@ function paintRing(context: CanvasRenderingContext2D, view: View, one: Placed, a
   context.lineWidth = 2.5;
   context.setLineDash(active ? [] : [3, 3]);
   context.beginPath();
-  context.arc(x, y, GLYPH + 5, 0, 2 * Math.PI);
+  context.arc(x, y, GLYPH + 4, 0, 2 * Math.PI);
   context.stroke();
   context.setLineDash([]);
 }
