@@ -8,7 +8,16 @@ from datetime import UTC, datetime, timedelta
 from msgspec import structs
 
 from eightysix.model.attribution import Attribution, Candidate
-from eightysix.model.incident import Counts, Coverage, Evidence, PodRef, Problem, Reason, RuleCoverage, SourceCoverage
+from eightysix.model.incident import (
+    Counts,
+    Coverage,
+    Evidence,
+    PodRef,
+    Problem,
+    Reason,
+    RuleCoverage,
+    SourceCoverage,
+)
 from eightysix.model.story import (
     Entity,
     EntityKind,
@@ -31,7 +40,9 @@ from eightysix.model.words import Basis, Grade, IdentityState, Origin, Outcome, 
 __all__ = ["T0", "at", "breach", "crowd", "reconstruction", "several"]
 
 T0 = datetime(2026, 11, 23, 16, 55, 38, 532000, tzinfo=UTC)
-POD = PodRef("aks-ml-prod", "aks-gpu-31337-vmss000000", "ml", "inference-0", "0b9b5bd6-64a4-4a3b-b31e-86e1ee7e0001")
+POD = PodRef(
+    "aks-ml-prod", "aks-gpu-31337-vmss000000", "ml", "inference-0", "0b9b5bd6-64a4-4a3b-b31e-86e1ee7e0001"
+)
 NAME = "ml/inference-0"
 LEARN = "https://learn.microsoft.com/azure/"
 
@@ -53,13 +64,23 @@ PACKAGE = Entity(
     "landed",
     {"version": "1.4.3", "index": "https://pypi.org/simple", "age": "3 h"},
 )
-SERVER = Entity("process:server", EntityKind.PROCESS, "python /app/server.py", "", {"pid": "1", "uid": "1000"})
+SERVER = Entity(
+    "process:server", EntityKind.PROCESS, "python /app/server.py", "", {"pid": "1", "uid": "1000"}
+)
 PIP = Entity(
-    "process:pip", EntityKind.PROCESS, "python -m pip install --quiet --upgrade torch-perf-utils", "", {"pid": "219"}
+    "process:pip",
+    EntityKind.PROCESS,
+    "python -m pip install --quiet --upgrade torch-perf-utils",
+    "",
+    {"pid": "219"},
 )
 THE_POD = Entity("pod:ml/inference-0", EntityKind.POD, NAME, "", {"node": POD.node, "cluster": POD.cluster})
 ACCOUNT = Entity(
-    "identity:sa:ml/inference-sa", EntityKind.IDENTITY, "service account ml/inference-sa", "used", {"domain": "cluster"}
+    "identity:sa:ml/inference-sa",
+    EntityKind.IDENTITY,
+    "service account ml/inference-sa",
+    "used",
+    {"domain": "cluster"},
 )
 MANAGED = Entity(
     "identity:mi:inference",
@@ -68,15 +89,29 @@ MANAGED = Entity(
     "used",
     {"client id": "7f2b1c7e-2a3d-4d39-9c0e-5f1c2a9d8e01", "domain": "cloud"},
 )
-PUSHER = Entity("secret:ml/acr-push-sp", EntityKind.SECRET, "secret ml/acr-push-sp", "taken", {"namespace": "ml"})
+PUSHER = Entity(
+    "secret:ml/acr-push-sp", EntityKind.SECRET, "secret ml/acr-push-sp", "taken", {"namespace": "ml"}
+)
 ALL_SECRETS = Entity("resource:ml/secrets", EntityKind.RESOURCE, "secrets of namespace ml", "", {})
-VAULT = Entity("resource:kv-ml-prod", EntityKind.RESOURCE, "key vault kv-ml-prod", "", {"type": "Microsoft.KeyVault/vaults"})
+VAULT = Entity(
+    "resource:kv-ml-prod",
+    EntityKind.RESOURCE,
+    "key vault kv-ml-prod",
+    "",
+    {"type": "Microsoft.KeyVault/vaults"},
+)
 OUTSIDE = Entity(
-    "destination:203.0.113.10", EntityKind.DESTINATION, "telemetry.perf-utils.example", "new", {"address": "203.0.113.10"}
+    "destination:203.0.113.10",
+    EntityKind.DESTINATION,
+    "telemetry.perf-utils.example",
+    "new",
+    {"address": "203.0.113.10"},
 )
 ENTITIES = (THE_POD, PACKAGE, PIP, SERVER, ACCOUNT, MANAGED, PUSHER, ALL_SECRETS, VAULT, OUTSIDE)
 
-SURE = Attribution(Grade.B, Origin.KERNEL, "exec-id", True, (Candidate(NAME, POD.uid, 1.0, "the kernel named the pod"),))
+SURE = Attribution(
+    Grade.B, Origin.KERNEL, "exec-id", True, (Candidate(NAME, POD.uid, 1.0, "the kernel named the pod"),)
+)
 SHARED = Attribution(
     Grade.E,
     Origin.PROVIDER,
@@ -166,7 +201,16 @@ MARKS = (
 )  # fmt: skip
 
 
-def link(source: Entity, target: Entity, kind: LinkKind, offset: float, *, grade: Grade = Grade.A, origin: Origin = K, key: str = "exec-id") -> Link:
+def link(
+    source: Entity,
+    target: Entity,
+    kind: LinkKind,
+    offset: float,
+    *,
+    grade: Grade = Grade.A,
+    origin: Origin = K,
+    key: str = "exec-id",
+) -> Link:
     """What `source` did to `target`."""
     return Link(source.id, target.id, kind, at(offset), grade, origin, key, seen("tetragon", 42))
 
@@ -185,14 +229,25 @@ LINKS = (
 )
 
 
-def use(offset: float, service: str, operation: str, target: str, attribution: Attribution, **more: object) -> Use:
+def use(
+    offset: float, service: str, operation: str, target: str, attribution: Attribution, **more: object
+) -> Use:
     """One use of an identity."""
-    given = {"source_ip": "", "user_agent": "", "outcome": Outcome.ALLOWED, "foreign": None, "credential_id": "", **more}
+    given = {
+        "source_ip": "",
+        "user_agent": "",
+        "outcome": Outcome.ALLOWED,
+        "foreign": None,
+        "credential_id": "",
+        **more,
+    }
     return Use(at=at(offset), offset_s=offset, service=service, operation=operation, target=target, after=offset > 38,
                attribution=attribution, evidence=seen("kubernetes-audit", 5), **given)  # type: ignore[arg-type]  # fmt: skip
 
 
-BY_TOKEN = Attribution(Grade.C, C, "credential-id", True, (Candidate(NAME, POD.uid, 1.0, "the token was issued to this pod"),))
+BY_TOKEN = Attribution(
+    Grade.C, C, "credential-id", True, (Candidate(NAME, POD.uid, 1.0, "the token was issued to this pod"),)
+)
 IDENTITIES = (
     IdentityStory(
         MANAGED.id, "managed-identity", "id-inference-prod", ("7f2b1c7e-2a3d-4d39-9c0e-5f1c2a9d8e01", "c1f5e1ad-0000-4000-8000-000000000001"),
@@ -251,7 +306,12 @@ def _record(evidence: Evidence) -> Record:
         "node_name": POD.node, "time": at(evidence.line / 2),
     }  # fmt: skip
     if evidence.source == "kubernetes-audit":
-        body = {"kind": "Event", "auditID": "7e0c71a4-7ca9-4a5b-8a52-000000000005", "verb": "list", "objectRef": {"resource": "secrets", "namespace": "ml"}}
+        body = {
+            "kind": "Event",
+            "auditID": "7e0c71a4-7ca9-4a5b-8a52-000000000005",
+            "verb": "list",
+            "objectRef": {"resource": "secrets", "namespace": "ml"},
+        }
     return Record(evidence, json.dumps(body))
 
 
@@ -310,7 +370,14 @@ def reconstruction(*stories: Story) -> Reconstruction:
 
 def several() -> Reconstruction:
     """A breach, one without a verdict that somebody asked for, and one of which hardly anything was seen."""
-    asked = structs.replace(breach(MARKS[:9]), id="asked", verdict=None, score=0, asked="pod ml/embedder", title="What pod ml/embedder did")
+    asked = structs.replace(
+        breach(MARKS[:9]),
+        id="asked",
+        verdict=None,
+        score=0,
+        asked="pod ml/embedder",
+        title="What pod ml/embedder did",
+    )
     bare = structs.replace(
         breach(()), id="bare", verdict=Verdict.WATCH, pod=None, t0="", summary=(), entities=(), links=(), identities=(),
         exposed=(), elsewhere=(), rotate=(), why=(), gaps=(), domains=(), image="", workload="", service_account="", title="Identity nobody saw",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eightysix.model.story import Reconstruction
-from eightysix.report.html.page import load, page
+from eightysix.report.html.page import load, write_page
 from eightysix.report.interface import RenderOptions
 
 __all__ = ["FORMAT", "HtmlFormat"]
@@ -27,7 +27,7 @@ class HtmlFormat:
 
     def write(self, reconstruction: Reconstruction, options: RenderOptions) -> Iterator[str]:
         """The page in pieces; never raises because of what a string in it holds."""
-        yield from page(_title(reconstruction), load("incident"), reconstruction, plain=_PLAIN)
+        yield from write_page(_title(reconstruction), load("incident"), reconstruction, plain=_PLAIN)
 
 
 def _title(reconstruction: Reconstruction) -> str:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from eightysix.model.stored import as_json
 from eightysix.report.inert import inert, is_harmless
 
-__all__ = ["Asset", "embedded", "load", "page", "policy"]
+__all__ = ["Asset", "embedded", "load", "policy", "write_page"]
 
 TITLE_LIMIT = 120
 """Columns of a page's title: browsers show fewer."""
@@ -65,9 +65,7 @@ def embedded(value: object) -> str:
     text = as_json(value).decode()
     table = dict(_MARKUP)
     if not text.isascii() or "\x7f" in text:
-        table |= {
-            ord(character): _units(character) for character in set(text) if not is_harmless(character)
-        }
+        table |= {ord(character): _units(character) for character in set(text) if not is_harmless(character)}
     return text.translate(table)
 
 
@@ -76,7 +74,7 @@ def _units(character: str) -> str:
     return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))
 
 
-def page(title: str, asset: Asset, data: object, *, plain: str) -> Iterator[str]:
+def write_page(title: str, asset: Asset, data: object, *, plain: str) -> Iterator[str]:
     """The page in pieces. `plain` is what is said where scripts do not run."""
     for text in (asset.script, asset.style):
         if any(end in text.lower() for end in _FORBIDDEN):

@@ -79,8 +79,10 @@ export function build(story: Story): Index {
     if (mark.stage && one.end > one.x) row?.spans.push(one);
     if (mark.actor) push(marksOf, mark.actor, one);
     if (mark.subject && mark.subject !== mark.actor) push(marksOf, mark.subject, one);
-    // NOTE: T0 is the latest landing: an earlier one, or what came before it, is no first of the chain.
-    if (mark.stage && one.x >= (mark.stage === "land" ? -0.0005 : -2) && !firstOf.has(mark.stage)) firstOf.set(mark.stage, one);
+    // T0 is the latest landing: what came before it is no first of the chain. Clocks differ by up to 2 s, though.
+    const before = mark.stage ? firstOf.get(mark.stage) : undefined;
+    if (mark.stage && one.x >= (mark.stage === "land" ? -0.0005 : -2) && (!before || (before.x < -0.0005 && one.x >= -0.0005)))
+      firstOf.set(mark.stage, one);
     from = Math.min(from, one.x);
     to = Math.max(to, one.end);
   }

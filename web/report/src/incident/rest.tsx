@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { forStory } from "../kusto/query";
 import { inert } from "../shell/inert";
-import { Badge, Command, Empty, Facts, Few, Section, T } from "../shell/widgets";
+import { Badge, Empty, Facts, Few, Section, T } from "../shell/widgets";
 import type { Index, Placed } from "./index";
 import type { Reconstruction, Story } from "./model";
 import { Queries } from "./panel";
@@ -224,20 +224,27 @@ export function Read({ told, story }: { told: Reconstruction; story: Story | nul
                 <li key={at}>
                   <b>{inert(one.rule, 60)}</b> needs <T v={one.missing.join(", ")} />
                   {one.switch_on.slice(0, 4).map((line, each) => (
-                    <Command key={each} line={line} />
+                    <p key={each} class="muted">
+                      <T v={line} limit={400} />
+                    </p>
                   ))}
                 </li>
               ))}
-            {coverage.problems.slice(0, 40).map((one, at) => (
-              <li key={at}>
-                <span class="kind">{inert(one.kind, 30)}</span> <T v={`${one.file}:${one.line}`} limit={200} />{" "}
-                <span class="muted">
-                  <T v={one.reason} limit={200} />
-                </span>
-              </li>
-            ))}
-            {coverage.problems.length > 40 ? <li class="muted">{coverage.problems.length - 40} more</li> : null}
           </ul>
+          <Few items={coverage.problems} step={5} what="records that could not be used">
+            {(few) => (
+              <ul class="plain-list">
+                {few.map((one, at) => (
+                  <li key={at}>
+                    <span class="kind">{inert(one.kind, 30)}</span> <T v={`${one.file}:${one.line}`} limit={200} />{" "}
+                    <span class="muted">
+                      <T v={one.reason} limit={200} />
+                    </span>
+                  </li>
+                ))}
+              </ul>
+            )}
+          </Few>
         </div>
       </div>
       {story ? <Queries queries={forStory(story)} /> : null}

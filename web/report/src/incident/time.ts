@@ -59,8 +59,8 @@ export function length(span: number, step = 0.1): string {
   for (const [size, name] of units) {
     const count = Math.floor(left / size);
     left -= count * size;
-    if (count || (parts.length === 1 && parts[0]?.endsWith(name))) parts.push(`${count} ${name}`);
-    if (parts.length === 2) break;
+    if (count) parts.push(`${count} ${name}`);
+    if (parts.length === 2 || (parts.length && !left)) break;
   }
   return parts.join(" ") || "0 s";
 }

@@ -31,6 +31,10 @@ export function isHarmless(character: string): boolean {
   return found;
 }
 
+export function isMark(character: string): boolean {
+  return character > "\u02ff" && MARK.test(character);
+}
+
 function escaped(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   if (code < 0x100) return NAMED[character] ?? `\\x${code.toString(16).padStart(2, "0")}`;
@@ -46,7 +50,7 @@ function cells(text: string): string[] {
   let base = "";
   let marks = 0;
   characters.forEach((character, index) => {
-    const mark = character > "\u02ff" && MARK.test(character);
+    const mark = isMark(character);
     if (base && mark && marks < MARKS_PER_BASE && isHarmless(character)) {
       base += character;
       marks += 1;
