@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from eightysix.hunt.calls import respelled
 from eightysix.hunt.lexer import Token, tokens
 from eightysix.hunt.pipeline import Operator, operators
 from eightysix.hunt.refusals import refused_at
@@ -50,7 +51,7 @@ def rewritten(found: Sequence[Token]) -> str:
         if step.name == "serialize" and not _inside(found, step):
             out[step.bar : step.end] = [""] * (step.end - step.bar)
     text = "".join(out)
-    return _bounded(_percentiles(_between(text)))
+    return respelled(_bounded(_percentiles(_between(text))))
 
 
 def with_columns(query: str, columns: Columns) -> str:
