@@ -147,6 +147,7 @@ OPERATORS = (
         "bin-at-function",
     ),
     _operator("sort", "T | sort by V | project V", [[3], [2], [1], [None]]),
+    _operator("order", "T | order by V asc nulls last | take 1 | project V", [[1]]),
     _operator("top", "T | top 1 by V | project V", [[3]]),
     _operator("take", "T | take 2 | count", [[2]]),
     _operator("sample", "T | sample 1", None),
@@ -534,6 +535,20 @@ FUNCTIONS = (
     _function(
         "series_stats", "series_stats_dynamic(dynamic([1, 2]))", REFUSED, "series-stats-dynamic-function"
     ),
+    _function("string_size", "string_size('⒦⒰⒮⒯⒪')", 15),
+    _function("abs", "abs(-5)", 5),
+    _function("startofyear", "startofyear(datetime(2017-01-17 10:10:17))", "2017-01-01T00:00:00.0000000Z"),
+    _function(
+        "endofyear",
+        "endofyear(datetime(2017-01-17)) > datetime(2017-12-31 23:59:59.99)",
+        True,
+        note="to the microsecond",
+    ),
+    _function("pack_dictionary", "pack_dictionary('a', 1)", {"a": 1}, "bag-pack-function"),
+    _function("series_fit_2lines", "series_fit_2lines(dynamic([1, 2]))", REFUSED),
+    _function("parse_user_agent", "parse_user_agent('x', 'browser')", REFUSED),
+    _function("extractjson", "extractjson('$.a', '{\"a\": 1}')", REFUSED, "extract-json-function"),
+    _function("translate", "translate('krasp', 'otsku', 'spark')", REFUSED),
     _function("ingestion_time", "ingestion_time()", REFUSED),
 )
 

@@ -252,6 +252,7 @@ def _refused(error: Exception, timeout_s: float) -> QueryError:
         return QueryError(
             "a span of time is divided, or its rest taken, in a form that does not run here",
             "Divide by a written number (5m / 2) or by a span; else compute with seconds: datetime_diff('second', a, b)",
+            construct="timespan arithmetic",
         )
     return QueryError(f"the query cannot be run here: {line}")
 

@@ -182,6 +182,7 @@ def _scalars() -> Iterator[FunctionSpec]:
     decoded = "coalesce(TRY(decode(from_base64({0}))), '')"
     for name in ("base64_decode_tostring", "base64_decodestring"):
         yield FunctionSpec(name, "template", decoded, (1,))
+    yield FunctionSpec("string_size", "native", "strlen({0})", (1,))  # DuckDB's strlen counts bytes
     yield FunctionSpec("url_decode", "template", "TRY(url_decode({0}))", (1,))
 
 

@@ -28,6 +28,7 @@ _SPELLINGS = {
     "notnull": "isnotnull",
     "parsejson": "parse_json",
     "todynamic": "parse_json",
+    "pack_dictionary": "bag_pack",
 }
 """Old names that Kusto still takes (learn.microsoft.com/kusto/query/make-set-aggregation-function and its neighbours)."""
 
