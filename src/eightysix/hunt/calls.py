@@ -57,7 +57,8 @@ def _commas(found: Sequence[Token], place: int) -> tuple[list[int], int]:
         at += 1
     if at >= len(found) or found[at].text != "(":
         return [], -1
-    depth, commas = 0, []
+    depth = 0
+    commas: list[int] = []
     for here in range(at, len(found)):
         one = found[here]
         if one.kind != "sign":

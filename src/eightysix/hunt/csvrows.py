@@ -76,7 +76,7 @@ class CsvRows:
                 self._note(Problem(block.file, block.first_line, "malformed", self._refused))
                 self._is_header = False
             return
-        for number, line in enumerate(block.data.split(b"\n"), block.first_line):
+        for number, line in enumerate(block.data.removesuffix(b"\n").split(b"\n"), block.first_line):
             if self._is_header:
                 self._is_header = False
                 continue

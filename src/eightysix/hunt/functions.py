@@ -214,7 +214,7 @@ def _aggregates() -> Iterator[AggregateSpec]:
     yield AggregateSpec("variancep", "coalesce(var_pop({0}), 0.0)", (1,))
 
 
-ADDED: Sequence[str] = tuple(one.name for one in (*_scalars(), *_aggregates()))
+ADDED: Sequence[str] = (*(one.name for one in _scalars()), *(one.name for one in _aggregates()))
 """Names of all that is added or changed."""
 
 
