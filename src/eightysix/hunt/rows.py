@@ -1,8 +1,9 @@
 """What files hold as rows of tables.
 
-Three things are told apart by what the first record is, never by what it claims elsewhere in the file:
+Four things are told apart by what the first record is, never by what it claims elsewhere in the file:
 `{"table": NAME, "row": {...}}` (the rows of the pack's tests); rows as exported from Log Analytics or Defender, which name
-their table in `Type` or by the file (`AKSAudit.jsonl`); and telemetry, which the readers of detection turn into rows.
+their table in `Type` or by the file (`AKSAudit.jsonl`), as JSON Lines or as CSV with a column of times (`hunt.csvrows`); and
+telemetry, which the readers of detection turn into rows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from eightysix.hunt.csvrows import CsvRows, header_of
 from eightysix.model.incident import Problem
 from eightysix.model.table import Row
 from eightysix.sources.decompress import Limits
@@ -33,13 +35,22 @@ def rows_of(paths: Sequence[str], stdin: BinaryIO | None, on_problem: OnProblem)
     known = tables.load()
     tabulator = Tabulator(known)
     file, table = "", None
+    sheet: CsvRows | None = None
     for block in read_inputs(paths, stdin, Limits(), on_problem):
-        if block.file != file:
+        if block.file != file or block.first_line == 1:
+            if sheet:
+                sheet.end(file)
             file, table = block.file, _table_of(block)
-        if table is None:
+            header = header_of(block.data.partition(b"\n")[0]) if table is None else ()
+            sheet = CsvRows(header, _stem(block), known, on_problem) if header else None
+        if sheet:
+            yield from sheet.read(block)
+        elif table is None:
             yield from tabulator.read(block)
         else:
             yield from _rows(block, table, on_problem)
+    if sheet:
+        sheet.end(file)
     for problem in tabulator.problems:
         on_problem(problem)
 
@@ -57,8 +68,14 @@ def _table_of(block: Block) -> str | None:
     known = tables.load()
     if isinstance(first.get("Type"), str) and first["Type"] in known:
         return ""
+    stem = _stem(block)
+    return stem if stem and first.keys() & {"TimeGenerated", "Timestamp"} else None
+
+
+def _stem(block: Block) -> str:
+    """The table that a file is called after; empty where it is called otherwise."""
     stem = os.path.basename(block.file).partition(".")[0]
-    return stem if stem in known and first.keys() & {"TimeGenerated", "Timestamp"} else None
+    return stem if stem in tables.load() else ""
 
 
 def _rows(block: Block, table: str, on_problem: OnProblem) -> Iterator[tuple[str, Row]]:
