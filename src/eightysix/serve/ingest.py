@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from msgspec import Struct, field
 
 from eightysix.model.table import Row
-from eightysix.store.events.hot import Batch, Hot
+from eightysix.store.events.hot import Hot
+from eightysix.store.events.packing import Batch
 from eightysix.store.events.sealing import Sealed, seal
 
 __all__ = ["SEAL_ROWS", "Ingested", "ingest"]

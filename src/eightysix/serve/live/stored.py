@@ -21,7 +21,8 @@ from eightysix.serve.live.service import Following
 from eightysix.sources.lines import Block
 from eightysix.sources.tables import Tabulator
 from eightysix.store.events.compacting import compact
-from eightysix.store.events.hot import Batch, Hot
+from eightysix.store.events.hot import Hot
+from eightysix.store.events.packing import Batch
 from eightysix.store.events.retention import trim
 from eightysix.store.events.sealing import seal
 from eightysix.store.live import SourceRow
@@ -96,7 +97,7 @@ class Storing:
             self._waiting.popleft()
             self._note_trouble("")
         while sum(batch.bytes for batch in self._waiting) > MAX_WAITING_BYTES:
-            self.lost += len(self._waiting.popleft().lines)
+            self.lost += self._waiting.popleft().rows
 
     def turn(self) -> None:
         """Tell what happened beside."""
@@ -111,7 +112,7 @@ class Storing:
         self._add(self._any.flush())
         self.flush()
         self.turn()
-        left = sum(len(batch.lines) for batch in self._waiting)
+        left = sum(batch.rows for batch in self._waiting)
         if left or self.lost:
             self._warn(f"not kept in the store: {left + self.lost:,} rows")
 

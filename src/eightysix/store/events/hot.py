@@ -20,8 +20,9 @@ from eightysix.store.columns import DUCKDB_TYPES, quoted
 from eightysix.store.events.books import Columns, adopt, hot_columns, manifest_of, prepare, sweep
 from eightysix.store.events.layout import VERSION, Layout, is_plain
 from eightysix.store.events.ownership import Ownership
+from eightysix.store.events.packing import MAX_LINE, Batch
 from eightysix.store.events.segments import Manifest, fault_of, read_manifest, write_manifest
-from eightysix.store.events.shapes import LAST_NS, ROW_ID, TIME, Shape, Taken
+from eightysix.store.events.shapes import ROW_ID, TIME, Shape, Taken
 from eightysix.store.events.trouble import library, literal, told
 from eightysix.store.events.view import MEMORY, converted, make_views, seal_connection, whole_segments
 from eightysix.store.tables import load
@@ -29,50 +30,10 @@ from eightysix.store.tables import load
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["BATCH_BYTES", "BATCH_ROWS", "Batch", "Hot"]
-
-BATCH_ROWS = 125_000
-BATCH_BYTES = 128 << 20
-"""What is committed at once: more than a row group of DuckDB (122,880 rows), which it then writes into the file at once
-and not into its log first. A batch that was not acknowledged is done again."""
+__all__ = ["Hot"]
 
 WAIT_S = 10.0
 """How long a new owner waits for readers of the hot file to be done."""
-
-
-class Batch:
-    """Lines of one table that are to be committed together, made beside the one that is being committed."""
-
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-        self.taken = Taken()
-        self.lines: list[bytes] = []
-        self.bytes = 0
-        self.offered = 0
-        self.first_ns = LAST_NS
-        self.last_ns = 0
-        self._ids: set[int] = set()
-
-    def add(self, row: Row) -> None:
-        """Take one row."""
-        self.offered += 1
-        made = self.shape.line(row, self.taken)
-        if made is None:
-            return
-        number, time_ns, line = made
-        if number in self._ids:
-            self.taken.again += 1
-            return
-        self._ids.add(number)
-        self.first_ns = min(self.first_ns, time_ns)
-        self.last_ns = max(self.last_ns, time_ns)
-        self.lines.append(line)
-        self.bytes += len(line)
-
-    @property
-    def full(self) -> bool:
-        """Whether it should be committed now."""
-        return len(self.lines) >= BATCH_ROWS or self.bytes >= BATCH_BYTES
 
 
 class Hot:
@@ -171,11 +132,11 @@ class Hot:
     def commit(self, batch: Batch) -> int:
         """Keep a batch, whole or not at all."""
         taken = batch.taken
-        if batch.lines:
+        if batch.rows:
             with self.lock, told(f"the store {self.layout.folder}"):
                 new = self._insert(batch)
                 taken.kept += new
-                taken.again += len(batch.lines) - new
+                taken.again += batch.rows - new
         total = self.total
         total.kept += taken.kept
         total.again += taken.again
@@ -189,11 +150,12 @@ class Hot:
         path = self.layout.work / f"rows-{self._numbers}.ndjson"
         table = quoted(shape.name)
         try:
-            path.write_bytes(b"".join(batch.lines))
-            lines = (
-                f"SELECT {shape.from_json} FROM read_json({literal(str(path))}, format = 'newline_delimited',"
-                f" maximum_object_size = 16777216, columns = {shape.json_columns})"
+            path.write_bytes(batch.lines())
+            read = (
+                f"read_json({literal(str(path))}, format = 'newline_delimited',"
+                f" maximum_object_size = {MAX_LINE}, columns = {shape.json_columns(batch.names)})"
             )
+            lines = shape.unpacked(read, batch.names)
             with self.transaction() as connection:
                 self._have_table(shape)
                 known = " UNION ALL ".join(
