@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from msgspec import Struct, field
 
-from eightysix.model.table import Row
+from eightysix.model.table import Columns, Row
 from eightysix.store.events.hot import Hot
 from eightysix.store.events.packing import Batch
 from eightysix.store.events.sealing import Sealed, seal
@@ -32,12 +32,12 @@ class Ingested(Struct):
 
 def ingest(
     hot: Hot,
-    rows: Iterable[tuple[str, Row]],
+    rows: Iterable[Columns | tuple[str, Row]],
     *,
     on_committed: Callable[[int], None] = lambda rows: None,
     seal_rows: int = SEAL_ROWS,
 ) -> Ingested:
-    """Append rows, each with the name of its table, and seal the hours that are over; `on_committed` hears of every
+    """Append rows, each with the name of its table or many by columns, and seal the hours that are over; `on_committed` hears of every
     batch that is on the disk. Raises what `Hot.append` raises; what was told is kept."""
     done = Ingested()
     batches: dict[str, Batch] = {}
@@ -62,7 +62,8 @@ def ingest(
         running = writer.submit(write, batch)
 
     try:
-        for table, row in rows:
+        for each in rows:
+            table = each[0] if isinstance(each, tuple) else each.table
             batch = batches.get(table)
             if batch is None:
                 if table not in hot.tables:
@@ -70,7 +71,10 @@ def ingest(
                     continue
                 batch = batches[table] = hot.batch(table)
             before = batch.bytes
-            batch.add(row)
+            if isinstance(each, tuple):
+                batch.add(each[1])
+            else:
+                batch.add_columns(each)
             waiting += batch.bytes - before
             if batch.full or waiting >= MAX_OPEN_BYTES:
                 largest = max(batches.values(), key=lambda one: one.bytes) if not batch.full else batch

@@ -26,8 +26,7 @@ from eightysix.sources.azure import AzureDecoder
 from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import read_value
 from eightysix.sources.tables.envelopes import table_of_category, values_of
-from eightysix.sources.tables.events import EVENTS, event_row
-from eightysix.sources.tables.interface import Rows
+from eightysix.sources.tables.interface import Made
 from eightysix.sources.tables.shape import Shaper
 from eightysix.sources.tables.stranger import Guess
 
@@ -43,12 +42,12 @@ _Found = tuple[str, Mapping[str, object]]
 
 
 class CloudTables:
-    """Decodes blocks of the cloud's records into `rows`."""
+    """Decodes blocks of the cloud's records into rows."""
 
     source = Source.AZURE
 
-    def __init__(self, rows: Rows, shaper: Shaper) -> None:
-        self._rows = rows
+    def __init__(self, made: Made, shaper: Shaper) -> None:
+        self._made = made
         self._shaper = shaper
         self._guess = Guess(shaper)
         self._events = AzureDecoder(every_start=True)
@@ -77,8 +76,7 @@ class CloudTables:
             if not isinstance(value, dict) or not self._line(value, file, line, batch):
                 batch.leftover.append((line, text))
                 continue
-            events = self._events.decode(text, file, line).events
-            self._rows += [(EVENTS, event_row(event)) for event in events]
+            self._made.events += self._events.decode(text, file, line).events
         return batch
 
     def _line(self, value: Mapping[str, object], file: str, line: int, batch: Batch) -> bool:
@@ -122,7 +120,7 @@ class CloudTables:
             batch.last_ns = max(batch.last_ns, time)
             row = self._with_times(table, row, time)
         batch.kinds[table] = batch.kinds.get(table, 0) + 1
-        self._rows.append((table, row))
+        self._made.rows.append((table, row))
 
     def _with_times(self, table: str, row: Row, time: int) -> Row:
         """Both columns of time, where the table has both by environment."""

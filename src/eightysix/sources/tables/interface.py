@@ -1,13 +1,34 @@
-"""What readers of tables share: rows go into a list that the caller empties, beside the account that decoders keep."""
+"""What readers of tables share: what they make goes where the caller takes it from, beside the account that decoders keep."""
 
 from __future__ import annotations
 
+from msgspec import Struct, field
+
+from eightysix.model.event import Event
 from eightysix.model.table import Row
 
-__all__ = ["Rows", "Seen"]
+__all__ = ["Made", "Seen"]
 
-Rows = list[tuple[str, Row]]
-"""Rows that were made and not yet taken, each with the name of its table."""
+
+class Made(Struct):
+    """What was made and not yet taken. Of events rows are made last, so that many can be made at once.
+
+    `starts` are starts of programs with the pid of who started each, as text, where it is known: beside its row in the
+    table of events, each has one in that of processes. `rows` have the name of their table.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    starts: list[tuple[Event, str]] = field(default_factory=list)
+    rows: list[tuple[str, Row]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.events) + len(self.starts) + len(self.rows)
+
+    def clear(self) -> None:
+        """Forget them."""
+        self.events.clear()
+        self.starts.clear()
+        self.rows.clear()
 
 
 class Seen:

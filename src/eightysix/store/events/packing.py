@@ -89,8 +89,8 @@ class Batch:
         times: Sequence[int] = values[TIME]  # type: ignore[assignment]
         self.offered += columns.count
         self.rows += columns.count
-        self.first_ns = min(self.first_ns, min(times))
-        self.last_ns = max(self.last_ns, max(times))
+        self.first_ns = min(self.first_ns, *times)
+        self.last_ns = max(self.last_ns, *times)
         self._ids |= numbers
         self.names.update(values)
         self._lines.append(line)

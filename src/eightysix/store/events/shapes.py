@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from types import GenericAlias
 from typing import Annotated, Any, TypeGuard
 
 import msgspec
@@ -94,7 +95,7 @@ class Shape:
         self._keyed = hashlib.blake2b(digest_size=8, key=key, person=person)
         self._native = NATIVE.get(table.name, "")
         self._is_native = _is_event_id if self._native == "ReportId" else _is_text
-        self._lists = {column.name: list[_KINDS[column.type]] for column in self.columns}  # type: ignore[misc]
+        self._lists = {column.name: GenericAlias(list, (_KINDS[column.type],)) for column in self.columns}
         # NOTE: names of columns are no Python names ("_ResourceId"), so fields are numbered and renamed.
         fields = [(f"f{n}", _KINDS[column.type], None) for n, column in enumerate(self.columns)]
         self._struct = msgspec.defstruct(
