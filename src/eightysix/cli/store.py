@@ -86,14 +86,16 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
 
 def _ingest(args: argparse.Namespace, err: TextIO) -> int:
-    from eightysix.hunt.rows import rows_of
+    from eightysix.hunt.rows import packed_of
     from eightysix.serve.ingest import ingest
+    from eightysix.sources.tables import Tabulator
 
     problems = _Problems(err)
     with _own(args, problems, create=True) as hot:
         _set(args, hot)
-        rows = rows_of(args.paths, sys.stdin.buffer, problems)
-        done = ingest(hot, rows)
+        tabulator = Tabulator(hot.tables)
+        done = ingest(hot, packed_of(args.paths, sys.stdin.buffer, problems, tabulator=tabulator))
+        hot.total.misfits += sum(tabulator.misfits.values())
         _trim(hot, err)
         total = hot.total
         if not args.quiet:

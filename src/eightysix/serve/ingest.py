@@ -37,8 +37,8 @@ def ingest(
     on_committed: Callable[[int], None] = lambda rows: None,
     seal_rows: int = SEAL_ROWS,
 ) -> Ingested:
-    """Append rows, each with the name of its table or many by columns, and seal the hours that are over; `on_committed` hears of every
-    batch that is on the disk. Raises what `Hot.append` raises; what was told is kept."""
+    """Append rows, each with the name of its table or many by columns, and seal the hours that are over; `on_committed`
+    hears of every batch that is on the disk. Raises what `Hot.append` raises; what was told is kept."""
     done = Ingested()
     batches: dict[str, Batch] = {}
     waiting = 0

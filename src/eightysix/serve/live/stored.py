@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from eightysix.model.errors import StateError
 from eightysix.model.incident import SCHEMA, Incident
 from eightysix.model.stored import as_json
-from eightysix.model.table import Row
+from eightysix.model.table import Columns, Row
 from eightysix.model.words import Source
 from eightysix.serve.live.service import Following
 from eightysix.sources.lines import Block
@@ -70,18 +70,19 @@ class Storing:
     def take(self, blocks: Iterable[Block]) -> None:
         """Keep what is read."""
         for block in blocks:
-            if block.file.startswith(self._sensors):
-                self._add(self._of_sensors.read(block))
-            elif block.file.startswith(self._received):
-                self._add(row for row in self._any.read(block) if row[0] not in _OWN)
-            else:
-                self._add(self._any.read(block))
+            reader = self._of_sensors if block.file.startswith(self._sensors) else self._any
+            reader.feed(block)
+            made = reader.packed()
+            if block.file.startswith(self._received):
+                made = (each for each in made if not isinstance(each, tuple) or each[0] not in _OWN)
+            self._add(made)
 
     def tell(self, incidents: Sequence[Incident]) -> None:
         """Keep a row of each."""
         if incidents:
             document = as_json({"schema": SCHEMA, "incidents": incidents})
-            self._add(self._told.read(Block("watch", 1, document + b"\n")))
+            self._told.feed(Block("watch", 1, document + b"\n"))
+            self._add(self._told.packed())
             self.flush()
 
     def flush(self) -> None:
@@ -109,19 +110,23 @@ class Storing:
         self._ended.set()
         if self._tidying.is_alive():
             self._tidying.join()
-        self._add(self._any.flush())
+        self._add(self._any.packed(flush=True))
         self.flush()
         self.turn()
         left = sum(batch.rows for batch in self._waiting)
         if left or self.lost:
             self._warn(f"not kept in the store: {left + self.lost:,} rows")
 
-    def _add(self, rows: Iterable[tuple[str, Row]]) -> None:
-        for table, row in rows:
+    def _add(self, rows: Iterable[Columns | tuple[str, Row]]) -> None:
+        for each in rows:
+            table = each[0] if isinstance(each, tuple) else each.table
             batch = self._open.get(table)
             if batch is None:
                 batch = self._open[table] = self._hot.batch(table)
-            batch.add(row)
+            if isinstance(each, tuple):
+                batch.add(each[1])
+            else:
+                batch.add_columns(each)
             if batch.full:
                 self.flush()
 

@@ -79,6 +79,11 @@ class Tabulator:
         """How many values did not fit their column, by `Table.Column`; they are null in their rows."""
         return self._shaper.misfits
 
+    def shaped(self, table: str, values: Row) -> Row:
+        """The row of `table` with what of `values` its columns hold, without what may be secret; empty where nobody
+        described the table."""
+        return self._shaper.row(table, values) if table in self._shaper else {}
+
     def note(self, problem: Problem) -> None:
         """Take a problem from the reader."""
         self._recogniser.note(problem)
