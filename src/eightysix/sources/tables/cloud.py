@@ -19,14 +19,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from eightysix.model.incident import Problem
 from eightysix.model.table import Row
 from eightysix.model.words import Source
 from eightysix.sources.azure import AzureDecoder
 from eightysix.sources.interface import Batch
-from eightysix.sources.json_text import read_value
 from eightysix.sources.tables.envelopes import table_of_category, values_of
-from eightysix.sources.tables.interface import Made
+from eightysix.sources.tables.interface import Made, objects_of
 from eightysix.sources.tables.shape import Shaper
 from eightysix.sources.tables.stranger import Guess
 
@@ -64,19 +62,11 @@ class CloudTables:
     def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`. The events are in the rows."""
         batch = Batch()
-        for line, text in enumerate(block.split(b"\n"), first_line):
-            if not text.strip():
-                continue
-            batch.records += 1
-            try:
-                value = read_value(text)
-            except ValueError as error:
-                batch.problems.append(Problem(file, line, "malformed", str(error)))
-                continue
-            if not isinstance(value, dict) or not self._line(value, file, line, batch):
+        for line, text, value in objects_of(block, file, first_line, batch):
+            if self._line(value, file, line, batch):
+                self._made.events += self._events.decode(text, file, line).events
+            else:
                 batch.leftover.append((line, text))
-                continue
-            self._made.events += self._events.decode(text, file, line).events
         return batch
 
     def _line(self, value: Mapping[str, object], file: str, line: int, batch: Batch) -> bool:

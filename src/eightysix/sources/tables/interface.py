@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct, field
 
 from eightysix.model.event import Event
+from eightysix.model.incident import Problem
 from eightysix.model.table import Row
+from eightysix.sources.interface import Batch
+from eightysix.sources.json_text import read_value
 
-__all__ = ["Made", "Seen"]
+__all__ = ["Made", "Seen", "objects_of"]
 
 
 class Made(Struct):
@@ -48,3 +53,23 @@ class Seen:
             self._seen.clear()
         self._seen.add(key)
         return True
+
+
+def objects_of(
+    block: bytes, file: str, first_line: int, batch: Batch
+) -> Iterator[tuple[int, bytes, dict[str, object]]]:
+    """The objects of a block, each with its line and text. All lines are counted in `batch`; those that are no JSON are
+    told there, and those that are JSON and no object are left over."""
+    for line, text in enumerate(block.split(b"\n"), first_line):
+        if not text.strip():
+            continue
+        batch.records += 1
+        try:
+            value = read_value(text)
+        except ValueError as error:
+            batch.problems.append(Problem(file, line, "malformed", str(error)))
+            continue
+        if isinstance(value, dict):
+            yield line, text, value
+        else:
+            batch.leftover.append((line, text))

@@ -22,9 +22,9 @@ from eightysix.model.table import Row
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Source
 from eightysix.sources.interface import Batch
-from eightysix.sources.json_text import read_value, why
+from eightysix.sources.json_text import why
 from eightysix.sources.ledger import LedgerDecoder
-from eightysix.sources.tables.interface import Made
+from eightysix.sources.tables.interface import Made, objects_of
 from eightysix.sources.tables.shape import Shaper
 
 __all__ = ["LedgerTables", "ReportTables"]
@@ -66,16 +66,8 @@ class ReportTables:
     def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`."""
         batch = Batch()
-        for line, text in enumerate(block.split(b"\n"), first_line):
-            if not text.strip():
-                continue
-            batch.records += 1
-            try:
-                value = read_value(text)
-            except ValueError as error:
-                batch.problems.append(Problem(file, line, "malformed", str(error)))
-                continue
-            if not isinstance(value, dict) or not self.recognises(value):
+        for line, text, value in objects_of(block, file, first_line, batch):
+            if not self.recognises(value):
                 batch.leftover.append((line, text))
                 continue
             try:
