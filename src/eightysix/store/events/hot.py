@@ -20,7 +20,7 @@ from eightysix.store.columns import DUCKDB_TYPES, quoted
 from eightysix.store.events.books import Columns, adopt, hot_columns, manifest_of, prepare, sweep
 from eightysix.store.events.layout import VERSION, Layout, is_plain
 from eightysix.store.events.ownership import Ownership
-from eightysix.store.events.packing import MAX_LINE, Batch
+from eightysix.store.events.packing import MAX_LINE, Batch, Packed
 from eightysix.store.events.segments import Manifest, fault_of, read_manifest, write_manifest
 from eightysix.store.events.shapes import ROW_ID, TIME, Shape, Taken
 from eightysix.store.events.trouble import library, literal, told
@@ -131,42 +131,47 @@ class Hot:
 
     def commit(self, batch: Batch) -> int:
         """Keep a batch, whole or not at all."""
-        taken = batch.taken
-        if batch.rows:
-            with self.lock, told(f"the store {self.layout.folder}"):
-                new = self._insert(batch)
-                taken.kept += new
-                taken.again += batch.rows - new
-        total = self.total
-        total.kept += taken.kept
-        total.again += taken.again
-        total.refused += taken.refused
-        total.misfits += taken.misfits
-        return batch.offered
-
-    def _insert(self, batch: Batch) -> int:
-        shape = batch.shape
+        if not batch.rows:
+            self._count(batch.taken, 0, 0)
+            return batch.offered
         self._numbers += 1
         path = self.layout.work / f"rows-{self._numbers}.ndjson"
-        table = quoted(shape.name)
         try:
-            path.write_bytes(batch.lines())
-            read = (
-                f"read_json({literal(str(path))}, format = 'newline_delimited',"
-                f" maximum_object_size = {MAX_LINE}, columns = {shape.json_columns(batch.names)})"
-            )
-            lines = shape.unpacked(read, batch.names)
-            with self.transaction() as connection:
-                self._have_table(shape)
-                known = " UNION ALL ".join(
-                    self._known(shape.name, batch.first_ns // 1000, batch.last_ns // 1000)
-                )
-                (new,) = connection.execute(
-                    f"INSERT INTO hot.{table} BY NAME"
-                    f" SELECT * FROM ({lines}) ANTI JOIN ({known}) USING ({quoted(ROW_ID)})"
-                ).fetchone() or (0,)
+            with told(f"the store {self.layout.folder}"):
+                packed = batch.write(path)
+            return self.commit_packed(packed)
         finally:
             path.unlink(missing_ok=True)
+
+    def commit_packed(self, packed: Packed) -> int:
+        """Keep a batch that is in a file of the folder `work`, whole or not at all. The file is the caller's to remove."""
+        with self.lock, told(f"the store {self.layout.folder}"):
+            new = self._insert(self.shape(packed.table), packed)
+        self._count(packed.taken, new, packed.rows - new)
+        return packed.offered
+
+    def _count(self, taken: Taken, kept: int, again: int) -> None:
+        total = self.total
+        total.kept += kept
+        total.again += taken.again + again
+        total.refused += taken.refused
+        total.misfits += taken.misfits
+
+    def _insert(self, shape: Shape, packed: Packed) -> int:
+        path = self.layout.work / packed.name
+        read = (
+            f"read_json({literal(str(path))}, format = 'newline_delimited',"
+            f" maximum_object_size = {MAX_LINE}, columns = {shape.json_columns(packed.names)})"
+        )
+        with self.transaction() as connection:
+            self._have_table(shape)
+            known = " UNION ALL ".join(
+                self._known(shape.name, packed.first_ns // 1000, packed.last_ns // 1000)
+            )
+            (new,) = connection.execute(
+                f"INSERT INTO hot.{quoted(shape.name)} BY NAME SELECT * FROM"
+                f" ({shape.unpacked(read, packed.names)}) ANTI JOIN ({known}) USING ({quoted(ROW_ID)})"
+            ).fetchone() or (0,)
         return int(new)
 
     def _known(self, table: str, first_us: int, last_us: int) -> list[str]:

@@ -7,13 +7,15 @@ without a library of 170 MB.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from eightysix.model.table import Columns, Row
 from eightysix.store.events.shapes import LAST_NS, MAX_ROW, ROW_ID, TIME, Prepared, Shape, Taken
 
-__all__ = ["BATCH_BYTES", "BATCH_ROWS", "MAX_LINE", "Batch"]
+__all__ = ["BATCH_BYTES", "BATCH_ROWS", "MAX_LINE", "Batch", "Packed"]
 
 BATCH_ROWS = 125_000
 BATCH_BYTES = 128 << 20
@@ -30,6 +32,20 @@ MAX_LINE = 2 * (PACK_BYTES + MAX_ROW)
 """No line is longer: to the rows come the nulls of what they leave out, 2 MB where a table has 190 columns."""
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Packed(Struct, frozen=True, kw_only=True):
+    """A batch in a file: what `Batch` says of itself, and the file's name in the store's folder of work."""
+
+    table: str
+    name: str
+    rows: int
+    bytes: int
+    offered: int
+    first_ns: int
+    last_ns: int
+    names: tuple[str, ...]
+    taken: Taken
 
 
 class Batch:
@@ -101,10 +117,15 @@ class Batch:
         """Whether it should be committed now."""
         return self.rows >= BATCH_ROWS or self.bytes >= BATCH_BYTES
 
-    def lines(self) -> bytes:
-        """All rows, as `Shape.json_columns` of `names` says."""
+    def write(self, path: Path) -> Packed:
+        """Write all rows into a file, as `Shape.json_columns` of `names` says. May be done again."""
         self._pack()
-        return b"\n".join(self._lines)
+        with path.open("wb") as file:
+            file.writelines(line + b"\n" for line in self._lines)
+        return Packed(
+            table=self.shape.name, name=path.name, rows=self.rows, bytes=self.bytes, offered=self.offered,
+            first_ns=self.first_ns, last_ns=self.last_ns, names=tuple(sorted(self.names)), taken=self.taken,
+        )  # fmt: skip
 
     def _add_each(self, columns: Columns) -> None:
         for row in columns.rows():
