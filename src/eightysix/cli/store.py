@@ -98,20 +98,26 @@ def _ingest(args: argparse.Namespace, err: TextIO) -> int:
     from eightysix.hunt.rows import packed_of
     from eightysix.model.words import Source
     from eightysix.report.notes import count
-    from eightysix.serve.ingest import ingest
+    from eightysix.serve.crew import Crew
+    from eightysix.serve.ingest import Writer, fill_from
     from eightysix.sources.tables import Tabulator
 
     problems = _Problems(err)
-    with _own(args, problems, create=True) as hot:
+    with _own(args, problems, create=True) as hot, Writer(hot) as writer, Crew(hot, writer) as crew:
         _set(args, hot)
         judging = _judging(args, hot) if args.incidents else None
-        tabulator = Tabulator(hot.tables, forced=None if args.source == "auto" else Source(args.source))
-        take = judging.take if judging is not None else None
-        rows = packed_of(args.paths, sys.stdin.buffer, problems, tabulator=tabulator, on_block=take)
+        forced = None if args.source == "auto" else Source(args.source)
+        tabulator = Tabulator(hot.tables, forced=forced)
+        alone = judging.take if judging is not None else (lambda block: False) if forced else crew.take
+        rows = packed_of(args.paths, sys.stdin.buffer, problems, tabulator=tabulator, taken=alone)
         if judging is not None:
             rows = chain(rows, judging.rows(args.paths, Tabulator(hot.tables)))
-        done = ingest(hot, rows)
-        hot.total.misfits += sum(tabulator.misfits.values())
+        fill_from(hot, rows, writer)
+        crew.finish()
+        done = writer.finish()
+        for problem in crew.problems:
+            problems(problem)
+        hot.total.misfits += sum(tabulator.misfits.values()) + crew.misfits
         _trim(hot, err)
         total = hot.total
         if not args.quiet:

@@ -55,22 +55,21 @@ def packed_of(
     *,
     tabulator: Tabulator | None = None,
     as_written: bool = False,
-    on_block: Callable[[Block], None] | None = None,
+    taken: Callable[[Block], bool] = lambda block: False,
 ) -> Iterator[Columns | tuple[str, Row]]:
     """The same, many by columns where a reader makes them so. A row of a table that nobody described is empty.
 
-    `tabulator` keeps the account of what did not fit; its problems are told at the end, to `on_problem`. `on_block` hears
-    of every block of telemetry."""
+    `tabulator` keeps the account of what did not fit; its problems are told at the end, to `on_problem`. `taken` is asked
+    of every block of telemetry whether somebody else reads it."""
     reader = tabulator if tabulator is not None else Tabulator(tables.load())
     file, table = "", None
     for block in read_inputs(paths, stdin, Limits(), on_problem):
         if block.file != file:
             file, table = block.file, _table_of(block)
         if table is None:
-            if on_block is not None:
-                on_block(block)
-            reader.feed(block)
-            yield from reader.packed()
+            if not taken(block):
+                reader.feed(block)
+                yield from reader.packed()
         else:
             for name, row in _rows(block, table, on_problem):
                 yield name, row if as_written else reader.shaped(name, row)

@@ -28,7 +28,7 @@ class Ingested(Struct):
 
     rows: int = 0
     sealed: Sealed = field(default_factory=Sealed)
-    strangers: dict[str, int] = {}
+    strangers: dict[str, int] = field(default_factory=dict)
 
 
 class Filling:
@@ -96,6 +96,11 @@ class Writer(AbstractContextManager["Writer"]):
         self.wait()
         self._running = self._pool.submit(self._write, batch)
 
+    @property
+    def idle(self) -> bool:
+        """Whether a batch would be committed at once."""
+        return self._running is None or self._running.done()
+
     def wait(self) -> None:
         """Return when all that was given is on the disk."""
         if self._running is not None:
@@ -140,16 +145,19 @@ def ingest(
     """Append rows, each with the name of its table or many by columns, and seal the hours that are over. Raises what
     `Hot.append` raises; what was told is kept."""
     with Writer(hot, on_committed, seal_rows) as writer:
-        fill_from(rows, Filling(lambda table: hot.batch(table) if table in hot.tables else None), writer)
+        fill_from(hot, rows, writer)
         return writer.finish()
 
 
-def fill_from(rows: Iterable[Columns | tuple[str, Row]], filling: Filling, writer: Writer) -> None:
+def fill_from(hot: Hot, rows: Iterable[Columns | tuple[str, Row]], writer: Writer) -> None:
     """Have all `rows` committed."""
+    filling = Filling(lambda table: hot.batch(table) if table in hot.tables else None)
     for each in rows:
         full = filling.add(each)
         if full is not None:
             writer.give(full)
     for batch in filling.rest():
         writer.give(batch)
-    writer.done.strangers = filling.strangers
+    strangers = writer.done.strangers
+    for name, count in filling.strangers.items():
+        strangers[name] = strangers.get(name, 0) + count

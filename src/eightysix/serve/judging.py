@@ -34,14 +34,15 @@ class Judging:
         for events in self._replay.scanned():
             self._replay.engine.feed(events)
 
-    def take(self, block: Block) -> None:
-        """Read a block as detection does."""
+    def take(self, block: Block) -> bool:
+        """Read a block as detection does; False, as its rows are still to be made."""
         replay = self._replay
         events = replay.recogniser.read(block)
         self._shelf.note(block, events, moved_lines(block, self._moved, replay.engine.contacts))
         self._moved.clear()
         replay.engine.feed(events)
         replay.engine.trim()
+        return False
 
     def rows(self, paths: Sequence[str], tabulator: Tabulator) -> Iterator[Columns | tuple[str, Row]]:
         """Judge what was read: a row for each incident and each raw record it rests on. What found no room in memory is
