@@ -20,7 +20,6 @@ from eightysix.hunt.lexer import Token, tokens
 from eightysix.hunt.limits import checked
 from eightysix.hunt.parameters import with_parameters
 from eightysix.hunt.pipeline import is_ordered, operators
-from eightysix.hunt.prefilter import with_prefilter
 from eightysix.hunt.refusals import ELSEWHERE, refuse, refused_at
 from eightysix.hunt.repair import repaired
 from eightysix.hunt.rewrite import ranged, rewritten, with_columns
@@ -181,7 +180,7 @@ def _sql(query: str, schema: _Schema) -> str:
         raise QueryError(
             f"the query declares parameters ({', '.join(unbound)})", "Use `let` and `--set NAME=VALUE`."
         )
-    return with_prefilter(simplified(repaired(folded(str(sql))), schema))
+    return simplified(repaired(folded(str(sql))), schema)
 
 
 def _unsupported(query: str, construct: str) -> QueryError:

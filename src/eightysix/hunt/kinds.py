@@ -53,7 +53,7 @@ def kind_of(text: str, names: Names) -> str | None:
     opening = text.find("(")
     if opening > 0 and closing(text, opening + 1) == len(text) - 1:
         return _of_call(text, opening + 1, names)
-    if text.startswith(_ARG) and text.endswith("['v']"):
+    if text.startswith(_ARG) and closing(text, len("COALESCE(")) == len(text) - len(")['v']"):
         inside = text[len(_ARG[0]) : closing_brace(text, len(_ARG[0]))]
         return kind_of(inside, names)
     return _operated(text, names)

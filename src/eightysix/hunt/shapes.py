@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from eightysix.hunt.dispatch import folded, unfolded
 from eightysix.hunt.kinds import Columns, Names, kind_of
 from eightysix.hunt.plainer import filtered, plain
-from eightysix.hunt.sqltext import closing, end_of_quoted, split, words
+from eightysix.hunt.prefilter import with_prefilter
+from eightysix.hunt.sqltext import closing, end_of_quoted, find_code, split, words
 
 __all__ = ["simplified", "types_of"]
 
@@ -29,7 +30,7 @@ _DEPTH = 60
 
 def simplified(sql: str, tables: _Scope) -> str:
     """`sql` (folded or not) over `tables`, plainer; the same rows."""
-    return unfolded(_query(folded(sql), tables, _DEPTH)[0])
+    return _query(folded(sql), tables, _DEPTH)[0]
 
 
 def types_of(sql: str, tables: _Scope) -> Columns | None:
@@ -38,19 +39,19 @@ def types_of(sql: str, tables: _Scope) -> Columns | None:
 
 
 def _query(sql: str, scope: _Scope, depth: int) -> tuple[str, Columns | None]:
-    if depth <= 0:
-        return sql, None
-    if sql.startswith("WITH "):
-        return _steps(sql, dict(scope), depth)
-    branches = split(sql, "UNION") if " UNION " in sql.replace("\n", " ") else [sql]
-    if len(branches) > 1:
-        return _union(sql, branches, scope, depth)
-    if sql.startswith("SELECT "):
-        return _select(sql, scope, depth)
-    return sql, None
+    made = None
+    if depth > 0 and sql.startswith("WITH "):
+        made = _steps(sql, dict(scope), depth)
+    elif depth > 0:
+        branches = split(sql, "UNION") if " UNION " in sql.replace("\n", " ") else [sql]
+        if len(branches) > 1:
+            made = _union(branches, scope, depth)
+        elif sql.startswith("SELECT "):
+            made = _select(sql, scope, depth)
+    return made or (with_prefilter(unfolded(sql)), None)
 
 
-def _steps(sql: str, scope: dict[str, Columns | None], depth: int) -> tuple[str, Columns | None]:
+def _steps(sql: str, scope: dict[str, Columns | None], depth: int) -> tuple[str, Columns | None] | None:
     made: list[tuple[str, str, str]] = []
     at = len("WITH ")
     while True:
@@ -58,7 +59,7 @@ def _steps(sql: str, scope: dict[str, Columns | None], depth: int) -> tuple[str,
         name, found, how = sql[at:opening].strip().partition(" AS")
         end = closing(sql, opening + 1) if opening >= 0 else -1
         if not found or end < 0 or not _is_name(name):
-            return sql, None
+            return None
         body, columns = _query(sql[opening + 1 : end], scope, depth - 1)
         made.append((name, how.strip(), body))
         scope[name.strip('"')] = columns
@@ -105,7 +106,7 @@ def _only_filters(body: str, cheap: set[str]) -> bool:
     return True
 
 
-def _union(sql: str, branches: list[str], scope: _Scope, depth: int) -> tuple[str, Columns | None]:
+def _union(branches: list[str], scope: _Scope, depth: int) -> tuple[str, Columns | None] | None:
     made: list[str] = []
     known: list[Columns | None] = []
     heads: list[str] = []
@@ -113,7 +114,7 @@ def _union(sql: str, branches: list[str], scope: _Scope, depth: int) -> tuple[st
         select = branch.find("SELECT ")
         head, text = branch[: max(select, 0)], branch[max(select, 0) :]
         if head.strip() not in ("", "ALL", "ALL BY NAME"):
-            return sql, None
+            return None
         new, columns = _query(text, scope, depth - 1)
         heads.append(head)
         made.append(new)
@@ -131,7 +132,7 @@ def _union(sql: str, branches: list[str], scope: _Scope, depth: int) -> tuple[st
     }
 
 
-def _select(sql: str, scope: _Scope, depth: int) -> tuple[str, Columns | None]:
+def _select(sql: str, scope: _Scope, depth: int) -> tuple[str, Columns | None] | None:
     """A SELECT: `items FROM sources`, and clauses."""
     places = {"FROM": -1} | dict.fromkeys(_CLAUSES, -1)
     before = ""
@@ -141,21 +142,43 @@ def _select(sql: str, scope: _Scope, depth: int) -> tuple[str, Columns | None]:
         before = word
     begin = places["FROM"]
     if begin < 0:
-        return plain(sql, {}), None
+        items = _expression(sql[len("SELECT ") :], {}, scope, depth)
+        return f"SELECT {items}", _columns(items, {})
     clauses = sorted(place for word, place in places.items() if place > begin)
     ends = [*clauses, len(sql)]
     sources, names = _sources(sql[begin + 5 : ends[0]].strip(), scope, depth)
     head = sql[len("SELECT ") : begin].strip()
     distinct = head.startswith("DISTINCT ") and not head.startswith("DISTINCT ON")
     items = head.removeprefix("DISTINCT ") if distinct else head
-    new = plain(items, names)
+    new = _expression(items, names, scope, depth)
     text = f"SELECT {'DISTINCT ' if distinct else ''}{new} FROM {sources}"
     for start, stop in zip(clauses, ends[1:], strict=True):
-        clause = plain(sql[start:stop].strip(), names)
+        clause = _expression(sql[start:stop].strip(), names, scope, depth)
         if clause.startswith("WHERE "):
             clause = f"WHERE {filtered(clause.removeprefix('WHERE '))}"
         text += f" {clause}"
     return text, _columns(new, names)
+
+
+def _expression(text: str, names: Names, scope: _Scope, depth: int) -> str:
+    """Expressions with what their types decide decided; a query inside of them has names of its own."""
+    inner: list[str] = []
+    for opening in ("(SELECT ", "(WITH "):
+        at = 0
+        while (start := find_code(text, opening, at)) >= 0:
+            end = closing(text, start + 1)
+            inner.append(_query(text[start + 1 : end], scope, depth - 1)[0])
+            text = f"{text[:start]}({_INNER}{len(inner) - 1}_){text[end + 1 :]}"
+            at = start + 1
+    text = with_prefilter(unfolded(plain(text, names)))
+    for number in reversed(range(len(inner))):
+        place = f"({_INNER}{number}_)"
+        while (start := find_code(text, place, 0)) >= 0:  # more than once where a choice was kept
+            text = f"{text[:start]}({inner[number]}){text[start + len(place) :]}"
+    return text
+
+
+_INNER = "_kql_query_"
 
 
 def _columns(items: str, names: Names) -> Columns | None:
@@ -220,7 +243,7 @@ def _sources(sql: str, scope: _Scope, depth: int) -> tuple[str, Names]:
     if len([one for one in parts if one and one not in _JOINS]) == 1:
         names[""] = next(iter(names.values()))
     if condition:
-        out.append(plain(condition, names))
+        out.append(_expression(condition, names, scope, depth))
     return " ".join(one for one in out if one), {} if unknown and "" in names else names
 
 
@@ -229,11 +252,11 @@ def _source(part: str, scope: _Scope, depth: int) -> tuple[str, str, Columns | N
     if part.startswith("("):
         end = closing(part, 1)
         if end < 0:
-            return part, "?", None
+            return _query(part, {}, 0)[0], "?", None
         inside, columns = _query(part[1:end], scope, depth - 1)
         rest = part[end + 1 :].strip()
         return f"({inside}){' ' + rest if rest else ''}", rest.removeprefix("AS ").strip(), columns
     name, _, alias = part.partition(" AS ")
     if not _is_name(name):
-        return part, "?", None
+        return _query(part, {}, 0)[0], "?", None
     return part, alias.strip(), scope.get(name.strip('"').replace('""', '"'))

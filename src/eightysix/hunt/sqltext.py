@@ -54,9 +54,10 @@ def closing(sql: str, at: int) -> int:
     return -1
 
 
-def words(sql: str) -> Iterator[tuple[str, int, int]]:
-    """The bare words, commas and quoted names that stand outside of brackets and of CASE, with their places."""
-    at, depth = 0, 0
+def words(sql: str, at: int = 0, *, to_end: bool = False) -> Iterator[tuple[str, int, int]]:
+    """The bare words, commas and quoted names from `at` on that stand outside of brackets and of CASE, with their places;
+    with `to_end` up to the END of the CASE, or the bracket, that `at` stands in."""
+    depth = 0
     while at < len(sql):
         character = sql[at]
         if character in _WORD:
@@ -65,6 +66,9 @@ def words(sql: str) -> Iterator[tuple[str, int, int]]:
                 end += 1
             word = sql[at:end]
             depth -= word == "END"
+            if to_end and depth < 0:
+                yield word, at, end
+                return
             if not depth:
                 yield word, at, end
             depth += word == "CASE"
@@ -79,6 +83,8 @@ def words(sql: str) -> Iterator[tuple[str, int, int]]:
         if character == "," and not depth:
             yield ",", at, at + 1
         depth += (character in "([{") - (character in ")]}")
+        if to_end and depth < 0:
+            return
         at += 1
 
 
