@@ -20,7 +20,7 @@ from eightysix.sources.decompress import Limits
 from eightysix.sources.json_text import why
 from eightysix.sources.lines import Block
 from eightysix.sources.reading import read_inputs
-from eightysix.sources.tables import Tabulator
+from eightysix.sources.tables import ENOUGH, Tabulator
 from eightysix.store import tables
 
 __all__ = ["OnProblem", "packed_of", "rows_of"]
@@ -67,8 +67,7 @@ def packed_of(
         if block.file != file:
             file, table = block.file, _table_of(block)
         if table is None:
-            if not taken(block):
-                reader.feed(block)
+            if not taken(block) and reader.feed(block) >= ENOUGH:
                 yield from reader.packed()
         else:
             for name, row in _rows(block, table, on_problem):
