@@ -191,7 +191,7 @@ def _federated(case: _Case) -> Remedy:
 
 
 def _foreign_cloud(identity: IdentityStory, whose: str, service_account: str) -> Remedy:
-    who = f" of service account {service_account}" if service_account else ""
+    who = f" of service account {service_account}" if all(split_account(service_account)) else ""
     return Remedy(
         f"end the trust of {whose}: {identity.name}",
         f"The token{who} is exchanged for access from anywhere until it runs out. AWS: deny all sessions before now"

@@ -22,6 +22,7 @@ from eightysix.reconstruct.remedies import (
     place,
     redirected,
     some,
+    split_account,
 )
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "deletion",
     "evidence",
     "isolation",
+    "isolation_of_made",
     "made_pods",
     "others",
 ]
@@ -113,46 +115,63 @@ def cordon(node: str) -> Remedy:
     )
 
 
-def evidence(pod: PodRef) -> Remedy:
-    """What a deleted pod takes with it."""
-    space, name = pod.namespace or place("namespace"), named("pod", pod.name)
-    json, logs, told = (
-        option("output", "json"),
-        ("--all-containers", "--timestamps"),
-        (pod.namespace, pod.name),
-    )
+Name = tuple[str, str]
+"""Namespace and name of a pod."""
+
+
+def evidence(pod: PodRef, made: Sequence[Name]) -> Remedy:
+    """What deleted pods take with them."""
+    json = option("output", "json")
+    pods = [(pod.namespace, pod.name), *made[:MAX_PODS]]
     return Remedy(
-        f"take the evidence of pod {pod.namespace}/{pod.name}",
-        "Deleting the pod later, which ends its tokens, destroys it. Do not start a shell in it: that changes what is there and"
+        f"take the evidence of {_plural(pods)}",
+        "Deleting a pod later, which ends its tokens, destroys it. Do not start a shell in it: that changes what is there and"
         " warns whoever watches. Memory and files are in a checkpoint of its containers (kubelet API /checkpoint) or in a"
         " snapshot of the node's disk.",
         (
-            redirected(kubectl("get", name, json, namespace=space), "pod", ".json", *told),
-            redirected(kubectl("logs", name, *logs, namespace=space), "logs", ".txt", *told),
+            *(line for one in pods for line in _kept(*one)),
             redirected(
-                kubectl("logs", name, *logs, "--previous", namespace=space), "logs-previous", ".txt", *told
+                kubectl("get", "events", json, namespace=pod.namespace or place("namespace")),
+                *("events", ".json", pod.namespace),
             ),
-            redirected(kubectl("get", "events", json, namespace=space), "events", ".json", pod.namespace),
         ),
     )
+
+
+def _kept(namespace: str, name: str) -> list[str]:
+    space, pod = namespace or place("namespace"), named("pod", name)
+    logs, told = ("--all-containers", "--timestamps"), (namespace, name)
+    return [
+        redirected(kubectl("get", pod, option("output", "json"), namespace=space), "pod", ".json", *told),
+        redirected(kubectl("logs", pod, *logs, namespace=space), "logs", ".txt", *told),
+        redirected(
+            kubectl("logs", pod, *logs, "--previous", namespace=space), "logs-previous", ".txt", *told
+        ),
+    ]
+
+
+def _plural(pods: Sequence[Name]) -> str:
+    return ("pod " if len(pods) == 1 else "pods ") + some(f"{namespace}/{name}" for namespace, name in pods)
 
 
 _MADE: Final = "credential of pod "
 
 
-def made_pods(identities: Sequence[IdentityStory]) -> Remedy | None:
-    """Pods that the story's pod made."""
-    names = sorted(
-        {i.name.removeprefix(_MADE) for i in identities if i.kind == "made-pod" and i.name.startswith(_MADE)}
-    )
-    if not names:
+def made_pods(identities: Sequence[IdentityStory]) -> list[Name]:
+    """Pods that the story's pod made, as far as they took something."""
+    names = {
+        i.name.removeprefix(_MADE) for i in identities if i.kind == "made-pod" and i.name.startswith(_MADE)
+    }
+    return [(name.partition("/")[0], name.partition("/")[2]) for name in sorted(names)]
+
+
+def isolation_of_made(made: Sequence[Name]) -> Remedy | None:
+    """Cut those off too."""
+    if not made:
         return None
-    commands: list[str] = []
-    for name in names[:MAX_PODS]:
-        namespace, _, pod = name.partition("/")
-        commands += _lines(namespace, (pod,), "")
+    commands = [line for namespace, pod in made[:MAX_PODS] for line in _lines(namespace, (pod,), "")]
     return Remedy(
-        f"isolate what it made: {some(names)}",
+        f"isolate what it made: {some('/'.join(name) for name in made)}",
         "Pods that were made with the stolen identity run the attacker's code, often on the node itself (hostNetwork,"
         " privileged: a NetworkPolicy does not hold those; cut off their node). Look for what makes them again: jobs, daemon"
         " sets, cron jobs.",
@@ -185,13 +204,16 @@ def others(pod: PodRef | None, found: Sequence[Sighting], *, lost: bool) -> Reme
     return Remedy(what, why + more, tuple(dict.fromkeys(commands)))
 
 
-def deletion(pod: PodRef, account: str) -> Remedy:
-    """End what is bound to the pod, when its evidence is taken and its successor will be clean."""
-    space, name = pod.namespace or place("namespace"), named("pod", pod.name)
-    whose = f" of {account}" if account else ""
+def deletion(pod: PodRef, account: str, made: Sequence[Name]) -> Remedy:
+    """End what is bound to the pods, when their evidence is taken and the successor will be clean."""
+    pods = [(pod.namespace, pod.name), *made[:MAX_PODS]]
+    whose = f" of {account}" if all(split_account(account)) else ""
     return Remedy(
-        f"delete pod {pod.namespace}/{pod.name}",
+        f"delete {_plural(pods)}",
         f"This ends the service account tokens{whose} that are bound to it, 60 s after its grace period at the latest. Not before"
         " its evidence is taken, and not before the artifact is blocked: its controller starts a new one at once.",
-        (kubectl("delete", name, namespace=space),),
+        tuple(
+            kubectl("delete", named("pod", name), namespace=namespace or place("namespace"))
+            for namespace, name in pods
+        ),
     )
