@@ -45,12 +45,14 @@ __all__ = ["Read", "pod_story"]
 
 @dataclass(frozen=True)
 class Read:
-    """Everything that was read. `attribute` says whose a use is, `judged` what the rules made of it all."""
+    """Everything that was read. `attribute` says whose a use is, `judged` what the rules made of it all; `searched`
+    counts files of other nodes that were searched for what landed, and not read."""
 
     judged: Judged
     log: IdentityLog
     attribute: Attribute
     coverage: Coverage
+    searched: int = 0
 
     def taken(self) -> frozenset[str]:
         """Keys of the pods in which an incident took a credential."""
@@ -138,6 +140,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
             read.coverage.rules,
             told,
             full=read.log.full,
+            searched=read.searched,
         ),
         left_out=left_out + graph.left_out,
     )

@@ -47,6 +47,7 @@ def gaps_of(
     identities: Sequence[IdentityStory],
     *,
     full: bool,
+    searched: int = 0,
 ) -> tuple[Gap, ...]:
     """All gaps, each once, those of the earliest stages first."""
     found = {_gap(text) for incident in incidents for text in incident.gaps}
@@ -101,6 +102,14 @@ def gaps_of(
                     " logs arrive late and not all operations are logged, so this clears nobody",
                 )
             )
+    if searched:
+        found.add(
+            Gap(
+                "",
+                f"{searched} files of other nodes were searched for what landed, and not read",
+                "--read-all",
+            )
+        )
     if full:
         found.add(
             Gap("use", "more different uses of identities than are kept: some are missing from this story")

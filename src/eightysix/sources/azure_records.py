@@ -91,6 +91,8 @@ class Record(
         "row_type": "Type",
         "row_category": "Category",
         "row_time": "TimeGenerated",
+        "row_arrived": "_TimeReceived",
+        "row_created": "CreatedDateTime",
         "row_operation": "OperationName",
         "row_operation_value": "OperationNameValue",
         "row_caller": "CallerIpAddress",
@@ -142,6 +144,8 @@ class Record(
     row_type: str | None = None
     row_category: str | None = None
     row_time: str | None = None
+    row_arrived: str | None = None
+    row_created: str | None = None
     row_operation: str | None = None
     row_operation_value: str | None = None
     row_caller: str | None = None

@@ -47,7 +47,7 @@ class Attributor:
 
     def observe(self, event: Event) -> None:
         """Take an event: every event tells something, if only that a node's kernel was looked at then."""
-        self._told.clear()
+        self._forget()
         self.inventory.observe(event)
         self._known.contacts.observe(event)
         self._known.tokens.observe(event)
@@ -56,20 +56,25 @@ class Attributor:
 
     def learn(self, learnt: Learnt) -> None:
         """Take what audit bodies told beside events."""
-        self._told.clear()
+        self._forget()
         self.inventory.learn(learnt)
 
     def note_plain(
         self, contacts: Mapping[str, Mapping[str, Contact]], names: Mapping[str, Mapping[str, Validity]]
     ) -> None:
         """Take plain connections and names of destinations as `detect.engine.Engine` keeps them."""
-        self._told.clear()
+        self._forget()
         told = {}
         for key in contacts:
             pod = self.inventory.pod(key)
             other = names.get(named_key(pod.namespace, pod.name), {}) if pod is not None else {}
             told[key] = merge_names(names.get(key, {}), other)
         self._known.contacts.note_plain(contacts, told)
+
+    def _forget(self) -> None:
+        if self._told or self._known.memo:
+            self._told.clear()
+            self._known.memo.clear()
 
     def attribute(self, event: Event) -> Attribution:
         """Whose use of an identity `event` is: a request to the Kubernetes API, a sign-in, or something done in the cloud."""

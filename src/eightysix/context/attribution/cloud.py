@@ -74,8 +74,8 @@ def _declared(known: Known, event: Event) -> list[Found]:
     inventory = known.inventory
     found = []
     for account in inventory.accounts_of(event.principals, event.time_ns):
-        ran = inventory.ran_as(account, event.time_ns - LIFE_NS, event.time_ns)
-        found += [Found(pod, f"runs as {account}, which stands for this identity") for pod in ran]
+        words = f"runs as {account}, which stands for this identity"
+        found += known.running_as(account, event.time_ns - LIFE_NS, event.time_ns, words)
     bound = inventory.bound_to(event.principals, event.time_ns)
     found += [Found(pod, "its label binds this identity to it") for pod in bound]
     return found

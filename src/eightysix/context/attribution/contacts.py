@@ -18,14 +18,17 @@ from eightysix.context.pods import address_key, container_key, node_key
 from eightysix.model.event import Contact, Event
 from eightysix.model.words import Kind, Origin
 
-__all__ = ["COVERED_NS", "LOGIN_HOSTS", "MAX_CONTACTS", "Asked", "Contacts"]
+__all__ = ["COVERED_NS", "LOGIN_HOSTS", "MAX_CONTACTS", "MINUTE_NS", "Asked", "Contacts"]
 
 MAX_CONTACTS = 2_000_000
 """Contacts kept over all pods and nodes: one a minute of 1,400 pods for a day."""
 
+MINUTE_NS = 60_000_000_000
+
 COVERED_NS = 300_000_000_000
-"""A node whose kernel told something within 5 min before and after is taken to be looked at (judged): agents on a node
-that runs pods are never silent for as long, as each probe of a container starts a program."""
+"""A node whose kernel told something within 5 min before and after, or within a minute or two before, is taken to be
+looked at (judged): agents on a node that runs pods are never silent for as long, as each probe of a container starts a
+program."""
 
 LOGIN_HOSTS = frozenset(
     """
@@ -64,7 +67,7 @@ class Contacts:
         """Take what an event tells of contacts."""
         if event.origin is Origin.KERNEL and event.node:
             # Minutes in which a node's kernel told something.
-            self._seen.setdefault(event.node, set()).add(event.time_ns // _MINUTE_NS)
+            self._seen.setdefault(event.node, set()).add(event.time_ns // MINUTE_NS)
         if event.kind is Kind.CONNECT or event.kind is Kind.HTTP:
             self._note(event)
         elif event.kind is Kind.RESOLVE and _is_login(event.dst_name):
@@ -143,13 +146,12 @@ class Contacts:
         minutes = self._seen.get(node)
         if not minutes:
             return False
-        here, span = time_ns // _MINUTE_NS, COVERED_NS // _MINUTE_NS
+        here, span = time_ns // MINUTE_NS, COVERED_NS // MINUTE_NS
+        if here in minutes or here - 1 in minutes:
+            return True
         return any(here + step in minutes for step in range(-span, 1)) and any(
             here + step in minutes for step in range(span + 1)
         )
-
-
-_MINUTE_NS = 60_000_000_000
 
 
 def _time(asked: Asked) -> int:

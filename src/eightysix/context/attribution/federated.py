@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from eightysix.context.attribution.known import Found, Known, nobody, shared
 from eightysix.context.attribution.kubernetes import minters
-from eightysix.context.inventory import SKEW_NS, Federation, Pod
+from eightysix.context.inventory import SKEW_NS, Federation
 from eightysix.model.attribution import Attribution
 from eightysix.model.event import Event
 from eightysix.model.words import Grade, Origin
@@ -31,8 +29,10 @@ def attribute_federated(known: Known, event: Event) -> Attribution:
         join_key = "client-id+annotation"
     pods: dict[str, Found] = {}
     for account, federation in sorted(accounts.items()):
-        for pod in _of_cluster(inventory.running_as(account, event.time_ns), known, federation):
-            pods[pod.key] = Found(pod, f"runs as {account}, whose tokens are exchanged", 1)
+        words = f"runs as {account}, whose tokens are exchanged"
+        told_of = known.running_as(account, event.time_ns, event.time_ns, words)
+        for one in _of_cluster(told_of, known, federation):
+            pods.setdefault(one.pod.key, one)
     asked = {
         one.pod.key: one for account in sorted(accounts) for one in minters(known, account, event.time_ns)
     }
@@ -46,12 +46,11 @@ def attribute_federated(known: Known, event: Event) -> Attribution:
     return _narrowed(known, event, pods, {k: v for k, v in asked.items() if k not in pods}, join_key)
 
 
-def _of_cluster(pods: Iterable[Pod], known: Known, federation: Federation) -> list[Pod]:
+def _of_cluster(told: list[Found], known: Known, federation: Federation) -> list[Found]:
     """Those of the issuer's cluster, where one of them is known to be of it."""
     cluster = known.inventory.cluster_of(federation.issuer).lower() if federation.issuer else ""
-    told = list(pods)
-    mine = [pod for pod in told if pod.cluster.lower() == cluster]
-    return [*mine, *(pod for pod in told if not pod.cluster)] if cluster and mine else told
+    mine = [one for one in told if one.pod.cluster.lower() == cluster]
+    return [*mine, *(one for one in told if not one.pod.cluster)] if cluster and mine else told
 
 
 def _narrowed(
@@ -63,7 +62,7 @@ def _narrowed(
         found = [*pods.values(), *asked.values()]
         return shared(Grade.D, Origin.PROVIDER, join_key, found, why=why)
     found = [
-        Found(pods[key].pod, f"{pods[key].why}; reached the login endpoint within 30 s")
+        Found(pods[key].pod, f"{pods[key].why}; it reached the login endpoint within 30 s")
         for key in sorted(connected)
     ]
     # Who was not seen to connect stays possible where nobody could have seen it.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from eightysix.context.attribution.contacts import Asked, Contacts
+from eightysix.context.attribution.contacts import MINUTE_NS, Asked, Contacts
 from eightysix.context.attribution.tokens import Tokens
 from eightysix.context.inventory import Inventory, Pod, Pool
 from eightysix.model.attribution import MAX_CANDIDATES, Attribution, Candidate
@@ -28,11 +28,12 @@ class Found(Struct, frozen=True, gc=False):
 
 
 class Known(Struct, frozen=True):
-    """The inventory, contacts and tokens."""
+    """The inventory, contacts and tokens. `memo` holds answers, for whoever clears it when something new is told."""
 
     inventory: Inventory
     contacts: Contacts
     tokens: Tokens
+    memo: dict[object, list[str]] = field(default_factory=dict)
 
     def pod(self, key: str, time_ns: int) -> Pod | None:
         """The pod that a key of `context.pods` stands for at a time; None where none is known or it is not clear."""
@@ -50,15 +51,29 @@ class Known(Struct, frozen=True):
             return holders[0].pod if len(holders) == 1 and holders[0].certain else None
         return None
 
+    def running_as(self, account: str, first_ns: int, last_ns: int, why: str) -> list[Found]:
+        """Pods that may have run as a service account in between: those that are known to, and those of its namespace of
+        which nobody tells what they run as."""
+        inventory = self.inventory
+        told = [Found(pod, why) for pod in inventory.ran_as(account, first_ns, last_ns)]
+        other = inventory.of_no_account(account.partition("/")[0], first_ns, last_ns)
+        return [*told, *(Found(pod, "nobody tells what it runs as", 3) for pod in other)]
+
     def unseen_nodes(self, pool: Pool, time_ns: int) -> list[str]:
-        """Nodes that an identity may be had on, and whose kernel nobody looked at then."""
-        return [
-            name
-            for name, node in self.inventory.nodes().items()
-            if node.start_ns <= time_ns <= node.end_ns
-            and self.inventory.is_of(name, pool)
-            and not self.contacts.is_covered(name, time_ns)
-        ]
+        """Nodes that an identity may be had on, and whose kernel nobody looked at then (to the minute)."""
+        key = (pool.places, time_ns // MINUTE_NS)
+        held = self.memo.get(key)
+        if held is None:
+            first, last = key[1] * MINUTE_NS, (key[1] + 1) * MINUTE_NS
+            held = self.memo[key] = [
+                name
+                for name, node in self.inventory.nodes().items()
+                if node.start_ns <= last
+                and first <= node.end_ns
+                and self.inventory.is_of(name, pool)
+                and not self.contacts.is_covered(name, time_ns)
+            ]
+        return held
 
     def of_contacts(self, asked: Iterable[Asked], pool: Pool) -> tuple[dict[str, list[Asked]], set[str]]:
         """Contacts by the key of their pod, and the places of those that no pod can be found for."""

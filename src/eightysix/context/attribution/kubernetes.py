@@ -70,14 +70,14 @@ def _by_token(known: Known, event: Event, depth: int) -> Attribution | None:
     node = minted_by_node(mint)
     if node:
         account = f"{mint.object_namespace}/{mint.object_name}"
-        there = [pod for pod in known.inventory.running_as(account, mint.time_ns) if pod.node == node]
-        found = [Found(pod, f"ran as {account} on {node} when the token was issued") for pod in there]
+        words = f"ran as {account} on {node} when the token was issued"
+        all_of_it = known.running_as(account, mint.time_ns, mint.time_ns, words)
+        found = [one for one in all_of_it if one.pod.node in (node, "")]
         why = f"the kubelet of {node} had this token issued for a pod there"
         if not found:
             return None
-        return shared(
-            Grade.C, Origin.CONTROL_PLANE, "issued-credential-id+node", found, certain=True, why=why
-        )
+        # Never certain: a pod that nobody told of may have been started there, too.
+        return shared(Grade.C, Origin.CONTROL_PLANE, "issued-credential-id+node", found, why=why)
     asked = attribute_request(known, mint, depth + 1)
     if not asked.candidates:
         return None
@@ -110,17 +110,16 @@ def minters(known: Known, account: str, time_ns: int) -> list[Found]:
 def _by_account(known: Known, event: Event) -> Attribution:
     """The service account alone: no pod is bound to the token, so whoever had it issued may be anybody with that right."""
     account = event.service_account
-    pods = known.inventory.running_as(account, event.time_ns)
+    pods = known.running_as(account, event.time_ns, event.time_ns, f"runs as {account}")
     here = {
         holder.pod.key
         for holder in known.inventory.at_address(event.source_ip, event.time_ns)
         if event.source_ip
     }
-    found = [Found(pod, f"runs as {account}") for pod in pods if pod.key in here]
+    found = [one for one in pods if one.pod.key in here]
     join_key = "service-account+address" if found else "service-account"
-    if not found:
-        found = [Found(pod, f"runs as {account}") for pod in pods]
-    found += minters(known, account, event.time_ns)
+    found = found or pods
+    found = found + minters(known, account, event.time_ns)
     why = "the token is bound to no pod" + ("; the caller has the pod's address" if here and pods else "")
     if not found:
         return nobody(

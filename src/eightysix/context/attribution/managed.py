@@ -103,8 +103,9 @@ def _by_declaration(known: Known, event: Event, pool: Pool, unseen: list[str]) -
     time_ns, inventory = event.time_ns, known.inventory
     declared: dict[str, Found] = {}
     for account in inventory.accounts_of(event.principals, time_ns):
-        for pod in inventory.running_as(account, time_ns):
-            declared[pod.key] = Found(pod, f"runs as {account}, which stands for this identity")
+        words = f"runs as {account}, which stands for this identity"
+        for one in known.running_as(account, time_ns, time_ns, words):
+            declared.setdefault(one.pod.key, one)
     for pod in inventory.bound_to(event.principals, time_ns):
         declared[pod.key] = Found(pod, "its label binds this identity to it")
     looked = "no connection to the metadata service was seen in the 5 s before" + _of_nodes(unseen)

@@ -12,6 +12,7 @@ from eightysix.context.inventory.nouns import (
     Pod,
     Pool,
 )
+from eightysix.context.inventory.reading import Taken, read_inventory
 from eightysix.context.inventory.view import EVERY_POD, Inventory
 
 __all__ = [
@@ -25,4 +26,6 @@ __all__ = [
     "Node",
     "Pod",
     "Pool",
+    "Taken",
+    "read_inventory",
 ]

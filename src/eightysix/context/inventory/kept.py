@@ -59,7 +59,8 @@ class Rank(IntEnum):
 
 
 class Version(Struct, frozen=True, gc=False, order=True):
-    """What an object said in one of its versions: since when at least, and until when it was seen to."""
+    """What an object said in one of its versions: when it was changed to that, and when it was last asked for (both 0
+    where nobody says)."""
 
     revision: int
     since_ns: int
@@ -142,9 +143,9 @@ class Facts:
         self.made: dict[str, set[int]] = {}
         self.same: dict[str, set[str]] = {}
         self.assigned: dict[str, set[str]] = {}
-        self.groups: dict[str, set[str]] = {}
         self.federations: dict[str, set[Federation]] = {}
         self.bound: dict[str, set[str]] = {}
+        self.bound_ids: dict[str, set[str]] = {}
         self.issuers: dict[str, str] = {}
         self.full: set[str] = set()
         self.version = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eightysix.context.addresses import Learnt
-from eightysix.context.inventory.kept import MAX_CONTAINERS, Facts, Rank
+from eightysix.context.inventory.kept import MAX_CONTAINERS, MAX_FACTS, Facts, Rank
 from eightysix.context.inventory.nouns import Container
 from eightysix.context.pods import CONTAINER_PREFIX, named_key
 from eightysix.model.event import Event
@@ -119,8 +119,13 @@ def _note_made(facts: Facts, event: Event) -> None:
     if event.object_name and event.object_namespace and event.outcome is not Outcome.DENIED:
         facts.version += 1
         name = f"{event.object_namespace}/{event.object_name}"
-        if name in facts.made or len(facts.made) < 200_000:
+        if name in facts.made or len(facts.made) < MAX_FACTS:
             facts.made.setdefault(name, set()).add(event.time_ns)
+        pod = facts.pod(named_key(event.object_namespace, event.object_name))
+        if pod is not None:
+            pod.tell("namespace", Rank.CONTROL_PLANE, event.object_namespace)
+            pod.tell("name", Rank.CONTROL_PLANE, event.object_name)
+            pod.made_ns = min(pod.made_ns or event.time_ns, event.time_ns)
 
 
 def take_learnt(facts: Facts, learnt: Learnt) -> None:

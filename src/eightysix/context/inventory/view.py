@@ -67,20 +67,24 @@ class Inventory:
 
     def named(self, namespace: str, name: str, time_ns: int) -> tuple[Pod, ...]:
         """Pods of this name that may have run then: one after the other had it, so mostly there is one."""
-        return _running(self._index.by_name.get(f"{namespace}/{name}", ()), time_ns)
+        return self._index.running(self._index.by_name.get(f"{namespace}/{name}", ()), time_ns, time_ns)
 
     def running_as(self, service_account: str, time_ns: int) -> tuple[Pod, ...]:
         """Pods that may have run then as a service account (`namespace/name`)."""
-        return _running(self._index.by_account.get(service_account, ()), time_ns)
+        return self._index.running(self._index.by_account.get(service_account, ()), time_ns, time_ns)
 
     def ran_as(self, service_account: str, first_ns: int, last_ns: int) -> tuple[Pod, ...]:
         """Pods that may have run at some time in between as a service account (`namespace/name`)."""
-        known = self._index.by_account.get(service_account, ())
-        return tuple(pod for pod in known if pod.may_run_between(first_ns, last_ns))
+        return self._index.running(self._index.by_account.get(service_account, ()), first_ns, last_ns)
+
+    def of_no_account(self, namespace: str, first_ns: int, last_ns: int) -> tuple[Pod, ...]:
+        """Pods of a namespace that may have run in between, and of which nobody tells what they run as: any of its service
+        accounts may be theirs."""
+        return self._index.running(self._index.by_account.get(f"{namespace}/", ()), first_ns, last_ns)
 
     def on(self, node: str, time_ns: int) -> tuple[Pod, ...]:
         """Pods that may have run then on a node."""
-        return _running(self._index.by_node.get(node, ()), time_ns)
+        return self._index.running(self._index.by_node.get(node, ()), time_ns, time_ns)
 
     def of_container(self, container_id: str) -> Pod | None:
         """The pod of a container id, or of its first 12 characters; None where none or several are known."""
@@ -128,7 +132,7 @@ class Inventory:
         """Pods whose labels bind a principal to them (AAD Pod Identity)."""
         known = self.same(ids)
         found = {p.key: p for id_ in known for p in self._index.by_binding.get(id_, ())}
-        return _running(tuple(found[key] for key in sorted(found)), time_ns)
+        return self._index.running(tuple(found[key] for key in sorted(found)), time_ns, time_ns)
 
     def federations(self, credential: str) -> tuple[Federation, ...]:
         """Federated credentials of this id (as sign-in logs have it: an id, a resource id, or a name)."""
@@ -141,10 +145,3 @@ class Inventory:
     def cluster_of(self, issuer: str) -> str:
         """The cluster whose tokens have this issuer, empty where nobody told."""
         return self.facts.issuers.get(issuer.rstrip("/"), "")
-
-
-def _running(pods: Iterable[Pod], time_ns: int) -> tuple[Pod, ...]:
-    found = [pod for pod in pods if pod.may_run_at(time_ns)]
-    named = {(pod.namespace, pod.name) for pod in found if pod.uid}
-    # What records tell of a name alone is of one of the pods with a uid, where there is one.
-    return tuple(pod for pod in found if pod.uid or (pod.namespace, pod.name) not in named)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from eightysix.context.inventory.kept import Facts, KnownPod
+from eightysix.context.inventory.kept import Facts, KnownAccount, KnownPod, Version
 from eightysix.context.inventory.nouns import AFTER_NS, SKEW_NS, Federation, Holder, Node, Pod, Pool
 from eightysix.context.pods import CONTAINER_PREFIX
 
@@ -51,8 +51,7 @@ class Index:
 
     def _add(self, pod: Pod) -> None:
         self.by_name.setdefault(pod.called, []).append(pod)
-        if pod.service_account:
-            self.by_account.setdefault(pod.service_account, []).append(pod)
+        self.by_account.setdefault(pod.service_account or f"{pod.namespace}/", []).append(pod)
         if pod.node:
             self.by_node.setdefault(pod.node, []).append(pod)
         for container in pod.containers:
@@ -79,12 +78,26 @@ class Index:
             )
         return nodes
 
+    def running(self, pods: Iterable[Pod], first_ns: int, last_ns: int) -> tuple[Pod, ...]:
+        """Those that may have run in between. What records tell of a name alone is of the pod with a uid that had the name
+        then, where there is one."""
+        return tuple(
+            pod
+            for pod in pods
+            if pod.may_run_between(first_ns, last_ns)
+            and (
+                pod.uid
+                or not any(
+                    other.uid and other.may_run_between(first_ns, last_ns)
+                    for other in self.by_name.get(pod.called, ())
+                )
+            )
+        )
+
     def holders(self, ip: str, time_ns: int) -> tuple[Holder, ...]:
         """See `Inventory.at_address`."""
         known = self._by_ip.get(ip, [])
-        found = [pod for pod in known if pod.may_run_at(time_ns)]
-        named = {pod.called for pod in found if pod.uid}
-        found = [pod for pod in found if pod.uid or pod.called not in named]
+        found = list(self.running(known, time_ns, time_ns))
         shared = ip in self.by_node_ip or any(pod.host_network or ip in pod.host_ips for pod in found)
         if len(found) > 1 and not shared:
             found = self._had(found, ip, time_ns)
@@ -111,12 +124,7 @@ class Index:
         known = self._facts.accounts.get(account)
         if known is None:
             return frozenset()
-        versions = sorted(known.versions)
-        before = [version for version in versions if version.since_ns <= time_ns + SKEW_NS]
-        # When a version was replaced is known no better than to the time that the next one tells of itself.
-        kept = [version for version in before[:-1] if version.until_ns >= time_ns - SKEW_NS]
-        chosen = [*before[-1:], *kept] if before else versions[:1]
-        return frozenset(known.declared).union(*(version.values for version in chosen))
+        return frozenset(known.declared).union(*(version.values for version in _in_force(known, time_ns)))
 
     def accounts_of(self, ids: frozenset[str], time_ns: int) -> tuple[str, ...]:
         """See `Inventory.accounts_of`; `ids` are all names of the principal."""
@@ -219,8 +227,24 @@ def _workload(facts: Facts, known: KnownPod) -> tuple[str, str]:
 
 
 def _bindings(facts: Facts, namespace: str, known: KnownPod) -> tuple[str, ...]:
-    found = {id_ for label in known.labels for id_ in facts.bound.get(f"{namespace}/{label}", ())}
-    return tuple(sorted(found))
+    identities = {one for label in known.labels for one in facts.bound.get(f"{namespace}/{label}", ())}
+    return tuple(sorted({id_ for one in identities for id_ in facts.bound_ids.get(one, ())}))
+
+
+def _in_force(known: KnownAccount, time_ns: int) -> list[Version]:
+    """The versions of which nothing says that they were not in force then: when one was made or asked for bounds those
+    before and after it, and where nothing is told of times all of them stay."""
+    versions = sorted(known.versions)
+    late, early = time_ns + SKEW_NS, time_ns - SKEW_NS
+    first, last = 0, len(versions)
+    for place, version in enumerate(versions):
+        if 0 < version.since_ns <= late or 0 < version.until_ns <= late:
+            first = place
+    for place in range(len(versions) - 1, first - 1, -1):
+        if versions[place].until_ns >= early and versions[place].until_ns:
+            last = place + 1
+    found = [version for version in versions[first:last] if version.since_ns <= late]
+    return found or versions[first : first + 1]
 
 
 def _with_ends(pods: list[Pod]) -> dict[str, Pod]:

@@ -40,17 +40,17 @@ def timeline(story: Story, options: RenderOptions) -> Iterator[Line]:
     shown, hidden_at, hidden = _shown(story.marks, options)
     if not shown:
         return
-    wide = max(len(offset(act.mark.offset_s)) for act in shown)
+    wide = max(len(offset(seconds)) for seconds in (SECONDS, *(act.mark.offset_s for act in shown)))
     yield from _legend(wide)
     ends = _ends(shown)
     line_at = _line_at(shown)
     previous: _Act | None = None
     for index, act in enumerate(shown):
         above = _hidden_or_later(act, previous, hidden if index == hidden_at else [])
-        yield from (_between(wide, ends, index, text) for text in above[:1] if text)
+        yield from (_between((wide, index), ends, text, options) for text in above[:1] if text)
         if index == line_at:
             yield _the_line(wide, options)
-        yield from (_between(wide, ends, index, text) for text in above[1:] if text)
+        yield from (_between((wide, index), ends, text, options) for text in above[1:] if text)
         broken = index == line_at or any(above)
         yield from _act(act, None if broken else previous, (wide, index), ends, options)
         previous = act
@@ -257,9 +257,12 @@ def _the_line(wide: int, options: RenderOptions) -> Line:
     return (MARGIN, (label, Ink.BOLD), (drawn, Ink.BOLD))
 
 
-def _between(wide: int, ends: dict[str, tuple[int, int]], index: int, text: str) -> Line:
-    lanes = _lanes(index - 1, ends, None, _BREAK)
-    return ((" " * (wide + 4), Ink.PLAIN), *lanes, (f" {text}", Ink.DIM))
+def _between(
+    at: tuple[int, int], ends: dict[str, tuple[int, int]], text: str, options: RenderOptions
+) -> Line:
+    wide, index = at
+    line: Line = ((" " * (wide + 4), Ink.PLAIN), *_lanes(index - 1, ends, None, _BREAK), (" ", Ink.PLAIN))
+    return (*line, (shorten(text, options.width - measure(line)), Ink.DIM))
 
 
 def _later(seconds: float) -> str:
