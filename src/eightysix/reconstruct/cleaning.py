@@ -8,7 +8,8 @@ from typing import Final
 from eightysix.context.shell import line
 from eightysix.model.event import Artifact
 from eightysix.model.incident import PodRef
-from eightysix.model.story import IdentityStory
+from eightysix.model.story import EntityKind, IdentityStory
+from eightysix.reconstruct.names import entity_id
 from eightysix.reconstruct.remedies import (
     Remedy,
     az,
@@ -36,8 +37,12 @@ _REGISTRY: Final = ".azurecr.io"
 def artifact_remedies(artifacts: Sequence[Artifact]) -> list[Remedy]:
     """Block what landed, then rebuild what had it."""
     told = sorted({a for a in artifacts if a.name}, key=lambda a: (a.kind, a.name, a.version))
+    told = [
+        a for a in told if a.kind != "file" or a.version
+    ] or told  # a file's name alone comes from nowhere
     if not told:
         return []
+    entity = entity_id(EntityKind.PACKAGE, told[0].kind, told[0].name, told[0].version)
     commands = [command for artifact in told[:MAX_ARTIFACTS] for command in _block(artifact)]
     names = some(map(str, told))
     kinds = {_FAMILY.get(artifact.kind, "package") for artifact in told}
@@ -46,11 +51,13 @@ def artifact_remedies(artifacts: Sequence[Artifact]) -> list[Remedy]:
             f"block the artifact where it comes from: {names}",
             "Every pod that starts takes it again. " + " ".join(_BLOCKED[kind] for kind in sorted(kinds)),
             tuple(commands),
+            entity,
         ),
         Remedy(
             f"rebuild and pin: nothing with {names}",
             " ".join(_REBUILT[kind] for kind in sorted(kinds))
             + " What it wrote to volumes and caches stays: clean those too.",
+            for_entity=entity,
         ),
     ]
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from eightysix.context.shell import line
 from eightysix.model.incident import PodRef
-from eightysix.model.story import IdentityStory, Sighting
+from eightysix.model.story import EntityKind, IdentityStory, Sighting
+from eightysix.reconstruct.names import entity_id
 from eightysix.reconstruct.remedies import (
     Remedy,
     is_name,
@@ -71,7 +72,13 @@ def isolation(pod: PodRef, workload: str) -> Remedy:
         f"isolate pod {pod.namespace}/{pod.name}: nothing in or out, the metadata service (169.254.169.254) included",
         f"{why} {_NOT_BLOCKED}",
         (*_lines(pod.namespace, (pod.name,), ""), _list_policies(pod.namespace, "")),
+        _entity(pod),
     )
+
+
+def _entity(pod: PodRef) -> str:
+    """The pod's id in the graph, empty where its uid is not known."""
+    return entity_id(EntityKind.POD, pod.uid) if pod.uid else ""
 
 
 def _lines(namespace: str, names: Iterable[str], context: str) -> list[str]:
@@ -135,6 +142,7 @@ def evidence(pod: PodRef, made: Sequence[Name]) -> Remedy:
                 *("events", ".json", pod.namespace),
             ),
         ),
+        _entity(pod),
     )
 
 
@@ -216,4 +224,5 @@ def deletion(pod: PodRef, account: str, made: Sequence[Name]) -> Remedy:
             kubectl("delete", named("pod", name), namespace=namespace or place("namespace"))
             for namespace, name in pods
         ),
+        _entity(pod),
     )
