@@ -117,7 +117,6 @@ class Record(
         "row_account": "AccountName",
         "row_identity": "Identity",
         "row_login_server": "LoginServer",
-        "row_created": "CreatedDateTime",
         "row_federation": "FederatedCredentialId",
         "row_correlation": "CorrelationId",
         "row_claim_app": "identity_claim_appid_g",
@@ -170,7 +169,6 @@ class Record(
     row_account: str | None = None
     row_identity: Raw = Raw()
     row_login_server: str | None = None
-    row_created: str | None = None
     row_federation: str | None = None
     row_correlation: str | None = None
     row_claim_app: str | None = None
