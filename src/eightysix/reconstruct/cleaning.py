@@ -66,20 +66,17 @@ _FAMILY: Final[Mapping[str, str]] = {"oci": "image", "model": "model", "file": "
 
 _BLOCKED: Final[Mapping[str, str]] = {
     "package": (
-        "Package: block or quarantine it in the index proxy that pods use; until that is done a constraint (PIP_CONSTRAINT)"
-        " keeps pip from it. Report it to the public index."
+        "Package: quarantine it in the index proxy that pods use; until then a constraint (PIP_CONSTRAINT) keeps pip from it."
+        " Report it to the public index."
     ),
-    "image": "Image: lock it in the registry, so that nobody pulls it and it stays for evidence; look at who pushed it.",
-    "model": (
-        "Model or file: take it out of the store and of every cache that serves it, by its digest, because its name says"
-        " nothing of what it holds; look at who uploaded it."
-    ),
+    "image": "Image: lock it in the registry, where it stays for evidence; look at who pushed it.",
+    "model": "Model or file: take it out of the store and its caches by digest, for names say nothing; look at who uploaded it.",
 }
 
 _REBUILT: Final[Mapping[str, str]] = {
     "package": (
         "Package: install by exact version and hash (pip install --require-hashes) from a lock file made before it landed, into"
-        " an image built anew from a clean base."
+        " an image built anew."
     ),
     "image": "Image: start workloads by a digest from before the push.",
     "model": "Model or file: load by revision or digest, in a format that runs no code, after eightysix scan.",

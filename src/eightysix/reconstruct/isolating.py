@@ -36,6 +36,7 @@ __all__ = [
     "isolation_of_made",
     "made_pods",
     "others",
+    "seeing",
 ]
 
 LABEL: Final = "eightysix.dev/isolated"
@@ -51,12 +52,6 @@ kubectl need not fetch the API's description (`--validate=false`), which not eve
 MAX_PODS: Final = 16
 """Pods that one step has lines for."""
 
-_NOT_BLOCKED: Final = (
-    "A NetworkPolicy does not block: what another policy allows (they add up; the last line lists them: take off labels that"
-    " one selects by), connections that are open already (the network plugin decides), traffic with the pod's own node, a"
-    " pod with hostNetwork, and anything where no plugin enforces policies. See in the telemetry that nothing leaves any more."
-)
-
 
 def isolation(pod: PodRef, workload: str) -> Remedy:
     """Cut the pod of the story off."""
@@ -70,8 +65,27 @@ def isolation(pod: PodRef, workload: str) -> Remedy:
         why += f" {workload} loses this replica."
     return Remedy(
         f"isolate pod {pod.namespace}/{pod.name}: nothing in or out, the metadata service (169.254.169.254) included",
-        f"{why} {_NOT_BLOCKED}",
-        (*_lines(pod.namespace, (pod.name,), ""), _list_policies(pod.namespace, "")),
+        why,
+        tuple(_lines(pod.namespace, (pod.name,), "")),
+        _entity(pod),
+    )
+
+
+def seeing(pod: PodRef) -> Remedy:
+    """What the isolation leaves open."""
+    space = pod.namespace or place("namespace")
+    columns = "HOSTNETWORK:.spec.hostNetwork,NODE:.spec.nodeName,LABELS:.metadata.labels"
+    return Remedy(
+        "see that nothing leaves it any more",
+        "The policy does not block what another one allows (they add up: take off labels that one selects by), connections that"
+        " are open already (the network plugin decides), traffic with its own node, or a pod with hostNetwork; and nothing where"
+        " no plugin enforces policies. New connections in the telemetry mean that it does not hold: cut the node off.",
+        (
+            kubectl("get", "networkpolicies", option("output", "wide"), namespace=space),
+            kubectl(
+                "get", named("pod", pod.name), option("output", f"custom-columns={columns}"), namespace=space
+            ),
+        ),
         _entity(pod),
     )
 
@@ -96,11 +110,6 @@ def _lines(namespace: str, names: Iterable[str], context: str) -> list[str]:
         kept = "cluster-autoscaler.kubernetes.io/safe-to-evict=false"
         lines.append(kubectl("annotate", "--overwrite", pod, kept, namespace=space, context=context))
     return lines
-
-
-def _list_policies(namespace: str, context: str) -> str:
-    space = namespace or place("namespace")
-    return kubectl("get", "networkpolicies", option("output", "wide"), namespace=space, context=context)
 
 
 def cordon(node: str) -> Remedy:

@@ -26,6 +26,7 @@ from eightysix.reconstruct.isolating import (
     isolation_of_made,
     made_pods,
     others,
+    seeing,
 )
 from eightysix.reconstruct.remedies import FILL_IN, Remedy
 
@@ -59,7 +60,7 @@ def rotation(
     steps: list[Remedy | None] = []
     lost = sorted((i for i in identities if i.state is not IdentityState.EXPOSED), key=_urgency)
     if pod is not None and pod.name:
-        steps.append(isolation(pod, workload))
+        steps += [isolation(pod, workload), seeing(pod)]
     where = node or (pod.node if pod is not None else "")
     if where and any(i.kind == "node" for i in (*identities, *exposed)):
         steps.append(cordon(where))
@@ -67,7 +68,8 @@ def rotation(
     steps += [isolation_of_made(made), others(pod, elsewhere, lost=True)]
     if pod is not None and pod.name:
         steps.append(evidence(pod, made))
-    steps += [cut(i, service_account=service_account, node=where) for i in lost[:MAX_IDENTITIES]]
+    for identity in lost[:MAX_IDENTITIES]:
+        steps += cut(identity, service_account=service_account, node=where)
     steps.append(change_more(lost[MAX_IDENTITIES:]))
     steps.append(exposed_remedy(sorted(exposed, key=lambda i: (i.kind, i.name))))
     steps += artifact_remedies(artifacts)
