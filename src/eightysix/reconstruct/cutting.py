@@ -106,9 +106,9 @@ def _managed(case: _Case) -> Remedy:
         return _node_role(identity, cloud)
     return Remedy(
         f"cut the role assignments of managed identity {identity.name}",
-        "Its tokens cannot be revoked, only what it may do can go; that counts within about 10 minutes. Keep the list: if it is"
-        " the nodes' own (kubelet) identity, give AcrPull back at once, or no node pulls an image. Not in it: Key Vault access"
-        " policies, database users; and what it has by a group or an app role stays in a token until it runs out.",
+        "Its tokens cannot be revoked, so cut what it may do: that counts within 10 minutes. Keep the list: if it is the nodes'"
+        " own (kubelet) identity, give AcrPull back at once, or no node pulls an image. Not in it: Key Vault policies, database"
+        " users; and what it has by a group or an app role stays until its tokens run out.",
         _roles(identity),
     )
 
@@ -120,8 +120,8 @@ def _off_the_machines(case: _Case) -> list[Remedy]:
     return [
         Remedy(
             f"stop new tokens of managed identity {case.identity.name}",
-            "Whatever reaches the metadata service gets more. An identity of the node pool that is not the nodes' own can be taken"
-            " off the machines. az aks show tells which is which (identityProfile), and their group (nodeResourceGroup).",
+            "Whatever reaches the metadata service gets more. An identity of the node pool that is not the nodes' own can be"
+            " taken off the machines. az aks show tells which is which (identityProfile), and their group (nodeResourceGroup).",
             (
                 az(
                     "vmss identity remove",
