@@ -88,7 +88,7 @@ def test_what_is_used_from_outside_comes_before_what_cannot_be_revoked() -> None
         "change what secret ml/other",
     ]
     (step,) = [step for step in steps if "acr-push-sp" in step.what]
-    assert "in use from outside the cluster (198.51.100.7)" in step.why
+    assert "in use from outside (198.51.100.7)" in step.why
 
 
 @given(st.randoms(use_true_random=False))

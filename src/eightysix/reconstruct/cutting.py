@@ -49,9 +49,9 @@ def cut(identity: IdentityStory, *, service_account: str, node: str) -> list[Rem
     if used_from_outside(identity):
         places = sorted({use.source_ip for use in identity.uses if use.foreign and use.after})
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-        why = f"It is in use from outside the cluster ({places[0]}{more}). {why}"
+        why = f"It is in use from outside ({places[0]}{more}). {why}"
     if identity.revocation.until:
-        why += f" Its last token runs out by {identity.revocation.until}."
+        why += f" The last token runs out by {identity.revocation.until}."
     told = [replace(first, why=why), *others]
     return [replace(remedy, for_entity=identity.entity) for remedy in told]
 
@@ -108,7 +108,7 @@ def _managed(case: _Case) -> Remedy:
         f"cut the role assignments of managed identity {identity.name}",
         "Its tokens cannot be revoked, so cut what it may do: that counts within 10 minutes. Keep the list: if it is the nodes'"
         " own (kubelet) identity, give AcrPull back at once, or no node pulls an image. Not in it: Key Vault policies, database"
-        " users; and what it has by a group or an app role stays until its tokens run out.",
+        " users; what it has by a group or an app role stays until its tokens run out.",
         _roles(identity),
     )
 

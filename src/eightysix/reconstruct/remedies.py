@@ -36,7 +36,7 @@ __all__ = [
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _HEX: Final = frozenset("0123456789abcdef")
 
-FILL_IN: Final = " Fill in <...>: the telemetry does not say it."
+FILL_IN: Final = " Fill in <...>: no record tells it."
 
 MAX_IN_FILE: Final = 80
 """Characters of a name in a file's name, of which 255 are allowed (NAME_MAX of Linux)."""
