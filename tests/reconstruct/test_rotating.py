@@ -166,10 +166,22 @@ def test_a_terminal_leaves_nothing_out() -> None:
 
 
 def test_a_name_that_is_too_long_for_a_line_is_said_to_be() -> None:
-    steps = breach(pod=replace(POD, name="x" * 5_000))
+    steps = breach(pod=replace(POD, name="x" * 5_000), artifacts=(Artifact("pypi", "x" * 5_000, "1"),))
     (step,) = [step for step in steps if step.what.startswith("isolate pod")]
     assert "A line is missing here" in step.why
     assert all(step.commands)
+    (step,) = [step for step in steps if step.what.startswith("block")]
+    assert (step.commands, "A line is missing here" in step.why) == ((), True)
+
+
+def test_a_placeholder_makes_a_line_fail_and_change_nothing() -> None:
+    for step in (*breach(), *every_kind()):
+        for command in step.commands:
+            if "<" in command:  # what is in quotes is a word that no program takes
+                assert ">>" not in command
+                assert command.startswith(("kubectl ", "az ", "printf ", "eightysix ", "npm ", "vault ")), (
+                    command
+                )
 
 
 # ---------------------------------------------------------------------------------------------- a real shell

@@ -84,14 +84,9 @@ _REBUILT: Final[Mapping[str, str]] = {
 
 
 def _block(artifact: Artifact) -> list[str]:
-    if artifact.kind == "pypi":
-        version = artifact.version
-        shun = (
-            f"{artifact.name}!={version}"
-            if version
-            else f"{artifact.name}=={place('last version that you trust')}"
-        )
-        return [line("printf", "%s\\n", shun) + " >> constraints.txt"]
+    if artifact.kind == "pypi" and artifact.version:
+        shun = line("printf", "%s\\n", f"{artifact.name}!={artifact.version}")
+        return [f"{shun} >> constraints.txt" if shun else ""]
     if artifact.kind == "oci":
         return _block_image(artifact)
     return []
