@@ -91,13 +91,12 @@ def test_a_module_that_is_skipped_as_a_whole_is_told_once(suite: Path) -> None:
     assert "\nmodule: 1 test skipped: not today" in run(suite).stdout
 
 
-@pytest.mark.parametrize("required", ["", "engine", "module"])
-def test_several_processes_tell_the_same(suite: Path, required: str) -> None:
+def test_several_processes_tell_the_same(suite: Path) -> None:
     pytest.importorskip("xdist")
     (suite / "test_module.py").write_text(MODULE)
-    one, several = run(suite, required), run(suite, required, "--numprocesses=2", "--dist=loadgroup")
+    one, several = run(suite, "module"), run(suite, "module", "--numprocesses=2", "--dist=loadgroup")
     assert told(several.stdout) == told(one.stdout) != ""
-    assert several.returncode == one.returncode == (1 if required else 0)
+    assert several.returncode == one.returncode == 1
 
 
 def told(output: str) -> str:
