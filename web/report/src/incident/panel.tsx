@@ -194,12 +194,13 @@ export function Queries({ queries }: { queries: readonly Query[] }): JSX.Element
     <section>
       <h3>As KQL</h3>
       {queries.map((query) => (
-        <details key={query.name} class="query">
-          <summary>
-            {query.name} <Copy text={() => query.text} label="Copy as KQL" what={query.name} />
-          </summary>
-          <pre tabIndex={0}>{query.text}</pre>
-        </details>
+        <div key={query.name} class="query">
+          <details>
+            <summary>{query.name}</summary>
+            <pre tabIndex={0}>{query.text}</pre>
+          </details>
+          <Copy text={() => query.text} label="Copy as KQL" what={query.name} />
+        </div>
       ))}
     </section>
   );

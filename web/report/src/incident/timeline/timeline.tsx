@@ -302,7 +302,7 @@ function GapNote({ gaps, lane }: { gaps: readonly Gap[]; lane: Lane }): JSX.Elem
     <>
       <span class="sr">{LANE_WORDS[lane][0]}: </span>
       <p title={inert(gaps.map((gap) => gap.text).join(" \u00b7 "), 1000)}>
-        <b>{first.stage}</b> <T v={first.text} limit={200} />
+        <b>{inert(first.stage, 20)}</b> <T v={first.text} limit={200} />
       </p>
       {gaps.length > 1 ? (
         <a class="more-gaps" href="#gaps">
