@@ -27,7 +27,7 @@ function Box(props: { index: Index; node: Node; lit: boolean; dim: boolean; firs
       class={`node kind-${/^[a-z]+$/.test(node.kind) ? node.kind : "other"} ${props.lit ? "lit" : ""} ${props.dim ? "dim" : ""} ${/^(taken|used)$/.test(state) ? "taken" : ""}`}
       transform={`translate(${node.x - WIDTH / 2},${node.y - HEIGHT / 2})`}
       role="button"
-      tabIndex={props.first ? 0 : -1}
+      tabindex={props.first ? 0 : -1}
       aria-pressed={props.lit}
       data-node={node.id}
       onClick={open}
