@@ -91,6 +91,13 @@ def test_whole_story(name: str, tmp_path: Path) -> None:
     for mark in truth:
         if mark["mark"] in TAKES:
             assert near(staged, mark["t_ns"], TAKES[mark["mark"]]), mark
+    tokens = [mark for mark in truth if mark["mark"] == "metadata-token"]
+    for identity in story.identities:
+        if identity.kind == "managed-identity" and tokens:
+            assert tokens[0]["client_id"] in identity.ids
+            assert identity.name.startswith(tokens[0]["client_id"])
+            told_by_pod = "own code" in identity.why
+            assert told_by_pod or not any(gap.text.startswith("which identity") for gap in story.gaps)
     for told_mark in staged:
         if told_mark.stage in (Stage.REACH, Stage.PIVOT, Stage.LEAVE, Stage.USE):
             assert any(abs(to_ns(told_mark.at) - mark["t_ns"]) <= 2 * SECOND for mark in truth), told_mark

@@ -33,7 +33,7 @@ def line(*words: str, operands: Iterable[str] = ()) -> str:
     every = [*words, "--", *told] if told else [*words]
     if any(len(word) > MAX_WORD for word in every):
         return ""
-    return " ".join(map(_word, every))
+    return " ".join(_word(word, first=not index) for index, word in enumerate(every))
 
 
 def option(name: str, value: str) -> str:
@@ -41,8 +41,10 @@ def option(name: str, value: str) -> str:
     return f"{name}={value}"
 
 
-def _word(word: str) -> str:
-    if word and all(character in _BARE for character in word):
+def _word(word: str, first: bool = False) -> str:
+    # `a=b` sets a variable where a command begins, and zsh expands `=a`
+    bare = word if first or word.startswith("=") else word.replace("=", "")
+    if word and bare and all(character in _BARE for character in bare):
         return word
     name, mark, value = word.partition("=")
     if mark and name.startswith("--") and all(character in _OPTION for character in name):

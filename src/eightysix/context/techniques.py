@@ -71,7 +71,8 @@ made_pod_takes_tokens                                    | T1552.001 T1611
 identity_token token_taken token_minted                  | T1528
 token_minted_from_there                                  | T1528
 secrets_listed secret_read secrets_from_there            | T1552.007
-reach reach_by_landed                             | T1552.005
+untold                                                   | T1552.005 T1562.001
+reach reach_by_landed                                    | T1552.005
 second_domain second_domain_through_fresh                | T1528
 enters_after_landing enters_node made_pod_enters_node    | T1611
 contacts uploads                                         | T1567

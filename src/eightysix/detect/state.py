@@ -164,7 +164,9 @@ def contact_events(state: PodState) -> list[Event]:
     for name, contact in state.contacts.items():
         exec_id, ip, port = name.rsplit("|", 2)
         fact = state.processes.get(exec_id, _UNKNOWN)
-        once = {seen[0]: seen for seen in sorted(contact, reverse=True)}  # the same record may be read from two places
+        once = {
+            seen[0]: seen for seen in sorted(contact, reverse=True)
+        }  # the same record may be read from two places
         for time_ns, outcome, file, line in sorted(once.values()):
             told.append(
                 Event(

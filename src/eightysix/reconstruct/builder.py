@@ -29,7 +29,7 @@ from eightysix.model.story import EntityKind, IdentityStory, Lane, Mark, Sightin
 from eightysix.model.words import Grade, IdentityState, Outcome, Stage
 from eightysix.reconstruct.exposing import exposures
 from eightysix.reconstruct.gaps import gaps_of
-from eightysix.reconstruct.graph import Graph
+from eightysix.reconstruct.graph import Graph, identity_entity
 from eightysix.reconstruct.identities import identity_stories
 from eightysix.reconstruct.identitylog import IdentityLog
 from eightysix.reconstruct.moments import Moment, lane_of, moments_of
@@ -45,12 +45,14 @@ __all__ = ["Read", "pod_story"]
 
 @dataclass(frozen=True)
 class Read:
-    """Everything that was read. `attribute` says whose a use is, `judged` what the rules made of it all."""
+    """Everything that was read. `attribute` says whose a use is, `judged` what the rules made of it all; `searched`
+    counts files of other nodes that were searched for what landed, and not read."""
 
     judged: Judged
     log: IdentityLog
     attribute: Attribute
     coverage: Coverage
+    searched: int = 0
 
     def taken(self) -> frozenset[str]:
         """Keys of the pods in which an incident took a credential."""
@@ -73,10 +75,15 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     pods = _pods(view)
     lost = [i for i in identities if i.state is not IdentityState.EXPOSED]
     told = identity_stories(view, chains, lost, read.log, read.attribute, pods=pods, t0_ns=t0_ns)
+    for identity in (*identities, *_new(told, identities)):
+        graph.identity(identity)
     marks += _use_marks(told, graph, marks, pods)
     marks.sort(key=lambda mark: (mark.at, mark.id))
-    for identity in identities:
-        graph.identity(identity)
+    for one in told:
+        if one.ids:
+            graph.call(one.entity, f"{one.kind} {one.name}")
+        if one.kind == "service-principal":
+            graph.used(one.entity, one.uses[0].at if one.uses else one.taken_at, one.grade, one.origin)
     exposed = exposures(view, [i.name for i in lost])
     artifacts = _landed(moments)
     found = sightings(read.judged.states, artifacts, exclude={view.key}, taken=read.taken())
@@ -133,6 +140,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
             read.coverage.rules,
             told,
             full=read.log.full,
+            searched=read.searched,
         ),
         left_out=left_out + graph.left_out,
     )
@@ -187,6 +195,12 @@ def _landed(moments: Iterable[Moment]) -> list[Artifact]:
     return list(
         dict.fromkeys(a for m in moments if m.stage is Stage.LAND for o in m.all for a in o.artifacts)
     )
+
+
+def _new(told: Sequence[IdentityStory], known: Sequence[Identity]) -> list[Identity]:
+    """Identities that came up in the cloud's logs alone."""
+    names = {identity_entity(identity) for identity in known}
+    return [Identity(i.kind, i.name, i.state, i.domain) for i in told if i.entity not in names]
 
 
 def _seen(found: Sequence[Sighting]) -> list[str]:
@@ -250,7 +264,7 @@ def _use_marks(
             if any(place in told for place in use.evidence):
                 continue
             told.update(use.evidence)
-            stage = Stage.USE if _is_use(use, pods) else None
+            stage = Stage.USE if _is_use(identity, use, pods) else None
             target = " ".join(t for t in (use.service, use.target) if t)
             subject = (
                 graph.asked(
@@ -268,11 +282,14 @@ def _use_marks(
     return found
 
 
-def _is_use(use: Use, pods: frozenset[str]) -> bool:
-    """Whether a use is part of the story and no mere possibility: it came from outside, or surely from the story's pod."""
+def _is_use(identity: IdentityStory, use: Use, pods: frozenset[str]) -> bool:
+    """Whether a use is part of the story and no mere possibility: it came from outside, or surely from the story's pod, or
+    is of an identity that came up with the story."""
     if use.outcome is Outcome.DENIED or not use.after or use.service == "sign-in":
         return False
-    return use.foreign is True or (use.attribution.certain and is_ours(use.attribution, pods))
+    if use.foreign is True or identity.kind == "service-principal":
+        return True
+    return use.attribution.certain and is_ours(use.attribution, pods)
 
 
 def _use_mark(identity: IdentityStory, use: Use, stage: Stage | None, subject: str) -> Mark:
