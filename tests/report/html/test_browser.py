@@ -6,12 +6,17 @@ The fixture `opened` fails a test whose page said something on the console, aske
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from msgspec import structs
 
+from eightysix.cli.main import main
 from eightysix.hunt.binder import Binder
+from eightysix.lab import recorded
+from eightysix.model.story import Reconstruction
 from eightysix.model.table import Environment
 from tests.report.html.conftest import Open
 from tests.report.html.sample import MARKS, breach, crowd, reconstruction, several
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.tier("chromium")
 
 STORY = breach()
+RECORDED = Path(recorded.__file__).parent
 
 
 def text(page: Page, selector: str) -> str:
@@ -384,6 +390,25 @@ def test_paper_shows_the_story_without_controls(opened: Open) -> None:
     assert not page.locator(".bar").is_visible()
     assert page.locator(".hero").is_visible()
     assert len(page.pdf()) > 20_000
+
+
+@pytest.mark.parametrize("run", ["attack-86s", "through-curl", "node-agent"])
+def test_a_recorded_run_is_told(opened: Open, run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["reconstruct", str(RECORDED / run), "--format", "json", "--exit-zero"])
+    told = msgspec.json.decode(capsys.readouterr().out, type=Reconstruction)
+    page = opened(told).page
+    if not told.stories:
+        assert page.get_by_role("heading", level=1).inner_text() == "Nothing to tell"
+        return
+    (story,) = told.stories
+    assert page.locator(".stages li:not(.unseen)").count() == len(
+        {one.stage for one in story.marks if one.stage and one.offset_s > -2}
+    )
+    assert page.locator(".identity").count() == len(story.identities) + len(story.exposed)
+    assert page.locator(".node").count() == len(story.entities)
+    page.locator(".stages li:not(.unseen) button").nth(2).click()
+    raw = page.locator(".panel .record pre").first.inner_text()
+    assert json.loads(raw) in [json.loads(one.text) for one in story.records]
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440])

@@ -31,9 +31,8 @@ def violations(page: Page, libraries: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [390, 1440])
-def test_axe_finds_nothing(opened: Open, libraries: Path, dark: bool, width: int) -> None:
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1440, False), (1440, True)])
+def test_axe_finds_nothing(opened: Open, libraries: Path, width: int, dark: bool) -> None:
     page = opened(several(), width=width, dark=dark, reduced_motion="reduce").page
     assert violations(page, libraries) == []
     page.get_by_role("button", name="managed identity signs in").first.click()
@@ -97,7 +96,7 @@ def test_what_a_screen_reader_is_told(opened: Open) -> None:
     assert levels.count(1) == 1
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
-    table = page.get_by_role("region", name="Every mark").aria_snapshot()
+    table = page.get_by_role("region", name="Every mark", exact=True).aria_snapshot()
     assert '- columnheader "T+"' in table
     assert '- cell "T+38.0 s"' in table
     graph = page.get_by_role("group", name="Graph of entities").aria_snapshot()

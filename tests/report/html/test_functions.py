@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import unicodedata
 
@@ -226,6 +227,34 @@ def test_moments_keep_their_microseconds(call: Call) -> None:
     assert call("clock", call("seconds", "2026-11-23T16:55:38.532526Z"), 0.000001) == "16:55:38.532526"
     assert call("clock", call("seconds", "2026-11-23T23:59:59.9999Z"), 0.001) == "00:00:00.000"
     assert call("utc", "<b>") == "<b>"
+
+
+documents = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=("Cs",))),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",))), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(documents, st.sampled_from([(",", ":"), (" , ", " :\n")]))
+@quick
+def test_a_record_is_laid_out_digit_by_digit(
+    call: Call, document: object, separators: tuple[str, str]
+) -> None:
+    """As Python lays it out, integers of any size included: JavaScript's own numbers would change them."""
+    text = json.dumps(document, separators=separators)
+    assert call("laidOut", text) == json.dumps(document, indent=2)
+
+
+def test_what_is_no_json_stays(call: Call) -> None:
+    for text in ("", "{", "16:55:38 Notice x", '{"a": 1} b'):
+        assert call("laidOut", text) == text
 
 
 def test_copied_records_are_the_same_json_without_what_acts_on_a_terminal(call: Call) -> None:
