@@ -38,7 +38,8 @@ ZOOM = """async (frames) => {
   let before = await frame();
   for (let at = 0; at < frames; at += 1) {
     const deltaY = at < frames / 2 ? -60 : 60;
-    const given = { deltaY, ctrlKey: true, bubbles: true, cancelable: true, clientX: box.left + box.width * 0.6, clientY: box.top + 90 };
+    const place = { clientX: box.left + box.width * 0.6, clientY: box.top + 90 };
+    const given = { deltaY, ctrlKey: true, bubbles: true, cancelable: true, ...place };
     canvas.dispatchEvent(new WheelEvent("wheel", given));
     const now = await frame();
     between.push(now - before);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,7 @@ def test_what_a_screen_reader_is_told(opened: Open) -> None:
     levels = [int(page.evaluate("(one) => one.tagName[1]", one.element_handle())) for one in headings]
     assert levels.count(1) == 1
     assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
     table = page.get_by_role("region", name="Every mark", exact=True).aria_snapshot()
     assert '- columnheader "T+"' in table
     assert '- cell "T+38.0 s"' in table

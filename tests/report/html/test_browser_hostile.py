@@ -33,7 +33,7 @@ SCRIPTS = (
     f"' autofocus onfocus='{RUN}",
     f"javascript:{RUN}",
     f"<a href=\"javascript:{RUN}\">click</a>",
-    f"<iframe srcdoc=\"<script>parent.__pwned=1</script>\">",
+    "<iframe srcdoc=\"<script>parent.__pwned=1</script>\">",
     "<link rel=stylesheet href=http://evil.example/x.css>",
     "<base href=http://evil.example/>",
     "<meta http-equiv=refresh content='0;url=http://evil.example'>",
