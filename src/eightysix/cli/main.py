@@ -21,6 +21,7 @@ from eightysix.cli import (
     hunt,
     incident,
     lab,
+    reconstruct,
     rules,
     scan,
     store,
@@ -40,7 +41,21 @@ YOUNG_OBJECTS = 100_000
 """New containers before the cycle collector looks at them. Records make many and no cycles: Python's 700 (2,000 from 3.12
 on) cost 8 % of a run over Tetragon's export, and memory stays the same."""
 
-COMMANDS = (detect, watch, incident, backtest, scan, rules, baseline, exception, generate, hunt, store, lab)
+COMMANDS = (
+    detect,
+    watch,
+    incident,
+    reconstruct,
+    backtest,
+    scan,
+    rules,
+    baseline,
+    exception,
+    generate,
+    hunt,
+    store,
+    lab,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
