@@ -12,7 +12,7 @@ description. All of it arrives minutes late, so it confirms and never contains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -77,6 +77,9 @@ _ALLOWED = frozenset(
 )
 
 _T = TypeVar("_T")
+
+OnRecord = Callable[[Record, str, int], None]
+"""Who counts records instead of judging them: the record, the log that it is of, and its time."""
 _decode = msgspec.json.Decoder(Record).decode
 _decode_any = msgspec.json.Decoder().decode
 
@@ -101,12 +104,14 @@ class AzureDecoder:
     """Decodes blocks of Azure logs; keeps no state. `kinds` counts by what a log is of (`sign-in`, `storage`, ...).
 
     `every_start` asks for an event at each start of a program that Defender tells of, which detection has no use for.
+    `on_record` is told of every record, and then none becomes an event.
     """
 
     source = Source.AZURE
 
-    def __init__(self, *, every_start: bool = False) -> None:
+    def __init__(self, *, every_start: bool = False, on_record: OnRecord | None = None) -> None:
         self._every_start = every_start
+        self._on_record = on_record
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """See `Decoder.recognises`; a list is recognised by any of its first records."""
@@ -158,7 +163,9 @@ class AzureDecoder:
             batch.problems.append(Problem(file, line, "malformed", why(error) if known else str(error)))
             return True
         _count(batch, service, time_ns)
-        if told.principals:
+        if self._on_record is not None:
+            self._on_record(record, service, time_ns)
+        elif told.principals:
             batch.events.append(_event(told, time_ns, file, line))
         return True
 
@@ -174,7 +181,9 @@ class AzureDecoder:
             batch.problems.append(Problem(file, line, "malformed", why(error) if known else str(error)))
             return True
         _count(batch, told.kind, told.time_ns)
-        if told.event is not None and (self._every_start or defender.is_worth_telling(told.event)):
+        if self._on_record is not None:
+            self._on_record(record, table, told.time_ns)
+        elif told.event is not None and (self._every_start or defender.is_worth_telling(told.event)):
             batch.events.append(told.event)
         return True
 

@@ -91,6 +91,8 @@ class Record(
         "row_type": "Type",
         "row_category": "Category",
         "row_time": "TimeGenerated",
+        "row_arrived": "_TimeReceived",
+        "row_created": "CreatedDateTime",
         "row_operation": "OperationName",
         "row_operation_value": "OperationNameValue",
         "row_caller": "CallerIpAddress",
@@ -115,7 +117,6 @@ class Record(
         "row_account": "AccountName",
         "row_identity": "Identity",
         "row_login_server": "LoginServer",
-        "row_created": "CreatedDateTime",
         "row_federation": "FederatedCredentialId",
         "row_correlation": "CorrelationId",
         "row_claim_app": "identity_claim_appid_g",
@@ -142,6 +143,8 @@ class Record(
     row_type: str | None = None
     row_category: str | None = None
     row_time: str | None = None
+    row_arrived: str | None = None
+    row_created: str | None = None
     row_operation: str | None = None
     row_operation_value: str | None = None
     row_caller: str | None = None
@@ -166,7 +169,6 @@ class Record(
     row_account: str | None = None
     row_identity: Raw = Raw()
     row_login_server: str | None = None
-    row_created: str | None = None
     row_federation: str | None = None
     row_correlation: str | None = None
     row_claim_app: str | None = None
