@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from eightysix.cli.detect import exit_code as report_exit_code
 from eightysix.cli.detect import tell_problems, write_output
+from eightysix.cli.inventory import add_inventory, read_inventory_options
 from eightysix.cli.options import add_judging, add_reading, add_writing, catalog_and_options
 from eightysix.cli.terminal import environment, may_colour, terminal_width
 from eightysix.model.errors import UsageError
@@ -58,6 +59,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="with --pod: read what all nodes wrote, not only search it for what landed (EIGHTYSIX_READ_ALL)",
     )
     add_reading(parser, asks=True)
+    add_inventory(parser)
     add_judging(parser)
     add_writing(parser, FORMATS)
     parser.set_defaults(run=run)
@@ -75,7 +77,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         )
     asked = _asked(args)
     catalog, options = catalog_and_options(args)
-    told = Reconstructing(catalog.rules, options).read(
+    inventory = read_inventory_options(args, err)
+    told = Reconstructing(catalog.rules, options, inventory).read(
         args.paths, sys.stdin.buffer, asked, everything=args.read_all
     )
     if not args.quiet:

@@ -42,7 +42,9 @@ class Reconstructing:
     ) -> None:
         self.replay = Replay(rules, options)
         self._log = IdentityLog()
-        self._attributor = Attributor(inventory)
+        known = inventory if inventory is not None else Inventory()
+        known.declare(options.identities)
+        self._attributor = Attributor(known)
 
     def read(
         self, paths: Sequence[str], stdin: BinaryIO | None, asked: Selection, *, everything: bool = False
