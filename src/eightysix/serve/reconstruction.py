@@ -78,6 +78,7 @@ class Reconstructing:
         engine = self.replay.engine
         self._attributor.learn(engine.knowledge.learnt)
         self._attributor.note_plain(engine.contacts, engine.names)
+        self._attributor.note_processes(engine.trees)
         judged = self.replay.judged()
         report = self.replay.account([case.incident for case in judged.cases])
         searched = len(narrowed.rest) if narrowed is not None else 0
