@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bench.attribution import REMOVED, outcomes
+from eightysix.context.addresses import Learnt
 from eightysix.context.attribution import Attributor, contacts
 from eightysix.context.attribution.tokens import token_key
 from eightysix.context.inventory import Inventory
@@ -381,6 +383,42 @@ def test_a_token_that_a_pod_had_issued_was_its_own_first() -> None:
     )
     told = attributor_of(mint, use).attribute(use)
     assert (told.join_key, told.certain, told.candidates[0].uid) == ("issued-credential-id", True, "uid-0")
+
+
+def test_a_token_that_was_issued_for_another_pod_is_of_who_had_it_issued() -> None:
+    """It is bound to the victim, so the API server names that one; the thief holds it."""
+    mint = audit(
+        5,
+        pod="thief",
+        pod_uid="u-thief",
+        verb="create",
+        resource="serviceaccounts",
+        subresource="token",
+        object_namespace="ml",
+        object_name="victim-sa",
+        issued_credential_id="jti-3",
+    )
+    use = audit(50, credential_id="jti-3", service_account="ml/victim-sa", pod="victim", pod_uid="u-victim")
+    told = attributor_of(mint, use).attribute(use)
+    assert (names(told), told.join_key, told.certain) == (["ml/thief"], "issued-credential-id", True)
+    by_hand = replace(mint, pod="", pod_uid="", service_account="", identity="alice@example.com")
+    told = attributor_of(by_hand, use).attribute(use)
+    assert (names(told), told.certain) == (["ml/victim"], False)
+    assert "alice@example.com had this token issued" in told.why
+    kubelet = replace(by_hand, identity=f"system:node:{NODE}")
+    assert attributor_of(kubelet, use).attribute(use).certain
+
+
+def test_what_a_token_is_bound_to_is_told_by_the_body_that_asked_for_it() -> None:
+    learnt = Learnt()
+    learnt.note_token("jti-4", "uid-0")
+    learnt.note_account("uid-0", "ml/inference-sa")
+    use = audit(50, credential_id="jti-4")
+    made = attributor_of(asked(0), use)
+    made.learn(learnt)
+    told = made.attribute(use)
+    assert (told.join_key, told.certain, told.candidates[0].uid) == ("credential-id", True, "uid-0")
+    assert [p.uid for p in made.inventory.running_as("ml/inference-sa", use.time_ns)] == ["uid-0"]
 
 
 def test_tokens_that_had_themselves_issued_end() -> None:

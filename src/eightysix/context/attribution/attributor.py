@@ -60,6 +60,7 @@ class Attributor:
         """Take what audit bodies told beside events."""
         self._forget()
         self.inventory.learn(learnt)
+        self._known.tokens.bound.update(learnt.tokens)
 
     def note_plain(
         self, contacts: Mapping[str, Mapping[str, Contact]], names: Mapping[str, Mapping[str, Validity]]
