@@ -26,6 +26,7 @@ __all__ = [
     "names",
     "own_audit",
     "sensor",
+    "sooner",
     "tetragon",
     "tetragon_values",
 ]
@@ -246,6 +247,21 @@ def cloud(name: str) -> Fix:
             (
                 f'{_CREATE} --resource "${variable}_ID{setting.below}" --workspace "$WORKSPACE_ID"{dedicated}'
                 f" --logs '{_logs(*setting.categories)}'"
+            ),
+        ),
+    )
+
+
+def sooner() -> Fix:
+    """A log that comes late."""
+    file = "deploy/azure/activity.bicep"
+    return Fix(
+        "an Event Hub in the same setting, which Azure writes to before it ingests (each file of deploy/azure takes one)",
+        file,
+        (
+            (
+                f'az deployment sub create --location "$LOCATION" --template-file {file}'
+                ' --parameters eventHubRuleId="$HUB_RULE_ID" eventHubName="$HUB"'
             ),
         ),
     )

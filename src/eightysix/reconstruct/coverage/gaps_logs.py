@@ -151,7 +151,7 @@ def audit_gaps(cluster: Cluster) -> Iterator[Gap]:
             stages=(Stage.PIVOT, Stage.USE),
             fix=fixes.own_audit() if not azure else fixes.cloud("aks-audit"),
         )
-    if requests and not facts.get("bodies"):
+    if requests and not facts.get("bodies") and not facts.get("bodies untold"):
         yield gap(
             "audit-bodies",
             Importance.NOTE,

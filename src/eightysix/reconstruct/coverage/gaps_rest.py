@@ -82,7 +82,7 @@ def late_gaps(feeds: Sequence[Feed]) -> Iterator[Gap]:
             "One record in twenty or more. It confirms and extends what is known; nothing waits for it, and an incident grows"
             " for a day.",
             stages=(),
-            fix=fixes.cloud("activity" if any(feed.name == "activity" for feed in late) else "sign-ins"),
+            fix=fixes.sooner(),
             places={feed.name for feed in late},
         )
 

@@ -85,8 +85,8 @@ def visibility(census: Census, rules: Sequence[Rule], given: Given) -> Visibilit
     found.sort(
         key=lambda one: (
             one.importance.rank,
-            -len(one.rules),
-            _ORDER.get(one.id, 99),
+            _ORDER.get(one.id, len(_ORDER)),
+            one.id,
             one.cluster,
             one.places,
         )
