@@ -35,13 +35,7 @@ _CLOSES: Mapping[Need, tuple[str, ...]] = {
     Need.PROCESSES: ("kernel-absent", "programs-unseen"),
     Need.PROVENANCE: ("sensor-absent",),
     Need.API_AUDIT: ("audit-absent",),
-    Need.CLOUD_LOGS: (
-        "sign-ins-absent",
-        "activity-absent",
-        "key-vault-absent",
-        "storage-absent",
-        "registry-absent",
-    ),
+    Need.CLOUD_LOGS: ("activity-absent",),  # any of the logs meets it: this one tells most
     Need.BASELINE: ("baseline-absent",),
 }
 """Which gaps a need that is not met stands for: closing any one of them meets it."""
