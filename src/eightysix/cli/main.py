@@ -22,6 +22,7 @@ from eightysix.cli import (
     hunt,
     incident,
     lab,
+    reconstruct,
     rules,
     scan,
     store,
@@ -44,8 +45,9 @@ on) cost 8 % of a run over Tetragon's export, and memory stays the same."""
 COMMANDS = (
     detect,
     watch,
-    coverage,
     incident,
+    reconstruct,
+    coverage,
     backtest,
     scan,
     rules,

@@ -53,6 +53,15 @@ CATEGORIES: Mapping[str, str] = {
 }
 """What a log's category, or a row's table, is of."""
 
+_SIGN_INS = {
+    "ManagedIdentitySignInLogs": "managed-identity",
+    "AADManagedIdentitySignInLogs": "managed-identity",
+    "ServicePrincipalSignInLogs": "service-principal",
+    "AADServicePrincipalSignInLogs": "service-principal",
+}
+"""Whose sign-ins a log is of. Their own time is when they happened; that of a resource log is when it was written, minutes
+later (learn.microsoft.com/azure/azure-monitor/reference/tables/aadmanagedidentitysigninlogs, `CreatedDateTime`)."""
+
 _TRIED = 20
 _LONGEST = 128
 _HARMLESS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_- ")
@@ -87,6 +96,8 @@ class _Told(Struct):
     result: str
     token_id: str = ""
     native: str = ""
+    how: str = ""
+    federation: str = ""
 
 
 class AzureDecoder:
@@ -247,7 +258,7 @@ def _resource_log(record: Record, service: str) -> _Told:
     target = record.login_server or properties.login_server or properties.account or properties.target
     return _Told(
         service,
-        record.time or "",
+        (properties.created if service == "sign-in" else None) or record.time or "",
         _plain(record.operation),
         _principals(ids),
         record.caller or properties.address or "",
@@ -255,6 +266,8 @@ def _resource_log(record: Record, service: str) -> _Told:
         signature,
         properties.token_id or token,
         properties.id or record.correlation or "",
+        _SIGN_INS.get(record.category or "", ""),
+        properties.federation or "",
     )
 
 
@@ -280,7 +293,7 @@ def _row(record: Record, service: str) -> _Told:
     target = record.row_login_server or record.row_account or record.row_target or record.row_resource
     return _Told(
         service,
-        record.row_time or "",
+        (record.row_created if service == "sign-in" else None) or record.row_time or "",
         record.row_operation_value or record.row_operation or "",
         _principals(ids),
         record.row_caller or record.row_caller_old or record.row_ip or "",
@@ -288,6 +301,8 @@ def _row(record: Record, service: str) -> _Told:
         result,
         record.row_token_id or claims.uti or "",
         record.row_correlation or "",
+        _SIGN_INS.get(record.row_type or record.row_category or "", ""),
+        record.row_federation or "",
     )
 
 
@@ -342,6 +357,8 @@ def _event(told: _Told, time_ns: int, file: str, line: int) -> Event:
         resource=told.service,
         object_name=target,
         source_ip=caller,
+        activity=told.how,
+        federation=told.federation[:_LONGEST],
     )
 
 

@@ -57,6 +57,7 @@ class Properties(
         "account": "accountName",
         "login_server": "loginServer",
         "created": "createdDateTime",
+        "federation": "federatedCredentialId",
     },
 ):
     """`properties`: of sign-ins, of storage and of a registry."""
@@ -71,6 +72,7 @@ class Properties(
     account: str | None = None
     login_server: str | None = None
     created: str | None = None
+    federation: str | None = None
 
 
 class Record(
@@ -115,6 +117,7 @@ class Record(
         "row_account": "AccountName",
         "row_identity": "Identity",
         "row_login_server": "LoginServer",
+        "row_federation": "FederatedCredentialId",
         "row_correlation": "CorrelationId",
         "row_claim_app": "identity_claim_appid_g",
         "row_claim_oid": "identity_claim_oid_g",
@@ -166,6 +169,7 @@ class Record(
     row_account: str | None = None
     row_identity: Raw = Raw()
     row_login_server: str | None = None
+    row_federation: str | None = None
     row_correlation: str | None = None
     row_claim_app: str | None = None
     row_claim_oid: str | None = None

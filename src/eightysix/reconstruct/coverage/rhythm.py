@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 
-from eightysix.detect.story import rfc3339
+from eightysix.detect.wording import rfc3339
 from eightysix.model.visibility import Silence
 from eightysix.sources.survey.census import Rhythm
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from eightysix.detect.needs import account, met_needs
 from eightysix.detect.rule import Need, Rule
-from eightysix.detect.story import rfc3339
+from eightysix.detect.wording import rfc3339
 from eightysix.model.incident import Counts, Problem
 from eightysix.model.visibility import (
     ClusterSight,
