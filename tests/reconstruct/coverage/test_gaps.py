@@ -30,9 +30,9 @@ Files = dict[str, list[Json]]
 RULES = load_packaged()
 
 
-def seen(folder: Path, files: Files, **having: bool) -> Visibility:
+def seen(folder: Path, files: Files, *, baseline: bool = True, ledger: bool = True) -> Visibility:
     paths = [write(folder / "telemetry", files)]
-    return of_files(paths, None, RULES, **({"baseline": True, "ledger": True} | having))
+    return of_files(paths, None, RULES, baseline=baseline, ledger=ledger)
 
 
 def ids(found: Visibility) -> list[str]:
