@@ -13,6 +13,7 @@ from msgspec import Struct
 from eightysix.model.visibility import Fix
 
 __all__ = [
+    "PATCHED",
     "baseline",
     "cloud",
     "command_name",
@@ -30,6 +31,9 @@ __all__ = [
     "tetragon",
     "tetragon_values",
 ]
+
+PATCHED = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds of workloads whose template can be patched while their pods run."""
 
 _HARMLESS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
 _VALUES = "deploy/tetragon/values.yaml"
@@ -148,7 +152,7 @@ def sensor(namespace: str, workload: str, kind: str, *, receiver: bool) -> Fix:
     """Pods with Python without the sensor."""
     commands = () if receiver else ("kubectl apply -f deploy/sensor/receiver.yaml",)
     space, name = command_name(namespace, "NAMESPACE"), command_name(workload, "WORKLOAD")
-    what = kind.lower() if kind in ("Deployment", "StatefulSet", "DaemonSet") else "deployment"
+    what = kind.lower() if kind in PATCHED else "deployment"
     label = '{"spec": {"template": {"metadata": {"labels": {"eightysix.dev/sensor": "enabled"}}}}}'
     return Fix(
         "the label of deploy/sensor/workload.yaml on the pods' template, and the receiver on their nodes",

@@ -9,6 +9,7 @@ from eightysix.model.visibility import Certainty, ClusterSight, Feed, Fix, Gap, 
 from eightysix.model.words import Stage
 from eightysix.reconstruct.coverage import fixes
 from eightysix.reconstruct.coverage.gap import ALL, counted, gap, listed
+from eightysix.sources.survey.audit import PLAIN
 
 __all__ = ["late_gaps", "operator_gaps", "silent_gaps", "unread_gaps"]
 
@@ -44,6 +45,8 @@ def silent_gaps(sight: ClusterSight) -> Iterator[Gap]:
             if worst.witness is Witness.SENSOR
             else fixes.names()
             if worst.witness is Witness.NAMES
+            else fixes.own_audit()
+            if name == PLAIN
             else fixes.cloud("aks-audit")
         )
         yield gap(
