@@ -23,6 +23,7 @@ from tests.reconstruct.coverage.records import (
     cloud,
     everything,
     kernel,
+    ns,
     write,
 )
 
@@ -256,6 +257,28 @@ def test_a_node_that_falls_silent_while_others_tell_of_it(tmp_path: Path) -> Non
     assert silence.meanwhile
     assert silence.told > 0
     assert NODES[0] in one.fix.commands[0]
+
+
+@pytest.mark.parametrize(
+    ("gone", "who"), [("sensor-", "tetragon"), ("tetragon-", "its kubelet, by the audit log")]
+)
+def test_a_silence_that_others_need_not_have_noticed_stays_open(gone: str, who: str, tmp_path: Path) -> None:
+    """A sensor has nothing to tell while Python waits; that a kubelet is heard says nothing of its pods."""
+
+    def cut_sensor(record: Json) -> Json | None:
+        return None if ns(1200) <= record["t_ns"] < ns(3000) else record
+
+    files = everything()
+    if gone == "sensor-":
+        files = changed(files, f"sensor-{NODES[0]}", cut_sensor)
+    else:
+        files = changed(files, f"tetragon-{NODES[0]}", lambda record: cut(record, 1200, 2400))
+        files = {name: records for name, records in files.items() if not name.startswith(("sensor", "flows"))}
+    found = seen(tmp_path, files)
+    one = gap(found, "silence")
+    assert (one.certainty, one.importance) == (Certainty.OPEN, Importance.NOTE)
+    assert who in one.detail
+    assert "whether there was anything to tell is not known" in one.detail
 
 
 def test_a_silence_that_nobody_can_explain_stays_open(tmp_path: Path) -> None:

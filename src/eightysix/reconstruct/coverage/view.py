@@ -23,7 +23,7 @@ from eightysix.reconstruct.coverage.estate import Cluster, Counted, Estate, esta
 from eightysix.reconstruct.coverage.gaps_kernel import kernel_gaps
 from eightysix.reconstruct.coverage.gaps_logs import audit_gaps, cloud_gaps, name_gaps, sensor_gaps
 from eightysix.reconstruct.coverage.gaps_rest import late_gaps, operator_gaps, silent_gaps, unread_gaps
-from eightysix.reconstruct.coverage.rhythm import has_rhythm, silences
+from eightysix.reconstruct.coverage.rhythm import KUBELETS, has_rhythm, silences
 from eightysix.reconstruct.coverage.sight import cells, python_pods
 from eightysix.sources.survey.census import LATE_BOUNDS, Census, Late, Rhythm
 
@@ -133,7 +133,7 @@ def _others(cluster: Cluster) -> _Others:
         for node in {one.place.node, ""}:
             found.setdefault(node, {}).setdefault(one.place.feed, []).append(one.tally.rhythm)
     for node, rhythm in cluster.alive.items():
-        found.setdefault(node, {}).setdefault("its kubelet, by the audit log", []).append(rhythm)
+        found.setdefault(node, {}).setdefault(KUBELETS, []).append(rhythm)
     return found
 
 
