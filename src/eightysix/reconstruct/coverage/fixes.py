@@ -26,6 +26,7 @@ __all__ = [
     "look_at_receiver",
     "names",
     "own_audit",
+    "policies",
     "sensor",
     "sooner",
     "tetragon",
@@ -95,6 +96,20 @@ def host_policy() -> Fix:
     """No way to the node."""
     file = "deploy/tetragon/host.yaml"
     return Fix("the Tetragon policy on setns and the kubelet's folders", file, (f"kubectl apply -f {file}",))
+
+
+def policies() -> Fix:
+    """Policies are there and not loaded."""
+    fix = tetragon()
+    return Fix(
+        "what the agent says of them, then the policies of deploy/tetragon again",
+        "deploy/tetragon/connections.yaml",
+        (
+            "kubectl get tracingpolicies",
+            "kubectl -n kube-system logs -l app.kubernetes.io/name=tetragon -c tetragon --tail=-1 | grep -i polic",
+            fix.commands[1],
+        ),
+    )
 
 
 def tetragon_values(what: str) -> Fix:

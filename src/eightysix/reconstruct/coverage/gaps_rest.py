@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from eightysix.model.incident import Counts, Problem
 from eightysix.model.visibility import Certainty, ClusterSight, Feed, Fix, Gap, Importance, Silence, Witness
@@ -10,13 +10,15 @@ from eightysix.model.words import Stage
 from eightysix.reconstruct.coverage import fixes
 from eightysix.reconstruct.coverage.gap import ALL, counted, gap, listed
 from eightysix.sources.survey.audit import ADMIN, FULL, PLAIN
+from eightysix.sources.survey.metrics import NOT_LOADED
 
-__all__ = ["late_gaps", "operator_gaps", "silent_gaps", "unread_gaps"]
+__all__ = ["agent_gaps", "late_gaps", "operator_gaps", "silent_gaps", "unread_gaps"]
 
 LATE_S = 1800.0
 """Half an hour for more than one record in twenty: later than Azure documents for any of these logs (minutes; sign-ins up to
 half an hour by what users report)."""
 
+_KERNEL_STAGES = (Stage.LAND, Stage.RUN, Stage.REACH, Stage.PIVOT, Stage.LEAVE)
 _REPAIR = Fix("read those files again, whole; -v names each record", "", ("eightysix coverage PATH... -v",))
 
 
@@ -102,6 +104,37 @@ def late_gaps(feeds: Sequence[Feed]) -> Iterator[Gap]:
             stages=(),
             fix=fixes.sooner(),
             places={feed.name for feed in late},
+        )
+
+
+def agent_gaps(agents: Mapping[str, int]) -> Iterator[Gap]:
+    """What Tetragon's agents say of themselves in their metrics, which name neither node nor cluster."""
+    lost = {what: number for what, number in agents.items() if number and what != NOT_LOADED}
+    if lost:
+        told = ", ".join(f"{what} {number:,}" for what, number in sorted(lost.items()))
+        yield gap(
+            "agents-lost",
+            Importance.PART,
+            Certainty.SHOWN,
+            "",
+            f"an agent of Tetragon lost {counted(sum(lost.values()), 'event')}",
+            f"By its metrics, since it started: {told}. Nothing in the export says so.",
+            stages=_KERNEL_STAGES,
+            fix=fixes.tetragon_values(
+                "larger buffers (tetragon.extraArgs: rb-size, rb-queue-size), fewer hooks, no rate limit"
+            ),
+        )
+    failed = agents.get(NOT_LOADED, 0)
+    if failed:
+        yield gap(
+            "policies-failed",
+            Importance.PART,
+            Certainty.SHOWN,
+            "",
+            f"{counted(failed, 'policy', 'policies')} of Tetragon did not load",
+            "By its metrics. What they ask for is told by nobody on that node; the agent's log says why.",
+            stages=_KERNEL_STAGES,
+            fix=fixes.policies(),
         )
 
 

@@ -22,7 +22,13 @@ from eightysix.model.visibility import (
 from eightysix.reconstruct.coverage.estate import Cluster, Counted, Estate, estate_of, kinds_of
 from eightysix.reconstruct.coverage.gaps_kernel import kernel_gaps
 from eightysix.reconstruct.coverage.gaps_logs import audit_gaps, cloud_gaps, name_gaps, sensor_gaps
-from eightysix.reconstruct.coverage.gaps_rest import late_gaps, operator_gaps, silent_gaps, unread_gaps
+from eightysix.reconstruct.coverage.gaps_rest import (
+    agent_gaps,
+    late_gaps,
+    operator_gaps,
+    silent_gaps,
+    unread_gaps,
+)
 from eightysix.reconstruct.coverage.rhythm import KUBELETS, has_rhythm, silences
 from eightysix.reconstruct.coverage.sight import cells, python_pods
 from eightysix.sources.survey.census import LATE_BOUNDS, Census, Late, Rhythm
@@ -45,7 +51,8 @@ _OF_THE_CLOUD = frozenset((*_CLOSES[Need.CLOUD_LOGS], *_CLOSES[Need.BASELINE]))
 _ORDER = {
     name: place
     for place, name in enumerate(
-        "kernel-absent nodes-untold connections-unseen files-unseen programs-unseen audit-absent tetragon-drops"
+        "kernel-absent nodes-untold connections-unseen files-unseen programs-unseen audit-absent"
+        " policies-failed agents-lost tetragon-drops"
         " falco-drops silence audit-admin-only audit-no-reads sensor-absent sensor-missing sensor-loss host-unseen"
         " connections-metadata-only unattributed sign-ins-absent activity-absent key-vault-absent"
         " registry-absent storage-absent defender-no-network baseline-absent unread".split()
@@ -74,7 +81,7 @@ def visibility(census: Census, rules: Sequence[Rule], given: Given) -> Visibilit
     cloud = tuple(_feed(one, {}, 0, 0) for one in estate.cloud)
     everything = [*estate.cloud, *(item for one in estate.clusters for item in one.counted)]
     told = account(rules, met_needs(kinds_of(everything), baseline=given.baseline))
-    found = list(_gaps(estate, clusters, cloud, given, ledger=ledger))
+    found = [*_gaps(estate, clusters, cloud, given, ledger=ledger), *agent_gaps(census.agents)]
     found = [_with_rules(one, estate, rules, given.baseline) for one in found]
     found.sort(
         key=lambda one: (
