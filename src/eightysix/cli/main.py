@@ -15,6 +15,7 @@ from eightysix import __version__
 from eightysix.cli import (
     backtest,
     baseline,
+    coverage,
     detect,
     exception,
     generate,
@@ -46,6 +47,7 @@ COMMANDS = (
     watch,
     incident,
     reconstruct,
+    coverage,
     backtest,
     scan,
     rules,

@@ -51,6 +51,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="TIME",
         help="stories that began before this time (EIGHTYSIX_UNTIL)",
     )
+    asking.add_argument(
+        "--read-all",
+        action="store_true",
+        default=bool(environment("READ_ALL")),
+        help="with --pod: read what all nodes wrote, not only search it for what landed (EIGHTYSIX_READ_ALL)",
+    )
     add_reading(parser, asks=True)
     add_judging(parser)
     add_writing(parser, FORMATS)
@@ -69,7 +75,9 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         )
     asked = _asked(args)
     catalog, options = catalog_and_options(args)
-    told = Reconstructing(catalog.rules, options).read(args.paths, sys.stdin.buffer, asked)
+    told = Reconstructing(catalog.rules, options).read(
+        args.paths, sys.stdin.buffer, asked, everything=args.read_all
+    )
     if not args.quiet:
         tell_problems(told.coverage.problems, args.verbose, err)
     render = RenderOptions(

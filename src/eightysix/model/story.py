@@ -97,7 +97,7 @@ class Link(Struct, frozen=True):
 class Mark(Struct, frozen=True):
     """One thing that happened. `stage` is None for what surrounds the chain and is no part of it; `count` is how many
     records it stands for, from `at` to `until` (empty where it is one moment). `actor` and `subject` are entity ids;
-    `techniques` are ids of ATT&CK (`context.techniques`)."""
+    `techniques` are ids of ATT&CK (`context.techniques`); `also` are stages that further chains see in the same act."""
 
     id: str
     at: str
@@ -118,6 +118,7 @@ class Mark(Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     attribution: Attribution | None = None
     techniques: tuple[str, ...] = ()
+    also: tuple[Stage, ...] = ()
 
 
 class Use(Struct, frozen=True):

@@ -25,11 +25,11 @@ from eightysix.detect.wording import (
 )
 from eightysix.model.event import Artifact
 from eightysix.model.incident import Coverage, Identity
-from eightysix.model.story import EntityKind, IdentityStory, Lane, Mark, Story, Use
+from eightysix.model.story import EntityKind, IdentityStory, Lane, Mark, Sighting, Story, Use
 from eightysix.model.words import Grade, IdentityState, Outcome, Stage
 from eightysix.reconstruct.exposing import exposures
 from eightysix.reconstruct.gaps import gaps_of
-from eightysix.reconstruct.graph import Graph
+from eightysix.reconstruct.graph import Graph, identity_entity
 from eightysix.reconstruct.identities import identity_stories
 from eightysix.reconstruct.identitylog import IdentityLog
 from eightysix.reconstruct.moments import Moment, lane_of, moments_of
@@ -45,12 +45,14 @@ __all__ = ["Read", "pod_story"]
 
 @dataclass(frozen=True)
 class Read:
-    """Everything that was read. `attribute` says whose a use is, `judged` what the rules made of it all."""
+    """Everything that was read. `attribute` says whose a use is, `judged` what the rules made of it all; `searched`
+    counts files of other nodes that were searched for what landed, and not read."""
 
     judged: Judged
     log: IdentityLog
     attribute: Attribute
     coverage: Coverage
+    searched: int = 0
 
     def taken(self) -> frozenset[str]:
         """Keys of the pods in which an incident took a credential."""
@@ -73,10 +75,15 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     pods = _pods(view)
     lost = [i for i in identities if i.state is not IdentityState.EXPOSED]
     told = identity_stories(view, chains, lost, read.log, read.attribute, pods=pods, t0_ns=t0_ns)
+    for identity in (*identities, *_new(told, identities)):
+        graph.identity(identity)
     marks += _use_marks(told, graph, marks, pods)
     marks.sort(key=lambda mark: (mark.at, mark.id))
-    for identity in identities:
-        graph.identity(identity)
+    for one in told:
+        if one.ids:
+            graph.call(one.entity, f"{one.kind} {one.name}")
+        if one.kind == "service-principal":
+            graph.used(one.entity, one.uses[0].at if one.uses else one.taken_at, one.grade, one.origin)
     exposed = exposures(view, [i.name for i in lost])
     artifacts = _landed(moments)
     found = sightings(read.judged.states, artifacts, exclude={view.key}, taken=read.taken())
@@ -87,7 +94,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     account = service_account_of(view)
     return Story(
         id=lead.id if lead is not None else digest("story", view.key),
-        revision=digest(*(mark.id for mark in marks), *(i.entity for i in told), *(repr(s) for s in found)),
+        revision=digest(*(mark.id for mark in marks), *(i.entity for i in told), *_seen(found)),
         title=lead.title if lead is not None else f"What {pod_name(view)} did",
         asked=asked.words,
         verdict=lead.verdict if lead is not None else None,
@@ -133,20 +140,26 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
             read.coverage.rules,
             told,
             full=read.log.full,
+            searched=read.searched,
         ),
         left_out=left_out + graph.left_out,
     )
 
 
 def _t0(chains: Sequence[Chain], moments: Sequence[Moment]) -> int:
-    """T0 of the leading chain; without one the latest landing before the first credential, else the first moment."""
-    if chains:
+    """T0: the landing that the leading chain starts from; where it starts from none the latest landing before the first
+    credential, else what the chain starts from, or the first moment."""
+    if chains and chains[0].landing is not None:
         return chains[0].t0_ns
     staged = [m for m in moments if m.stage is not None]
     reach = next((m.time_ns for m in staged if m.stage is Stage.REACH), None)
     lands = [m.time_ns for m in staged if m.stage is Stage.LAND and (reach is None or m.time_ns <= reach)]
+    if lands:
+        return lands[-1]
+    if chains:
+        return chains[0].t0_ns
     first = staged or list(moments)
-    return lands[-1] if lands else first[0].time_ns if first else 0
+    return first[0].time_ns if first else 0
 
 
 def _pods(view: PodView) -> frozenset[str]:
@@ -184,6 +197,17 @@ def _landed(moments: Iterable[Moment]) -> list[Artifact]:
     )
 
 
+def _new(told: Sequence[IdentityStory], known: Sequence[Identity]) -> list[Identity]:
+    """Identities that came up in the cloud's logs alone."""
+    names = {identity_entity(identity) for identity in known}
+    return [Identity(i.kind, i.name, i.state, i.domain) for i in told if i.entity not in names]
+
+
+def _seen(found: Sequence[Sighting]) -> list[str]:
+    """Sightings as texts that do not depend on where they are written."""
+    return [f"{s.artifact} {s.cluster} {s.namespace}/{s.pod} {s.uid} {s.how} {s.at}" for s in found]
+
+
 def _landed_text(artifacts: Sequence[Artifact]) -> str:
     """What landed, in a few words."""
     more = f" and {len(artifacts) - 3} more" if len(artifacts) > 3 else ""
@@ -212,6 +236,7 @@ def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
         subject=subject,
         pod=pod_name(view),
         signal=moment.signal,
+        also=tuple(sorted(moment.also, key=list(Stage).index)),
         count=len(moment.all),
         evidence=tuple(places[:_PLACES]),
     )
@@ -239,7 +264,7 @@ def _use_marks(
             if any(place in told for place in use.evidence):
                 continue
             told.update(use.evidence)
-            stage = Stage.USE if _is_use(use, pods) else None
+            stage = Stage.USE if _is_use(identity, use, pods) else None
             target = " ".join(t for t in (use.service, use.target) if t)
             subject = (
                 graph.asked(
@@ -257,11 +282,14 @@ def _use_marks(
     return found
 
 
-def _is_use(use: Use, pods: frozenset[str]) -> bool:
-    """Whether a use is part of the story and no mere possibility: it came from outside, or surely from the story's pod."""
+def _is_use(identity: IdentityStory, use: Use, pods: frozenset[str]) -> bool:
+    """Whether a use is part of the story and no mere possibility: it came from outside, or surely from the story's pod, or
+    is of an identity that came up with the story."""
     if use.outcome is Outcome.DENIED or not use.after or use.service == "sign-in":
         return False
-    return use.foreign is True or (use.attribution.certain and is_ours(use.attribution, pods))
+    if use.foreign is True or identity.kind == "service-principal":
+        return True
+    return use.attribution.certain and is_ours(use.attribution, pods)
 
 
 def _use_mark(identity: IdentityStory, use: Use, stage: Stage | None, subject: str) -> Mark:

@@ -15,7 +15,6 @@ from eightysix.context.kubelet import volume_at
 from eightysix.detect.actions import Action
 from eightysix.detect.blast import other_volume
 from eightysix.detect.descent import at_import_of, lineage_of, root_of
-from eightysix.detect.digests import digest
 from eightysix.detect.facts import grade_of, rule_action
 from eightysix.detect.loads import loads_of
 from eightysix.detect.observe import Observation
@@ -23,11 +22,13 @@ from eightysix.detect.taint import taint_root
 from eightysix.detect.view import PodView
 from eightysix.detect.wording import pod_name, service_account_of, taken_by
 from eightysix.model.event import Event
+from eightysix.model.incident import Identity
 from eightysix.model.story import IdentityStory
 from eightysix.model.words import Domain, Grade, IdentityState, Kind, Origin, Source
+from eightysix.reconstruct.graph import identity_entity
 from eightysix.reconstruct.revoking import revocation
 
-__all__ = ["MAX_EXPOSED", "exposures", "identity_id"]
+__all__ = ["MAX_EXPOSED", "exposures"]
 
 MAX_EXPOSED: Final = 64
 """Exposed credentials that are told, by kind and name."""
@@ -45,12 +46,7 @@ _ENVIRONMENT_NEAR: Final = (
     "It lies in the environment of a process of this pod; what landed ran in the same container, and can have started or"
     " read that process (/proc). It may have been read."
 )
-_TOKEN: Final = "Every pod has one mounted unless that is switched off, and no record tells that it was."
-
-
-def identity_id(kind: str, name: str) -> str:
-    """The id of an identity in the graph."""
-    return f"identity:{digest(kind, name)}"
+_MOUNTED: Final = "Every pod has one mounted unless that is switched off, and no record tells that it was."
 
 
 def exposures(view: PodView, taken: Collection[str]) -> tuple[IdentityStory, ...]:
@@ -68,7 +64,7 @@ def exposures(view: PodView, taken: Collection[str]) -> tuple[IdentityStory, ...
 
 def _story(kind: str, name: str, why: str, grade: str, origin: Origin, domain: str = "") -> IdentityStory:
     return IdentityStory(
-        entity=identity_id(kind, name),
+        entity=identity_entity(Identity(kind, name, IdentityState.EXPOSED)),
         kind=kind,
         name=name,
         ids=(),
@@ -169,7 +165,7 @@ def _token(view: PodView) -> Iterator[IdentityStory]:
     yield _story(
         "service-account",
         service_account_of(view),
-        f"{_TOKEN} {_shows_reads(view)}",
+        f"{_MOUNTED} {_shows_reads(view)}",
         Grade.D,
         view.who.origin,
         str(Domain.CLUSTER),

@@ -7,8 +7,12 @@ from collections.abc import Iterable, Sequence
 from eightysix.model.incident import Incident, RuleCoverage
 from eightysix.model.story import Gap, IdentityStory
 from eightysix.model.words import IdentityState, Source, Stage
+from eightysix.reconstruct.identities import SIGNED_IN
 
 __all__ = ["gaps_of"]
+
+_WHICH = "which identity the metadata service"
+"""How the gap begins that a story closes itself, by a sign-in."""
 
 _CLOSES: tuple[tuple[str, str, str], ...] = (
     ("run: ", "run", "the in-process sensor (docs/sensor.md)"),
@@ -21,7 +25,7 @@ _CLOSES: tuple[tuple[str, str, str], ...] = (
     ("what the kernel saw", "", "Tetragon with the policies of deploy/tetragon, or Falco"),
     ("which metadata path", "reach", "the in-process sensor (docs/sensor.md)"),
     (
-        "which identity the metadata service",
+        _WHICH,
         "reach",
         "sign-in logs of managed identities, and --identity NAMESPACE/SERVICEACCOUNT=ID",
     ),
@@ -43,9 +47,13 @@ def gaps_of(
     identities: Sequence[IdentityStory],
     *,
     full: bool,
+    searched: int = 0,
 ) -> tuple[Gap, ...]:
     """All gaps, each once, those of the earliest stages first."""
     found = {_gap(text) for incident in incidents for text in incident.gaps}
+    managed = [identity for identity in identities if identity.kind == "managed-identity"]
+    if managed and all(identity.why == SIGNED_IN for identity in managed):
+        found = {gap for gap in found if not gap.text.startswith(_WHICH)}
     if Source.AZURE not in sources:
         found.add(
             Gap(
@@ -94,6 +102,14 @@ def gaps_of(
                     " logs arrive late and not all operations are logged, so this clears nobody",
                 )
             )
+    if searched:
+        found.add(
+            Gap(
+                "",
+                f"{searched} files of other nodes were searched for what landed, and not read",
+                "--read-all",
+            )
+        )
     if full:
         found.add(
             Gap("use", "more different uses of identities than are kept: some are missing from this story")

@@ -79,6 +79,16 @@ class Graph:
             self.entities[key] = Entity(key, known.kind, known.name, str(identity.state), known.facts | facts)
         return key
 
+    def call(self, key: str, name: str) -> None:
+        """Give an entity the name that was found out for it."""
+        known = self.entities.get(key)
+        if known is not None:
+            self.entities[key] = Entity(key, known.kind, name, known.state, known.facts)
+
+    def used(self, identity: str, at: str, grade: Grade, origin: Origin) -> None:
+        """That an identity was used from the pod, as far as the cloud's logs tell."""
+        self._add(Link(self.pod, identity, LinkKind.USED, at, grade, origin, "address"))
+
     def asked(self, identity: str, name: str, at: str, grade: Grade, origin: Origin, join_key: str) -> str:
         """What an identity was used on, beyond the pod's own requests."""
         resource = self._entity(EntityKind.RESOURCE, (name,), name)

@@ -14,16 +14,20 @@ from eightysix.detect.wording import process_of, rfc3339, taken_by
 from eightysix.model.event import Event
 from eightysix.model.incident import Identity
 from eightysix.model.story import IdentityStory
+from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Grade, IdentityState, Kind, Origin
 from eightysix.reconstruct.graph import identity_entity
 from eightysix.reconstruct.identitylog import IdentityLog, UseGroup
 from eightysix.reconstruct.revoking import revocation
 from eightysix.reconstruct.uses import Attribute, is_ours, uses_of
 
-__all__ = ["HANDED_OUT_NS", "Principals", "identity_stories"]
+__all__ = ["HANDED_OUT_NS", "SIGNED_IN", "Principals", "identity_stories"]
 
 HANDED_OUT_NS = 5_000_000_000
 """A sign-in belongs to a request to the metadata service up to 5 s before it (facts of the attribution ladder, grade E)."""
+
+SIGNED_IN = "a sign-in of it was recorded as the metadata service was asked"
+"""How it is known which identity the metadata service handed out, where the provider tells it."""
 
 SKEW_NS = 2_000_000_000
 """Clocks of nodes and of the cloud differ by up to 2 s."""
@@ -89,7 +93,7 @@ def identity_stories(
     stories = []
     for identity in identities:
         take = takes.get((identity.kind, identity.name))
-        ids, why = _ids(view, identity, takes, groups, principals, attribute, pods)
+        name, ids, why = _ids(view, identity, takes, groups, principals, attribute, pods)
         mine = _groups_of(identity, ids, by_identity)
         taken_ns = take.time_ns if take is not None else t0_ns
         uses = uses_of(mine, view, pods, attribute, t0_ns=t0_ns, taken_ns=taken_ns)
@@ -98,7 +102,7 @@ def identity_stories(
             IdentityStory(
                 entity=identity_entity(identity),
                 kind=identity.kind,
-                name=ids[-1] if identity.kind == "managed-identity" and len(ids) == 1 else identity.name,
+                name=name,
                 ids=ids,
                 domain=identity.domain,
                 state=state,
@@ -116,7 +120,65 @@ def identity_stories(
                 why=why,
             )
         )
-    return tuple(stories)
+    return (*stories, *_come_up(view, stories, groups, principals, attribute, pods=pods, t0_ns=t0_ns))
+
+
+def _come_up(
+    view: PodView,
+    stories: Sequence[IdentityStory],
+    groups: Sequence[UseGroup],
+    principals: Principals,
+    attribute: Attribute,
+    *,
+    pods: Collection[str],
+    t0_ns: int,
+) -> list[IdentityStory]:
+    """Principals that were first seen with the story's pod after it read a secret or a credential file: what was in it, as far
+    as times and places tell. Those that the pod used before are its own."""
+    read = [s for s in stories if s.taken_at and s.kind not in ("managed-identity", "service-account")]
+    if not read:
+        return []
+    first = min(to_ns(s.taken_at) for s in read)
+    known = {one for s in stories for one in s.ids}
+    mine: dict[tuple[str, ...], list[UseGroup]] = {}
+    before: set[str] = set()
+    for group in groups:
+        event = group.event
+        if event.kind is not Kind.CLOUD or not event.principals or known.intersection(event.principals):
+            continue
+        if event.time_ns < first - SKEW_NS:
+            before.update(principals.of(event.principals))
+        elif is_ours(attribute(event), pods):
+            mine.setdefault(principals.of(event.principals), []).append(group)
+    found: list[IdentityStory] = []
+    for ids, used in sorted(mine.items()):
+        if before.intersection(ids):
+            continue
+        signs = [g.event for g in used if g.event.resource == "sign-in"]
+        name = (signs or [used[0].event])[0].principals[-1]
+        identity = Identity("service-principal", name, IdentityState.USED, "")
+        uses = uses_of(used, view, pods, attribute, t0_ns=t0_ns, taken_ns=first)
+        whose = attribute(used[0].event)
+        found.append(
+            IdentityStory(
+                entity=identity_entity(identity),
+                kind=identity.kind,
+                name=name,
+                ids=ids,
+                domain="delivery" if any(g.event.resource == "registry" for g in used) else "cloud",
+                state=identity.state,
+                taken_at=rfc3339(first),
+                taken_by="",
+                grade=whose.grade,
+                origin=whose.origin,
+                uses=uses.told,
+                other_uses=uses.more + uses.others,
+                revocation=revocation(identity.kind, taken_at=rfc3339(first)),
+                why=f"first used after {' and '.join(f'{s.kind} {s.name}' for s in read[:3])} had been read, and from this pod"
+                " as far as its records tell",
+            )
+        )
+    return found
 
 
 def _takes(view: PodView, chains: Sequence[Chain]) -> dict[tuple[str, str], _Take]:
@@ -143,37 +205,49 @@ def _ids(
     principals: Principals,
     attribute: Attribute,
     pods: Collection[str],
-) -> tuple[tuple[str, ...], str]:
-    """Ids of a cloud identity, and how they are known."""
+) -> tuple[str, tuple[str, ...], str]:
+    """What a cloud identity is called, its ids, and how they are known."""
     if identity.kind != "managed-identity":
-        return (), ""
+        return identity.name, (), ""
     take = takes.get((identity.kind, identity.name))
     if take is None:
-        return (), "which identity it is, no record tells"
+        return identity.name, (), "which identity it is, no record tells"
     told = {p for e in (*take.observation.evidence, take.observation.provenance) for p in e.principals}
     times = [
         o.time_ns
         for o in view.told()
         if o.action is Action.CREDENTIAL and o.event.kind is not Kind.FILE and o.time_ns >= take.time_ns
     ]
-    signed: dict[tuple[str, ...], int] = {}
+    signed: dict[tuple[str, ...], str] = {}
     for group in groups:
         event = group.event
         if event.resource != "sign-in" or not _handed_out(event, times):
             continue
-        if is_ours(attribute(event), pods):
-            same = principals.of(event.principals)
-            signed[same] = signed.get(same, 0) + group.count
+        whose = attribute(event)
+        if whose.join_key.startswith("metadata") and is_ours(whose, pods):
+            # NOTE: a sign-in names the object id first and the application id last; people know it by the latter.
+            signed[principals.of(event.principals)] = event.principals[-1] if event.principals else ""
     if len(signed) == 1:
-        (ids,) = signed
-        return ids, "a sign-in of it was recorded as the metadata service was asked"
+        ((ids, name),) = signed.items()
+        return (
+            f"{name} {identity.name}",
+            ids,
+            SIGNED_IN,
+        )
     if signed:
-        return tuple(sorted({one for ids in signed for one in ids})), (
-            f"{len(signed)} identities signed in as the metadata service was asked: one of them"
+        return (
+            f"{' or '.join(sorted(signed.values())[:4])} {identity.name}",
+            tuple(sorted({one for ids in signed for one in ids})),
+            f"{len(signed)} identities signed in as the metadata service was asked: one of them",
         )
     if told:
-        return principals.of(told), "the pod's own code asked for it by this id"
-    return (), "which identity was handed out, no record tells: cached tokens leave no sign-in"
+        (name, *_) = sorted(told)
+        return f"{name} {identity.name}", principals.of(told), "the pod's own code asked for it by this id"
+    return (
+        identity.name,
+        (),
+        "which identity was handed out, no record tells: cached tokens leave no sign-in",
+    )
 
 
 def _handed_out(event: Event, times: Sequence[int]) -> bool:

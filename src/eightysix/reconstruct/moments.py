@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from eightysix.detect.actions import Action
 from eightysix.detect.chain import Chain
+from eightysix.detect.gate import SKEW_NS
 from eightysix.detect.observe import Observation
 from eightysix.detect.view import PodView
 from eightysix.detect.wording import destination_of, process_of
@@ -62,13 +63,15 @@ _WORDS: Mapping[Action, str] = {
 
 @dataclass
 class Moment:
-    """One observation of the story. `stage` is None for what surrounds it; `repeats` are observations that are alike."""
+    """One observation of the story. `stage` is None for what surrounds it; `repeats` are observations that are alike, `also` the
+    stages that further chains see in it."""
 
     observation: Observation
     stage: Stage | None
     title: str
     signal: str = ""
     repeats: list[Observation] = field(default_factory=list)
+    also: set[Stage] = field(default_factory=set)
 
     @property
     def time_ns(self) -> int:
@@ -94,10 +97,18 @@ def moments_of(
     """The moments of a pod between two times, by time, and how many did not fit. Those of the chains are always told."""
     told: dict[int, Moment] = {}
     for chain in chains:
-        _take_chain(chain, told)
+        _take_chain(chain, told, chains[0].t0_ns)
     if not chains:
         _take_story(view, told)
-    kept = sorted({id(moment): moment for moment in told.values()}.values(), key=_order)
+    made = {m.observation.event.event_id for m in told.values() if m.observation.told_as == "made-pod"}
+    kept = sorted(
+        {
+            id(moment): moment
+            for moment in told.values()
+            if moment.observation.told_as or moment.observation.event.event_id not in made
+        }.values(),
+        key=_order,
+    )
     start = kept[0].time_ns - BEFORE_NS if kept else 0
     around = [
         o
@@ -113,9 +124,10 @@ def _order(moment: Moment) -> tuple[int, str, str]:
     return (moment.time_ns, moment.observation.event.event_id, moment.signal)
 
 
-def _take_chain(chain: Chain, told: dict[int, Moment]) -> None:
+def _take_chain(chain: Chain, told: dict[int, Moment], t0_ns: int) -> None:
     """What a chain matched: each observation under the first of its signals, those of the steps first. Alike ones of one
-    signal are one moment."""
+    signal are one moment. What another chain than the leading one counts from before T0 (that a server took its token
+    when it started) surrounds the story, and is no stage of it."""
     rule = chain.rule
     steps = [name for step in rule.chain for name in step.names if name in chain.matches]
     others = [name for name in rule.signals if name in chain.matches and name not in steps]
@@ -123,7 +135,10 @@ def _take_chain(chain: Chain, told: dict[int, Moment]) -> None:
         signal = rule.signals[name]
         alike: dict[tuple[str, ...], Moment] = {}
         for observation in chain.matches[name]:
-            if id(observation) in told:
+            known = told.get(id(observation))
+            if known is not None:
+                if known.stage is not None and known.stage is not signal.stage:
+                    known.also.add(signal.stage)
                 continue
             key = _likeness(chain.view, observation)
             moment = alike.get(key)
@@ -131,7 +146,8 @@ def _take_chain(chain: Chain, told: dict[int, Moment]) -> None:
                 moment.repeats.append(observation)
                 told[id(observation)] = moment
                 continue
-            moment = Moment(observation, signal.stage, signal.title, name)
+            early = observation.time_ns < t0_ns - SKEW_NS and signal.stage not in (Stage.LAND, Stage.RUN)
+            moment = Moment(observation, None if early else signal.stage, signal.title, name)
             alike[key] = told[id(observation)] = moment
 
 

@@ -46,10 +46,11 @@ _RULES: Final[dict[str, Rule]] = {
     # --- cloud
     "managed-identity": Rule(
         False,
-        "Tokens that were issued cannot be revoked, not by deleting the identity either (Azure RBAC goes on accepting them)."
-        " Cut its role assignments: that counts within 10 minutes, up to 30 for some storage, but what it has by groups or"
-        " app roles stays in a token until it runs out. Cut grants that are no role assignments too (Key Vault access"
-        " policies, SQL users). Stop new tokens by isolating whoever can reach the metadata service.",
+        "Tokens that Azure issued cannot be revoked, not by deleting the identity either (Azure RBAC goes on accepting them)."
+        " Cut its role assignments: that counts within 10 minutes, much later for what was assigned at a management group, and"
+        " what it has by groups or app roles stays in a token until it runs out. Cut grants that are no role assignments too"
+        " (Key Vault access policies, SQL users). Stop new tokens by isolating whoever can reach the metadata service."
+        " (AWS: a role's sessions can be revoked, by a policy that denies all older ones. Google: tokens last an hour.)",
         _MANAGED,
         _DAY,
     ),
@@ -88,7 +89,7 @@ _RULES: Final[dict[str, Rule]] = {
         True,
         "Revoke the account's sessions (refresh tokens) or reset the service principal's secret. Access tokens that were got"
         " before last 28 h at most.",
-        f"{_MICROSOFT}entra/identity/users/users-revoke-access",
+        "https://learn.microsoft.com/en-us/graph/api/user-revokesigninsessions",
     ),
     "azure-node-identity": Rule(
         None,
@@ -98,30 +99,31 @@ _RULES: Final[dict[str, Rule]] = {
     ),
     "aws-credentials-file": Rule(
         True,
-        "Deactivate and delete the access key. Sessions that were made with it are ended by a policy that denies all older"
-        " ones (AWSRevokeOlderSessions); else they last 36 h at most.",
-        "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html",
+        "Deactivate and delete the access key. Sessions that were made with it last 36 h at most, and what its user may do is"
+        " judged at each request: take the user's permissions away for that time, or deny what was issued before now"
+        " (aws:TokenIssueTime).",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html",
     ),
     "gcloud-adc": Rule(
         True,
         "Revoke the account's refresh token or delete the service account's key. Access tokens that were got before last an"
-        " hour, 12 h at most, and are not revoked by it.",
-        "https://cloud.google.com/docs/authentication/token-types",
+        " hour, a few hours at most.",
+        "https://docs.cloud.google.com/docs/authentication/token-types",
     ),
     "oci-cli": Rule(
         True,
-        "Delete the API key of the user; session tokens last an hour at most.",
-        "https://docs.oracle.com/en-us/iaas/Content/Identity/Tasks/managingcredentials.htm",
+        "Delete the API signing key of the user; until then it lasts.",
+        "https://docs.oracle.com/en-us/iaas/Content/Identity/access/to_delete_an_API_signing_key.htm",
     ),
     "aliyun-cli": Rule(
         True,
-        "Disable and delete the AccessKey pair.",
-        "https://www.alibabacloud.com/help/en/ram/user-guide/delete-an-accesskey-pair-of-a-ram-user",
+        "Disable and delete the AccessKey pair of the RAM user; until then it lasts.",
+        "https://www.alibabacloud.com/help/en/ram/developer-reference/api-ram-2015-05-01-deleteaccesskey",
     ),
     "databricks": Rule(
         True,
         "Revoke the personal access token in the workspace.",
-        "https://docs.databricks.com/aws/en/dev-tools/auth/pat",
+        "https://docs.databricks.com/security/auth/api-access-permissions.html",
     ),
     "rclone": Rule(
         None,
@@ -131,10 +133,11 @@ _RULES: Final[dict[str, Rule]] = {
     # --- cluster
     "service-account": Rule(
         True,
-        "A token that is bound to a pod stops counting when the pod is deleted, up to 60 s after. One from a Secret counts until"
-        " the Secret is deleted; any other until it runs out or the service account itself is deleted and made anew (its uid"
-        " changes). Take its role bindings away at once: that counts for every token. A bound token lasts an hour, and up to a"
-        " year where the API server extends it (--service-account-extend-token-expiration).",
+        "A token that is bound to a pod stops counting when the pod is gone, or 60 s after its grace period. One from a Secret"
+        " counts until the Secret is deleted; any other until it runs out or the service account itself is deleted and made"
+        " anew (its uid changes). Take its role bindings away at once: that counts for every token. A bound token lasts an"
+        " hour, and a year where the API server extends it (--service-account-extend-token-expiration, the default; AKS"
+        " from 1.30 with an OIDC issuer does not).",
         _ACCOUNTS,
         365 * _DAY,
     ),
@@ -146,7 +149,7 @@ _RULES: Final[dict[str, Rule]] = {
     ),
     "made-pod": Rule(
         True,
-        "Delete the pod that was made, after its evidence is taken: the tokens bound to it stop counting up to 60 s after."
+        "Delete the pod that was made, after its evidence is taken: the tokens bound to it stop counting when it is gone."
         " Whatever else it could read (secrets, the metadata service) has to be changed as if taken.",
         _ACCOUNTS,
         365 * _DAY,
@@ -227,7 +230,7 @@ _RULES: Final[dict[str, Rule]] = {
     "pypirc": Rule(
         True,
         "Delete the token at the index, or change the password.",
-        "https://pypi.org/help/#compromised-token",
+        "https://pypi.org/help/#apitoken",
     ),
     "npmrc": Rule(
         True,
@@ -237,12 +240,12 @@ _RULES: Final[dict[str, Rule]] = {
     "package-registry": Rule(
         None,
         "Delete the token at its registry, or change the password.",
-        "https://doc.rust-lang.org/cargo/commands/cargo-login.html",
+        "https://doc.rust-lang.org/cargo/commands/cargo-logout.html",
     ),
     "git-credentials": Rule(
         True,
         "Delete the token at the git host, or change the password; then look for deploy keys and tokens that were added.",
-        "https://docs.github.com/en/organizations/keeping-your-organization-secure",
+        "https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/token-expiration-and-revocation",
     ),
     "netrc": Rule(
         None,
@@ -253,7 +256,7 @@ _RULES: Final[dict[str, Rule]] = {
         True,
         "Take the public key out of every authorized_keys and git host that knows it; a certificate for it goes on until it"
         " runs out or stands in a revocation list (RevokedKeys).",
-        "https://man.openbsd.org/sshd#AUTHORIZED_KEYS_FILE_FORMAT",
+        "https://man.openbsd.org/sshd_config#RevokedKeys",
     ),
     "huggingface-token": Rule(
         True,
@@ -266,7 +269,7 @@ _RULES: Final[dict[str, Rule]] = {
     "ci-runner": Rule(
         True,
         "Remove the runner's registration and register a clean one. Secrets that its jobs saw have to be changed too.",
-        "https://docs.github.com/en/actions/how-tos/manage-runners/self-hosted-runners/remove-runners",
+        "https://docs.github.com/en/actions/how-tos/manage-runners/self-hosted-runners",
     ),
     "infrastructure-state": Rule(
         True,
@@ -277,7 +280,7 @@ _RULES: Final[dict[str, Rule]] = {
     "model-provider-key": Rule(
         True,
         f"{_PROVIDER_KEY} A login of a command-line tool ends where its sessions are listed in the account.",
-        "https://help.openai.com/en/articles/9047852-how-can-i-delete-my-api-key",
+        "https://help.openai.com/en/articles/4936850-best-practices-for-api-key-safety",
     ),
 }
 
@@ -310,16 +313,19 @@ def revocation(kind: str, *, taken_at: str, bound_pod: str = "", expires_at: str
 
 
 def _until(longest_s: int, taken_at: str, expires_at: str) -> str:
-    """When it runs out: as a record told it, else at the latest."""
-    for text, seconds in ((expires_at, 0), (taken_at, longest_s)):
-        try:
-            time_ns = to_ns(text)
-        except ValueError:
-            continue
-        if seconds or text is expires_at:
-            return _rfc3339(time_ns // 1_000_000_000 + seconds)
-    return ""
+    """When it runs out: as a record told it, else at the latest. Rounded up to a second."""
+    expires = _seconds(expires_at)
+    if expires is None:
+        taken = _seconds(taken_at)
+        expires = taken + longest_s if taken is not None and longest_s else None
+    if expires is None:
+        return ""
+    return datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _rfc3339(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _seconds(text: str) -> int | None:
+    """Seconds since 1970 of RFC 3339 text, None where it is none."""
+    try:
+        return -(-to_ns(text) // 1_000_000_000)
+    except ValueError:
+        return None

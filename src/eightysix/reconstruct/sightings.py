@@ -8,10 +8,8 @@ look: `same` is None then.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
-
-from msgspec import Struct
 
 from eightysix.context.ledger import Fact, Scans
 from eightysix.context.packages import normalise_name
@@ -30,6 +28,14 @@ for the artifact alone (`--artifact`), who reads the story needs to know that th
 
 MAX_EVIDENCE: Final = 4
 """Places told of one sighting, the earliest."""
+
+_COMMON_FILES: Final = frozenset(
+    """config.json model.safetensors model.bin model.pt model.pth model.pkl model.joblib model.onnx model.h5 model.keras
+    pytorch_model.bin tokenizer.json tokenizer_config.json generation_config.json adapter_model.safetensors
+    diffusion_pytorch_model.safetensors tf_model.h5 flax_model.msgpack consolidated.safetensors MLmodel
+    python_model.pkl""".split()
+)
+"""Names that every model's files have (huggingface.co/docs/transformers, mlflow.org/docs): alone they say nothing."""
 
 _DIGEST_SIZES: Final = frozenset({40, 64, 96, 128})
 _HEX: Final = frozenset("0123456789abcdef")
@@ -61,24 +67,18 @@ class _Wanted:
                 self.digests.add(version)
             elif _is_file_id(version):
                 self.files.add(version)
-            elif name and artifact.kind == "model":
+            elif name and artifact.kind == "model" and name not in _COMMON_FILES:
                 self.names.add(name)
             if name.startswith("/"):
                 self.names.add(name)
         elif name:
             key = _package(artifact)
-            self.packages.setdefault(key, set()).add(version)
+            self.packages.setdefault(key, set()).add(_version(version))
 
     def __bool__(self) -> bool:
         return bool(
             self.packages or self.images or self.repositories or self.digests or self.files or self.names
         )
-
-
-class _Found(Struct):
-    """What is known of one sighting so far: the earliest events."""
-
-    events: list[Event]
 
 
 def sightings(
@@ -114,7 +114,7 @@ def find_sightings(
     files = _scanned_files(scans, wanted)
     held = {f"{host}|{identity}": digest for host, identity, digest, _ in files}
     every = sorted((s for s in states if s.key not in exclude), key=lambda state: state.key)
-    found = [sighting for state in every for sighting in _of_state(state, wanted, held, state.key in taken)]
+    found = [sighting for state in every for sighting in _of_state(state, wanted, held, taken)]
     found += [_of_file(*file) for file in files]
     found.sort(key=_order)
     return tuple(found[:most]), max(0, len(found) - most)
@@ -161,46 +161,82 @@ def _of_file(host: str, identity: str, digest: str, fact: Fact) -> Sighting:  # 
     )
 
 
-def _events(state: PodState) -> Iterator[Event]:
-    """What is kept of a pod but for plain connections, which tell of no artifact."""
+_SILENT: Final = frozenset({Kind.CONNECT, Kind.API, Kind.CLOUD, Kind.RESOLVE, Kind.HTTP})
+"""What tells of no artifact, unless the sensor tells whose code did it."""
+
+
+def _telling(state: PodState) -> Iterator[Event]:
+    """What is kept of a pod that can tell of an artifact; of a bucket that tells of none the first event, which tells of the
+    image. Plain connections are left out."""
     for bucket in state.buckets.values():
-        yield from bucket.events
+        first = bucket.events[0]
+        if first.kind in _SILENT and first.source is not Source.SENSOR:
+            yield first
+        else:
+            yield from bucket.events
     for taints in state.taints.values():
         for taint in taints.values():
             yield taint.first
             yield taint.last
 
 
-def _of_state(state: PodState, wanted: _Wanted, held: dict[str, str], taken: bool) -> Iterator[Sighting]:
-    found: dict[tuple[str, str, bool | None], _Found] = {}
+def _of_state(
+    state: PodState, wanted: _Wanted, held: Mapping[str, str], lost: Collection[str]
+) -> Iterator[Sighting]:
+    found: dict[_What, list[Event]] = {}
     names = ["", "", "", "", ""]
-    for event in _events(state):
+    host = next((e.node for e in _telling(state) if e.node), "") if held else ""
+    for event in _telling(state):
+        for what in _matches(event, wanted, held, host):
+            _note(found.setdefault(what, []), event)
+    if not found:
+        return
+    for event in _telling(state):
         for place, value in enumerate((event.cluster, event.node, event.namespace, event.pod, event.pod_uid)):
             if value and (not names[place] or value < names[place]):
                 names[place] = value
-        for match in _matches(event, wanted, held):
-            _note(found.setdefault(match, _Found([])), event)
     cluster, node, namespace, pod, uid = names
-    for (how, artifact, same), what in found.items():
-        first = what.events[0]
+    for (how, artifact, same), events in _joined(found).items():
         yield Sighting(
             artifact=artifact,
             cluster=cluster,
-            node=first.node or node,
+            node=events[0].node or node,
             namespace=namespace,
             pod=pod,
             uid=uid,
             how=how,
-            at=rfc3339(first.time_ns),
+            at=rfc3339(events[0].time_ns),
             same=same,
-            identity_taken=taken,
-            evidence=tuple(sorted({Evidence(str(e.source), e.file, e.line) for e in what.events})),
+            identity_taken=state.key in lost,
+            evidence=tuple(sorted({Evidence(str(e.source), e.file, e.line) for e in events})),
         )
 
 
-def _note(found: _Found, event: Event) -> None:
+_What = tuple[str, str, bool | None]
+"""How, what, and whether the same."""
+
+
+def _joined(found: Mapping[_What, list[Event]]) -> dict[_What, list[Event]]:
+    """One sighting for each thing in a pod: what was installed was also loaded, and an install by name alone is the one
+    whose version another record tells."""
+    joined: dict[_What, list[Event]] = {}
+    told = {artifact.partition("==")[0].partition("@")[0] for _, artifact, same in found if same is not None}
+    order = sorted(found, key=lambda what: (_HOW.index(what[0]), what[1], _RANK[what[2]]))
+    for how, artifact, same in order:
+        if same is None and artifact in told:
+            continue
+        before = next((what for what in joined if what[1:] == (artifact, same)), (how, artifact, same))
+        events = joined.setdefault(before, [])
+        for event in found[how, artifact, same]:
+            _note(events, event)
+    return joined
+
+
+_HOW: Final = ("installed", "loaded", "image")
+
+
+def _note(events: list[Event], event: Event) -> None:
     """Keep the earliest events, one of each id."""
-    events = found.events
     if any(known.event_id == event.event_id for known in events):
         return
     events.append(event)
@@ -208,9 +244,10 @@ def _note(found: _Found, event: Event) -> None:
     del events[MAX_EVIDENCE:]
 
 
-def _matches(event: Event, wanted: _Wanted, held: dict[str, str]) -> Iterator[tuple[str, str, bool | None]]:
-    """How, what and whether the same, for each wanted artifact that an event tells of."""
-    if wanted.packages:
+def _matches(event: Event, wanted: _Wanted, held: Mapping[str, str], host: str) -> Iterator[_What]:
+    """How, what and whether the same, for each wanted artifact that an event tells of. `host` is the pod's node, for
+    records of the pod itself, which do not tell it."""
+    if wanted.packages and (event.artifacts or event.dists):
         yield from _packages(event, wanted)
     if (wanted.images or wanted.repositories) and (event.image_digest or event.image):
         digest = _image_digest(event.image_digest)
@@ -219,11 +256,15 @@ def _matches(event: Event, wanted: _Wanted, held: dict[str, str]) -> Iterator[tu
             yield "image", f"{name}@sha256:{digest}" if name else f"sha256:{digest}", True
         elif name in wanted.repositories:
             yield "image", name, None
+    if wanted.names:
+        for artifact in event.artifacts:
+            if artifact.kind == "model" and artifact.name in wanted.names:
+                yield "installed", artifact.name, None
     if event.kind is Kind.FILE or event.file_id:
-        yield from _loads(event, wanted, held)
+        yield from _loads(event, wanted, held, host)
 
 
-def _packages(event: Event, wanted: _Wanted) -> Iterator[tuple[str, str, bool | None]]:
+def _packages(event: Event, wanted: _Wanted) -> Iterator[_What]:
     told = [("installed", artifact) for artifact in event.artifacts]
     told += [("loaded", Artifact("pypi", dist.name, dist.version)) for dist in event.dists]
     for how, artifact in told:
@@ -231,13 +272,13 @@ def _packages(event: Event, wanted: _Wanted) -> Iterator[tuple[str, str, bool | 
         if versions is None:
             continue
         known = bool(artifact.version) and bool(versions - {""})
-        same = artifact.version in versions if known else None
+        same = _version(artifact.version) in versions if known else None
         yield how, str(Artifact(artifact.kind, _package(artifact)[1], artifact.version)), same
 
 
-def _loads(event: Event, wanted: _Wanted, held: dict[str, str]) -> Iterator[tuple[str, str, bool | None]]:
+def _loads(event: Event, wanted: _Wanted, held: Mapping[str, str], host: str) -> Iterator[_What]:
     """Of a file that was opened or written."""
-    digest = held.get(f"{_host(event.node)}|{event.file_id}", "") if event.file_id else ""
+    digest = held.get(f"{_host(event.node or host)}|{event.file_id}", "") if event.file_id else ""
     how = "installed" if event.access is Access.WRITE else "loaded"
     if digest or event.digest in wanted.digests:
         yield how, digest or event.digest, True
@@ -246,9 +287,14 @@ def _loads(event: Event, wanted: _Wanted, held: dict[str, str]) -> Iterator[tupl
         yield how, event.file_path or event.file_id, None
     elif event.file_path in wanted.names:
         yield how, event.file_path, None
-    for artifact in event.artifacts:
-        if artifact.kind == "model" and artifact.name in wanted.names:
-            yield how, artifact.name, None
+
+
+def _version(text: str) -> str:
+    """A version as it is compared: `v1.4.0` and `1.4` are the same release (PEP 440)."""
+    public, plus, local = text.lower().removeprefix("v").partition("+")
+    while public.endswith(".0") and public.replace(".", "").isdigit():
+        public = public[:-2]
+    return public + plus + local
 
 
 def _package(artifact: Artifact) -> tuple[str, str]:
