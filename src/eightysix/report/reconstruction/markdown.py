@@ -222,8 +222,9 @@ def _rotate(story: Story) -> Iterator[str]:
     yield "## What to do, in this order\n\n"
     for number, item in enumerate(story.rotate[:_ITEMS], 1):
         head = f"{number}. "
-        why = f" ({prose(item.why)})" if item.why else ""
-        yield f"{head}{prose(item.what)}{why}\n"
+        yield f"{head}{prose(item.what)}\n"
+        if item.why:
+            yield f"\n   {' ' * (len(head) - 3)}{prose(item.why, 2000)}\n"
         if any(item.commands):
             yield "\n" + _indented(block(item.commands), len(head)) + "\n"
     yield "\n"
@@ -241,7 +242,7 @@ def _gaps(story: Story) -> Iterator[str]:
     for gap in story.gaps[:_ITEMS]:
         stage = f"{span(gap.stage)}: " if gap.stage else ""
         close = f" → {span(gap.close, 1000)}" if gap.close else ""
-        yield f"- {stage}{prose(gap.text)}{close}\n"
+        yield f"- {stage}{prose(gap.text, 1000)}{close}\n"
     yield "\n"
     yield from _rest(len(story.gaps) - _ITEMS)
 

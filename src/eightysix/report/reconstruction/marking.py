@@ -76,7 +76,7 @@ def _is_plain(word: str) -> bool:
     if word.endswith(":"):
         return len(word) > 1 and ":" not in word[:-1] and _is_plain(word[:-1])
     if not all(character.isalnum() or character in _PLAIN for character in word):
-        parts = word.replace("/", "-").split("-")
+        parts = word.rstrip(".,;)").replace("/", "-").split("-")
         return len(parts) > 1 and all(part.isascii() and part.isalpha() for part in parts)
     if word.isdigit() or not word:
         return True

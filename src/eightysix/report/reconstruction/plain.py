@@ -26,6 +26,8 @@ __all__ = ["FORMAT", "PlainFormat"]
 _NARROWEST, _WIDEST = 40, 100
 _STORIES = 3
 _LINES = 20
+_LIMIT = 2_000
+"""Columns of one text: what to do and why are told in whole sentences, and lists bound how many there are."""
 _EVERYTHING = "everything"
 """What a story says that it was asked for when nobody asked for anything."""
 
@@ -65,7 +67,7 @@ def _lines(reconstruction: Reconstruction, options: RenderOptions) -> Iterator[L
 def _story(story: Story, options: RenderOptions) -> Iterator[Line]:
     orders = [replace(item, commands=()) for item in story.rotate]
     commands = {index: item.commands for index, item in enumerate(story.rotate)}
-    safe = inert_copy(replace(story, rotate=tuple(orders), records=(), entities=(), links=()))
+    safe = inert_copy(replace(story, rotate=tuple(orders), records=(), entities=(), links=()), _LIMIT)
     yield from _header(safe, options)
     yield ()
     drawn = list(timeline(safe, options))
@@ -97,9 +99,13 @@ def _header(story: Story, options: RenderOptions) -> Iterator[Line]:
         *([f"story {story.id}", f"revision {story.revision}", *story.incidents] if options.verbose else ()),
     )
     yield from flow([shorten(fact, longest) for fact in facts], options.width, 2, Ink.DIM)
-    if story.summary:
+    # what the timeline tells right below with the same words is said once
+    summary = [
+        text for text in story.summary if options.verbose or not (story.marks and text.startswith("T+"))
+    ]
+    if summary:
         yield ()
-    for text in story.summary:
+    for text in summary:
         yield from row((MARGIN,), text, options.width)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from eightysix.model.story import Mark, Story
 from eightysix.model.words import Outcome
-from eightysix.report.inert import shorten, shorten_path
+from eightysix.report.inert import LIMIT, shorten, shorten_path
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, Span, measure, row
 from eightysix.report.reconstruction.telling import LANES, SECONDS, candidates, place, sure, times
@@ -199,7 +199,7 @@ def _act(
     stage = (" " * (1 if narrow else 8), Ink.PLAIN)
     below: Line = ((" " * (wide + 4), Ink.PLAIN), *_lanes(index, ends, None), stage)
     count = max(item.count for item in act.marks)
-    title = " ".join(filter(None, (mark.title, times(count), _refused(mark))))
+    title = " ".join(filter(None, (shorten(mark.title, LIMIT), times(count), _refused(mark))))
     ink = Ink.DIM if mark.stage is None else Ink.PLAIN
     if narrow:  # the title below the stage, where it has some room
         yield head
