@@ -18,7 +18,7 @@ from msgspec import Struct
 from eightysix.model.incident import Problem
 from eightysix.serve.ingest import Filling
 from eightysix.sources.lines import Block
-from eightysix.sources.tables import Tabulator
+from eightysix.sources.tables import ENOUGH, Tabulator
 from eightysix.store.events.packing import Batch
 from eightysix.store.events.shapes import Shape
 from eightysix.store.tables import load
@@ -78,7 +78,8 @@ def main() -> int:
             return 1  # the owner is gone, and who comes next removes what it left
         if not block.file:
             break
-        reader.feed(block)
+        if reader.feed(block) < ENOUGH:
+            continue
         for each in reader.packed():
             full = filling.add(each)
             if full is not None:

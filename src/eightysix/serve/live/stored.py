@@ -22,7 +22,7 @@ from eightysix.serve.evidence import RAW, Kept, Shelf, raw_rows
 from eightysix.serve.live.service import Following
 from eightysix.sources.lines import Block
 from eightysix.sources.raw import Redactor
-from eightysix.sources.tables import Tabulator
+from eightysix.sources.tables import ENOUGH, Tabulator
 from eightysix.store.events.compacting import compact
 from eightysix.store.events.hot import Hot
 from eightysix.store.events.packing import Batch
@@ -77,12 +77,15 @@ class Storing:
     def take(self, block: Block, events: Sequence[Event] = (), lines: Sequence[int] = ()) -> None:
         """Keep what is read. `events` are what detection made of it, and `lines` those of first connections."""
         self._shelf.note(block, events, lines)
-        reader = self._of_sensors if block.file.startswith(self._sensors) else self._any
-        reader.feed(block)
-        made = reader.packed()
         if block.file.startswith(self._received):
-            made = (each for each in made if not isinstance(each, tuple) or each[0] not in _OWN)
-        self._add(made)
+            self._add(self._any.packed())
+            self._any.feed(block)
+            made = self._any.packed()
+            self._add(each for each in made if not isinstance(each, tuple) or each[0] not in _OWN)
+            return
+        reader = self._of_sensors if block.file.startswith(self._sensors) else self._any
+        if reader.feed(block) >= ENOUGH:
+            self._add(reader.packed())
 
     def tell(self, incidents: Sequence[Incident]) -> None:
         """Keep a row of each, and the raw records that they rest on."""
@@ -99,6 +102,11 @@ class Storing:
 
     def flush(self) -> None:
         """Have all that was taken on the disk, if the store can be written."""
+        for reader in (self._any, self._of_sensors):
+            self._add(reader.packed())
+        self._commit()
+
+    def _commit(self) -> None:
         self._waiting.extend(self._open.values())
         self._open.clear()
         while self._waiting:
@@ -144,7 +152,7 @@ class Storing:
             else:
                 batch.add_columns(each)
             if batch.full:
-                self.flush()
+                self._commit()
 
     def _note_trouble(self, trouble: str) -> None:
         if trouble != self._trouble:
