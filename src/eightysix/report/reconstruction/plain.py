@@ -65,10 +65,12 @@ def _lines(reconstruction: Reconstruction, options: RenderOptions) -> Iterator[L
 def _story(story: Story, options: RenderOptions) -> Iterator[Line]:
     orders = [replace(item, commands=()) for item in story.rotate]
     commands = {index: item.commands for index, item in enumerate(story.rotate)}
-    safe = inert_copy(replace(story, rotate=tuple(orders), records=(), entities=(), links=()), _LIMIT)
+    summary = story.summary if options.verbose else tuple(summary_of(story))
+    rest = replace(story, summary=summary, rotate=tuple(orders), records=(), entities=(), links=(), marks=())
+    safe = inert_copy(rest, _LIMIT)
     yield from _header(safe, options)
     yield ()
-    drawn = list(timeline(safe, options))
+    drawn = list(timeline(story, options))
     if drawn:
         yield from drawn
         yield ()
@@ -97,10 +99,9 @@ def _header(story: Story, options: RenderOptions) -> Iterator[Line]:
         *([f"story {story.id}", f"revision {story.revision}", *story.incidents] if options.verbose else ()),
     )
     yield from flow([shorten(fact, longest) for fact in facts], options.width, 2, Ink.DIM)
-    summary = list(story.summary) if options.verbose else summary_of(story)
-    if summary:
+    if story.summary:
         yield ()
-    for text in summary:
+    for text in story.summary:
         yield from row((MARGIN,), text, options.width)
 
 

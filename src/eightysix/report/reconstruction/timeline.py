@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from eightysix.model.story import Mark, Story
 from eightysix.model.words import Outcome
-from eightysix.report.inert import LIMIT, shorten, shorten_path
+from eightysix.report.inert import inert_copy, shorten, shorten_path
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, Span, measure, row
 from eightysix.report.reconstruction.telling import LANES, SECONDS, candidates, chain_of, place, sure, times
@@ -34,8 +34,9 @@ _BAR, _BREAK, _NONE = "│", "┊", " "
 
 
 def timeline(story: Story, options: RenderOptions) -> Iterator[Line]:
-    """The marks of `story`, whose texts are inert already, in their order."""
-    shown, hidden_at, hidden = _shown(story.marks, options)
+    """The marks of `story` in their order. Those that are drawn are made inert here, as there may be many others."""
+    drawn, hidden_at, hidden = _shown(story.marks, options)
+    shown = [Act(inert_copy(act.marks)) for act in drawn]
     if not shown:
         return
     wide = max(len(offset(seconds)) for seconds in (SECONDS, *(act.mark.offset_s for act in shown)))
@@ -196,7 +197,7 @@ def _act(
     stage = (" " * (1 if narrow else 8), Ink.PLAIN)
     below: Line = ((" " * (wide + 4), Ink.PLAIN), *_lanes(index, ends, None), stage)
     count = max(item.count for item in act.marks)
-    title = " ".join(filter(None, (shorten(mark.title, LIMIT), times(count), _refused(mark))))
+    title = " ".join(filter(None, (mark.title, times(count), _refused(mark))))
     ink = Ink.DIM if mark.stage is None else Ink.PLAIN
     if narrow:  # the title below the stage, where it has some room
         yield head
