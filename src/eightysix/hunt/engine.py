@@ -13,16 +13,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from eightysix.hunt.bounds import held
+from eightysix.hunt.dispatch import folded
 from eightysix.hunt.extra import translator_module
 from eightysix.hunt.interface import Result
 from eightysix.hunt.lexer import Token, tokens
 from eightysix.hunt.limits import checked
 from eightysix.hunt.parameters import with_parameters
 from eightysix.hunt.pipeline import is_ordered, operators
-from eightysix.hunt.prefilter import with_prefilter
 from eightysix.hunt.refusals import ELSEWHERE, refuse, refused_at
 from eightysix.hunt.repair import repaired
 from eightysix.hunt.rewrite import ranged, rewritten, with_columns
+from eightysix.hunt.shapes import simplified
 from eightysix.hunt.values import column_of, value_of
 from eightysix.model.errors import QueryError
 from eightysix.model.table import Column
@@ -47,7 +48,8 @@ _SOME_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 
 _translated: OrderedDict[tuple[str, int], str] = OrderedDict()
 
-_Schema = dict[str, list[str]]
+_Schema = dict[str, dict[str, str]]
+"""Table -> column -> its type in DuckDB."""
 
 
 def sealed(source: DuckDBPyConnection) -> None:
@@ -134,7 +136,7 @@ def _translated_by(
 ) -> str:
     schema = _schema(source)
     query = "".join(one.text for one in found)
-    key = (query, hash(tuple((name, *columns) for name, columns in schema.items())))
+    key = (query, hash(tuple((name, *columns.items()) for name, columns in schema.items())))
     kept = None if with_ranges else _translated.get(key)
     if kept is not None:
         _translated.move_to_end(key)
@@ -159,13 +161,14 @@ def _sql(query: str, schema: _Schema) -> str:
     """The query as SQL, with what is mended in it."""
     kql = translator_module()
     try:
-        sql = kql.to_sql(query, schema=schema, allow_write=False, query_now=_SOME_MOMENT)
+        names = {table: list(columns) for table, columns in schema.items()}
+        sql = kql.to_sql(query, schema=names, allow_write=False, query_now=_SOME_MOMENT)
     except kql.KqlUnsupportedError as error:
         raise _unsupported(query, str(error.construct)) from None
     except kql.KqlSyntaxError as error:
         raise QueryError(_not_kql(error)) from None
     except kql.KqlError as error:
-        raise QueryError(f"the query cannot be run here: {_first_line(error)}") from None
+        raise _not_run(_first_line(error)) from None
     except RecursionError:
         raise QueryError("the query is nested too deeply", "Use `let` for its parts.") from None
     except (AssertionError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
@@ -177,11 +180,26 @@ def _sql(query: str, schema: _Schema) -> str:
         raise QueryError(
             f"the query declares parameters ({', '.join(unbound)})", "Use `let` and `--set NAME=VALUE`."
         )
-    return with_prefilter(repaired(str(sql)))
+    return simplified(repaired(folded(str(sql))), schema)
+
+
+def _not_run(line: str) -> QueryError:
+    name = line.removeprefix(_NO_TABLE).partition("'")[0] if line.startswith(_NO_TABLE) else ""
+    if name and "(unknown table" in line:
+        return QueryError(
+            f"there is no table `{name}`", "`eightysix hunt tables` lists tables.", construct=name
+        )
+    return QueryError(f"the query cannot be run here: {line}")
+
+
+_NO_TABLE = "schema error for '"
 
 
 def _unsupported(query: str, construct: str) -> QueryError:
     """The translator's refusal, with the place of what it names."""
+    if construct in _SHAPES:
+        name, advice = _SHAPES[construct]
+        return QueryError(f"the local runner does not have {name}", advice, construct=construct)
     name = construct.rpartition(":")[2].removesuffix("Operator")
     for one in tokens(query):
         if one.kind == "word" and one.text.lower() == name.lower():
@@ -204,11 +222,11 @@ def _moment_for(sql: str, now: int) -> dict[str, datetime] | None:
 
 def _schema(source: DuckDBPyConnection) -> _Schema:
     found: _Schema = {}
-    for table, column in source.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND database_name = current_database()"
-        " ORDER BY table_name, column_index"
+    for table, column, kind in source.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+        " WHERE NOT internal AND database_name = current_database() ORDER BY table_name, column_index"
     ).fetchall():
-        found.setdefault(str(table), []).append(str(column))
+        found.setdefault(str(table), {})[str(column)] = str(kind)
     return found
 
 
@@ -233,8 +251,21 @@ def _refused(error: Exception, timeout_s: float) -> QueryError:
         return QueryError(
             f"there is no column `{name}` where it is used", "`eightysix hunt tables NAME` lists columns."
         )
+    if "(INTERVAL" in line or "'epoch(" in line:
+        return QueryError(
+            "a span of time is divided, or its rest taken, in a form that does not run here",
+            "Divide by a written number (5m / 2) or by a span; else compute with seconds: datetime_diff('second', a, b)",
+            construct="timespan arithmetic",
+        )
     return QueryError(f"the query cannot be run here: {line}")
 
+
+_SHAPES = {
+    "expression:Wildcard": ("`*` as an argument here", "Name the columns: take_any(A, B)"),
+    "expression:TypeLiteralExpression": ("`typeof()` here", "Convert the result: tolong(...)"),
+    "expression:StringStarOperatorExpression": ("a search of all columns (`* has`)", "Name the column."),
+}
+"""What the translator names by its grammar, for people."""
 
 _MISSING = 'Binder Error: Referenced column "'
 

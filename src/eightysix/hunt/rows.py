@@ -1,9 +1,10 @@
 """What files hold as rows of tables.
 
-Three things are told apart by what the first record is, never by what it claims elsewhere in the file:
+Four things are told apart by what the first record is, never by what it claims elsewhere in the file:
 `{"table": NAME, "row": {...}}` (the rows of the pack's tests); rows as exported from Log Analytics or Defender, which name
-their table in `Type` or by the file (`AKSAudit.jsonl`); and telemetry, which the readers of detection turn into rows.
-Whichever it is, a row is read column by column as those readers do: what may be secret is withheld.
+their table in `Type` or by the file (`AKSAudit.jsonl`), as JSON Lines or as CSV with a column of times (`hunt.csvrows`); and
+telemetry, which the readers of detection turn into rows. Whichever it is, a row is read column by column as those readers do:
+what may be secret is withheld.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from eightysix.hunt.csvrows import CsvRows, header_of
 from eightysix.model.incident import Problem
 from eightysix.model.table import Columns, Row
 from eightysix.sources.decompress import Limits
@@ -63,15 +65,22 @@ def packed_of(
     of every block of telemetry whether somebody else reads it."""
     reader = tabulator if tabulator is not None else Tabulator(tables.load())
     file, table = "", None
+    sheet: CsvRows | None = None
     for block in read_inputs(paths, stdin, Limits(), on_problem):
-        if block.file != file:
+        if block.file != file or block.first_line == 1:
+            if sheet:
+                sheet.end(file)
             file, table = block.file, _table_of(block)
-        if table is None:
+            header = header_of(block.data.partition(b"\n")[0]) if table is None else ()
+            sheet = CsvRows(header, _stem(block), tables.load(), on_problem) if header else None
+        if sheet is None and table is None:
             if not taken(block) and reader.feed(block) >= ENOUGH:
                 yield from reader.packed()
-        else:
-            for name, row in _rows(block, table, on_problem):
-                yield name, row if as_written else reader.shaped(name, row)
+            continue
+        for name, row in sheet.read(block) if sheet else _rows(block, table or "", on_problem):
+            yield name, row if as_written else reader.shaped(name, row)
+    if sheet:
+        sheet.end(file)
     yield from reader.packed(flush=True)
     for problem in reader.problems:
         on_problem(problem)
@@ -90,8 +99,14 @@ def _table_of(block: Block) -> str | None:
     known = tables.load()
     if isinstance(first.get("Type"), str) and first["Type"] in known:
         return ""
+    stem = _stem(block)
+    return stem if stem and first.keys() & {"TimeGenerated", "Timestamp"} else None
+
+
+def _stem(block: Block) -> str:
+    """The table that a file is called after; empty where it is called otherwise."""
     stem = os.path.basename(block.file).partition(".")[0]
-    return stem if stem in known and first.keys() & {"TimeGenerated", "Timestamp"} else None
+    return stem if stem in tables.load() else ""
 
 
 def _rows(block: Block, table: str, on_problem: OnProblem) -> Iterator[tuple[str, Row]]:
