@@ -159,6 +159,7 @@ class Crew(AbstractContextManager["Crew"]):
             hand.give(Block("", 0, b""))
         while self._waiting:
             self._one(self._heard.get())
+        self._writer.wait()  # until then the file of the last batch is read
 
     def _commit(self, most: int) -> None:
         """Commit what came; wait where more than `most` batches did."""
