@@ -1,8 +1,8 @@
 """Processes that make batches of rows beside the owner of a store, which commits them (`serve.packer`).
 
-They are given blocks of formats of which every record stands for itself, and only when there is much to read: to start
-one takes as long as to read 20 MB. What is given to them comes back as batches, in no order; a row's id is made of what
-it says, so that the store is the same whoever made it.
+They are given blocks of formats of which every record stands for itself, and only when there is much to read. What is
+given to them comes back as batches, in no order; a row's id is made of what it says, so that the store is the same whoever
+made it, but for how often pods are listed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from eightysix.store.events.packing import Packed
 
 __all__ = ["LEAST_BYTES", "MOST", "Crew"]
 
-LEAST_BYTES = 32 << 20
-"""What is read alone before others are started."""
+LEAST_BYTES = 128 << 20
+"""What is read alone before others are started: two seconds' work, a tenth of which starting two of them costs."""
 
 MOST = 4
 """Processes: DuckDB takes what two to three of them make (bench/store.py)."""

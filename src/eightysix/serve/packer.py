@@ -56,7 +56,10 @@ class Account(Struct):
 def main() -> int:
     """Serve one owner until it has no more, or is gone."""
     given, said = sys.stdin.buffer, sys.stdout.buffer
-    told = msgspec.json.decode(given.readline(), type=Told)
+    how = given.readline()
+    if not how.endswith(b"\n"):
+        return 1
+    told = msgspec.json.decode(how, type=Told)
     os.umask(0o077)
     tables = load()
     shapes = {name: Shape(table, bytes.fromhex(told.key)) for name, table in tables.items()}
