@@ -77,6 +77,8 @@ def _schedule(analytics: Analytics) -> str:
         f"Every {_minutes(analytics.every)} over {_minutes(analytics.over)}, and {_minutes(analytics.late)} more "
         f"for rows that arrive late; severity {analytics.severity}."
     )
+    if analytics.key:
+        told += f" A finding is one by {', '.join(f'`{one}`' for one in analytics.key)}, and told once while it is in sight."
     entities = "; ".join(
         f"{kind} from {', '.join(f'`{column}`' for column in identifiers.values())}"
         for kind, identifiers in analytics.entities.items()

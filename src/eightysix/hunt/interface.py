@@ -31,6 +31,8 @@ class Analytics(Struct, frozen=True, kw_only=True):
     """Entity kind of Sentinel -> identifier -> column."""
     late: int = 15
     """Minutes by which rows may arrive late: the query looks back `over + late`, and keeps what was ingested since it ran."""
+    key: tuple[str, ...] = ()
+    """Columns by which a finding is one: a rule that puts rows together tells each once, while it is in sight."""
 
 
 class Query(Struct, frozen=True, kw_only=True):

@@ -172,7 +172,7 @@ class About:
 
     def _analytics(self, node: Node | None) -> Analytics | None:
         form = self._form
-        table = form.table(node, "analytics", ("every", "over", "severity"), ("late", "entities"))
+        table = form.table(node, "analytics", ("every", "over", "severity"), ("late", "entities", "key"))
         if table is None:
             return None
         every = form.integer(table.get("every"), "every (minutes)", _SHORTEST, _LONGEST) or _SHORTEST
@@ -189,7 +189,18 @@ class About:
             severity=str(severity or Severity.LOW),
             entities=self._entities(table.get("entities")),
             late=late or 0,
+            key=self._key(table.get("key")),
         )
+
+    def _key(self, node: Node | None) -> tuple[str, ...]:
+        """Columns; whether the query gives them is for Microsoft's parser to say."""
+        if node is None:
+            return ()
+        found = self._words(node, "key")
+        for item, word in found:
+            if not _is_column(word):
+                self._form.fault(item, f"{word!r} is no column", "write 'PodName'")
+        return tuple(word for _, word in found)
 
     def _entities(self, node: Node | None) -> Mapping[str, Mapping[str, str]]:
         """Entity kind -> identifier -> column; whether the query gives the column is for Microsoft's parser to say."""
@@ -214,6 +225,10 @@ class About:
                     for name, column in identifiers.entries
                 }
         return found
+
+
+def _is_column(text: str) -> bool:
+    return text.isascii() and text.replace("_", "a").isalnum() and not text[:1].isdigit()
 
 
 def _lets(text: str) -> list[str]:
