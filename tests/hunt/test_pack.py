@@ -112,6 +112,7 @@ analytics:
   entities:
     IP:
       Address: SourceIp
+plan: Analytics
 """
 TEXT = "let lookback = 1d;\nAKSAudit | where TimeGenerated > ago(lookback) | project SourceIp = tostring(SourceIps[0])\n"
 
@@ -168,6 +169,13 @@ def faults() -> Iterator[tuple[str, str, str]]:
         "line 20, column 7: unknown key 'Adress'; did you mean 'Address'?",
     )
     yield "kind: analytics", "kind: hunting", "a hunting query has no schedule"
+    yield (
+        "plan: Analytics",
+        "plan: Basic",
+        "line 21, column 7: plan cannot be 'Basic'; the query needs Analytics",
+    )
+    yield "plan: Analytics", "plan: Free", "line 21, column 7: plan cannot be 'Free'"
+    yield "plan: Analytics\n", "", "about.yml lacks the key 'plan'; write 'plan: Analytics'"
     yield "volume:", "volume: &a", "anchors and aliases are not allowed"
 
 

@@ -45,6 +45,8 @@ class Query(Struct, frozen=True, kw_only=True):
     text: str
     tables: tuple[str, ...]
     environments: tuple[Environment, ...]
+    plan: str = ""
+    """The least plan of Log Analytics that its tables must have (`hunt.plans`); empty where it is Defender's alone."""
     stages: tuple[str, ...]
     attack: tuple[str, ...]
     """MITRE ATT&CK techniques (T1552.005)."""

@@ -10,6 +10,7 @@ from eightysix.detect.fieldnames import nearest
 from eightysix.hunt.interface import Analytics, Query, QueryKind
 from eightysix.hunt.lexer import tokens
 from eightysix.hunt.pack.matrix import MATRIX
+from eightysix.hunt.plans import Plan, least_plan
 from eightysix.hunt.publish.entities import IDENTIFIERS
 from eightysix.model.table import Environment
 from eightysix.model.words import Stage
@@ -32,7 +33,7 @@ _REQUIRED: Final = (
     "false_positives",
     "next",
 )
-_OPTIONAL: Final = ("parameters", "analytics")
+_OPTIONAL: Final = ("plan", "parameters", "analytics")
 _MOST: Final = 32
 
 _SHORTEST: Final = 5
@@ -78,6 +79,7 @@ class About:
             text=self._text,
             tables=self._tables(root.get("tables")),
             environments=self._environments(root.get("environments")),
+            plan=self._plan(root, kind is QueryKind.ANALYTICS),
             stages=self._stages(root.get("stages")),
             attack=self._attack(root.get("attack")),
             matrix=self._matrix(root.get("matrix")),
@@ -127,6 +129,19 @@ class About:
         items = self._form.items(node, "environments", len(Environment))
         found = [self._form.choice(item, "an environment", Environment) for item in items]
         return tuple(one for one in found if one is not None)
+
+    def _plan(self, root: Table, scheduled: bool) -> str:
+        """The least plan that the tables must have: said by a person, and what the text needs."""
+        node = root.get("plan")
+        known = tables.load()
+        named = {one.text for one in tokens(self._text) if one.kind == "word" and one.text in known}
+        least = least_plan(self._text, [known[name] for name in sorted(named)], scheduled=scheduled)
+        plan = self._form.choice(node, "plan", Plan) if node is not None else None
+        if least is not None and node is None:
+            self._form.fault(root, "about.yml lacks the key 'plan'", f"write 'plan: {least}'")
+        elif plan is not None and plan is not least:
+            self._form.fault(node, f"plan cannot be {str(plan)!r}", f"the query needs {least or 'none'}")
+        return str(least or "")
 
     def _stages(self, node: Node | None) -> tuple[str, ...]:
         items = self._form.items(node, "stages", len(Stage))
