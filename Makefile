@@ -15,7 +15,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 .DEFAULT_GOAL := help
 .PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
-.PHONY: parser notebook notebook-setup
+.PHONY: parser web web-libraries browser-setup notebook notebook-setup
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -37,12 +37,21 @@ types: dev ## mypy, strict
 layers: dev ## Imports point down only
 	@$(IN_DEV) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 
-unit: dev parser ## The tests alone
+unit: dev parser web-libraries ## The tests alone
 	@$(IN_DEV) -m pytest
 
 parser: dev ## Fetch Microsoft's parser of KQL by npm, once (needs Node.js; without it its tests are skipped)
 	@PYTHONPATH=src $(IN_DEV) tools/kql_parser.py
 
+web-libraries: dev # What the HTML report is built from, by npm, once (needs Node.js; without it its tests are skipped)
+	@$(IN_DEV) tools/report_libraries.py
+
+web: dev ## Build the HTML report's program and style into the package (needs Node.js and npm)
+	@$(IN_DEV) tools/report_libraries.py --needed
+	@cd web/report && node_modules/.bin/tsc --noEmit && node build.mjs
+
+browser-setup: ## Install Debian's Chromium, in which the HTML report is tested (as root)
+	@tools/lab_setup.sh chromium
 notebook-setup: ## Set up what examples/notebooks needs in .venv-notebook (460 MB; apart, so that tests run without numpy)
 	$(BOOTSTRAP) requirements/notebook.txt $(NOTEBOOK_VENV)
 

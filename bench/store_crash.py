@@ -1,11 +1,16 @@
-"""A store's owner killed (SIGKILL) while it appends, seals and compacts: is an acknowledged row lost, or one there twice?
+"""A store's owner killed (SIGKILL) while it ingests, appends, seals and compacts: is an acknowledged row lost, or one
+there twice?
 
-    python -m bench.store_crash [--kills 20] [--rows 2000] [--seed 86] [--output bench/results/store_crash.json]
+    python -m bench.store_crash [--kills 20] [--rows 2000] [--records 40000] [--seed 86]
+                                [--output bench/results/store_crash.json]
 
 A child appends numbered rows in batches, and tells each that was acknowledged; it tells when it begins to append, to seal
 and to compact, and is killed at a random moment of the one that is tested. After each kill another process reads the
 store as it was left, then it is opened again and counted: every acknowledged row must be there once, the batch that was
 under way wholly or not at all, and what is sealed as it was written. The next child offers the unacknowledged batch again.
+
+`ingest` kills `eightysix store ingest` over a file that it reads with several processes: each time no row may be there
+twice and none be gone that was there before, and when it was let finish, the store has what one undisturbed run has.
 """
 
 from __future__ import annotations
@@ -19,9 +24,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from bench.corpus import write_corpus
 from eightysix.model.table import Row
 from eightysix.store.events.accounts import verify
 from eightysix.store.events.compacting import compact, remove_doomed
@@ -141,16 +148,66 @@ def faults_of(folder: str, acknowledged: int, size: int) -> list[str]:
     return found
 
 
-def run(kills: int, size: int, seed: int) -> dict[str, object]:
+COMMAND = [sys.executable, "-m", "eightysix", "store", "ingest", "--quiet"]
+
+
+def ingests(kills: int, records: int, rng: random.Random) -> dict[str, object]:
+    """Kill the command `kills` times while it reads one file into one store."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        telemetry, store = folder / "tetragon.jsonl", str(folder / "store")
+        write_corpus(telemetry, records=records)
+        began = time.monotonic()
+        subprocess.run([*COMMAND, str(telemetry), "--store", str(folder / "whole")], check=True)
+        whole, longest = events_in(str(folder / "whole")), time.monotonic() - began
+        before, killed, partly, tries = 0, 0, 0, 0
+        faults: list[str] = []
+        while killed < kills and tries < 4 * kills:
+            tries += 1
+            running = subprocess.Popen(
+                [*COMMAND, str(telemetry), "--store", store], stderr=subprocess.DEVNULL
+            )
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(rng.uniform(0.3, longest))
+            running.kill()
+            killed += running.wait() == -signal.SIGKILL
+            count, distinct = events_in(store) if Path(store, "store.json").exists() else (0, 0)
+            partly += 0 < count < whole[0]
+            if count != distinct or count < before:
+                faults.append(f"{count} rows, {distinct} events, {before} before")
+            before = count
+        subprocess.run([*COMMAND, str(telemetry), "--store", store], check=True)
+        if events_in(store) != whole:
+            faults.append(f"{events_in(store)} at the end and not {whole}")
+        with Hot(store) as hot:
+            faults += [f"{path}: {fault}" for path, fault in verify(hot).faults]
+            faults += [f"left behind in work: {path.name}" for path in hot.layout.work.iterdir()]
+    return {
+        "kills": tries, "killed_inside": killed, "events": whole[0], "found_with_some_of_them": partly,
+        "lost_or_doubled_or_damaged": faults,
+    }  # fmt: skip
+
+
+def events_in(store: str) -> tuple[int, int]:
+    """Rows of the table of events, and how many events they are."""
+    with Hot(store, create=True) as hot, hot.reading() as cursor:
+        row = cursor.execute(f"SELECT count(*), count(DISTINCT EventId) FROM {TABLE}").fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def run(kills: int, size: int, records: int, seed: int) -> dict[str, object]:
     """Kill `kills` times in each phase, each phase on a store of its own."""
     rng = random.Random(seed)
     told: dict[str, object] = {"kills_each": kills, "rows_each_batch": size}
+    told["ingest"] = ingests(kills, records, rng)
     for phase in PHASES:
         with tempfile.TemporaryDirectory() as folder:
             acknowledged = inside = partly = 0
             faults: list[str] = []
             longest = 0.12 if phase == "append" else 0.3
-            for _ in range(kills):
+            tries = 0
+            while inside < kills and tries < 4 * kills:
+                tries += 1
                 life = Life(folder, acknowledged, size)
                 inside += life.kill_in(phase, rng.randrange(2), rng.uniform(0, longest))
                 acknowledged = life.acknowledged
@@ -158,6 +215,7 @@ def run(kills: int, size: int, seed: int) -> dict[str, object]:
                 with Hot(folder) as hot, hot.reading() as cursor:
                     partly += count(cursor)[0] > acknowledged
             told[phase] = {
+                "kills": tries,
                 "killed_inside": inside,
                 "acknowledged_rows": acknowledged,
                 "committed_but_not_acknowledged": partly,
@@ -170,6 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--records", type=int, default=40_000)
     parser.add_argument("--seed", type=int, default=86)
     parser.add_argument("--output")
     parser.add_argument("--child", nargs=3)
@@ -177,7 +236,7 @@ def main() -> None:
     if args.child:
         child(args.child[0], int(args.child[1]), int(args.child[2]))
         return
-    told = run(args.kills, args.rows, args.seed)
+    told = run(args.kills, args.rows, args.records, args.seed)
     text = json.dumps(told, indent=2) + "\n"
     if args.output:
         Path(args.output).write_text(text)

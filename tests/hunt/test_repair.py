@@ -73,7 +73,7 @@ def test_rows_that_sort_alike_come_in_one_order() -> None:
     [
         ("T | summarize by bin(TimeGenerated, 7d)", "62135596800000000"),
         ("T | summarize make_set(A)", "list_sort(list_distinct("),
-        ("T | summarize make_set(A)", "<> 'VARCHAR' AND json_type(TRY_CAST("),
+        ("T | summarize make_set(N)", "<> 'VARCHAR' AND json_type(TRY_CAST("),
         ("T | where set_has_element(D, 'x')", "TRY_CAST(to_json("),
         ("T | mv-expand D", "list_zip(json_keys("),
         ("T | sort by N asc", ", COLUMNS(*)"),

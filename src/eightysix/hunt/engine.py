@@ -13,16 +13,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from eightysix.hunt.bounds import held
+from eightysix.hunt.dispatch import folded
 from eightysix.hunt.extra import translator_module
 from eightysix.hunt.interface import Result
 from eightysix.hunt.lexer import Token, tokens
 from eightysix.hunt.limits import checked
 from eightysix.hunt.parameters import with_parameters
 from eightysix.hunt.pipeline import is_ordered, operators
-from eightysix.hunt.prefilter import with_prefilter
 from eightysix.hunt.refusals import ELSEWHERE, refuse, refused_at
 from eightysix.hunt.repair import repaired
 from eightysix.hunt.rewrite import ranged, rewritten, with_columns
+from eightysix.hunt.shapes import simplified
 from eightysix.hunt.values import column_of, value_of
 from eightysix.model.errors import QueryError
 from eightysix.model.table import Column
@@ -47,7 +48,8 @@ _SOME_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 
 _translated: OrderedDict[tuple[str, int], str] = OrderedDict()
 
-_Schema = dict[str, list[str]]
+_Schema = dict[str, dict[str, str]]
+"""Table -> column -> its type in DuckDB."""
 
 
 def sealed(source: DuckDBPyConnection) -> None:
@@ -134,7 +136,7 @@ def _translated_by(
 ) -> str:
     schema = _schema(source)
     query = "".join(one.text for one in found)
-    key = (query, hash(tuple((name, *columns) for name, columns in schema.items())))
+    key = (query, hash(tuple((name, *columns.items()) for name, columns in schema.items())))
     kept = None if with_ranges else _translated.get(key)
     if kept is not None:
         _translated.move_to_end(key)
@@ -159,7 +161,8 @@ def _sql(query: str, schema: _Schema) -> str:
     """The query as SQL, with what is mended in it."""
     kql = translator_module()
     try:
-        sql = kql.to_sql(query, schema=schema, allow_write=False, query_now=_SOME_MOMENT)
+        names = {table: list(columns) for table, columns in schema.items()}
+        sql = kql.to_sql(query, schema=names, allow_write=False, query_now=_SOME_MOMENT)
     except kql.KqlUnsupportedError as error:
         raise _unsupported(query, str(error.construct)) from None
     except kql.KqlSyntaxError as error:
@@ -177,7 +180,7 @@ def _sql(query: str, schema: _Schema) -> str:
         raise QueryError(
             f"the query declares parameters ({', '.join(unbound)})", "Use `let` and `--set NAME=VALUE`."
         )
-    return with_prefilter(repaired(str(sql)))
+    return simplified(repaired(folded(str(sql))), schema)
 
 
 def _not_run(line: str) -> QueryError:
@@ -219,11 +222,11 @@ def _moment_for(sql: str, now: int) -> dict[str, datetime] | None:
 
 def _schema(source: DuckDBPyConnection) -> _Schema:
     found: _Schema = {}
-    for table, column in source.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND database_name = current_database()"
-        " ORDER BY table_name, column_index"
+    for table, column, kind in source.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+        " WHERE NOT internal AND database_name = current_database() ORDER BY table_name, column_index"
     ).fetchall():
-        found.setdefault(str(table), []).append(str(column))
+        found.setdefault(str(table), {})[str(column)] = str(kind)
     return found
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["closing", "end_of_quoted", "find_code"]
+from collections.abc import Iterator
+
+__all__ = ["bare", "closing", "end_of_quoted", "find_code", "split", "words"]
+
+_WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$")
 
 
 def find_code(sql: str, needle: str, at: int) -> int:
@@ -48,3 +52,56 @@ def closing(sql: str, at: int) -> int:
                 return at
         at += 1
     return -1
+
+
+def words(sql: str, at: int = 0, *, to_end: bool = False) -> Iterator[tuple[str, int, int]]:
+    """The bare words, commas and quoted names from `at` on that stand outside of brackets and of CASE, with their places;
+    with `to_end` up to the END of the CASE, or the bracket, that `at` stands in."""
+    depth = 0
+    while at < len(sql):
+        character = sql[at]
+        if character in _WORD:
+            end = at + 1
+            while end < len(sql) and sql[end] in _WORD:
+                end += 1
+            word = sql[at:end]
+            depth -= word == "END"
+            if to_end and depth < 0:
+                yield word, at, end
+                return
+            if not depth:
+                yield word, at, end
+            depth += word == "CASE"
+            at = end
+            continue
+        if character in "'\"":
+            end = end_of_quoted(sql, at)
+            if character == '"' and not depth:
+                yield sql[at:end], at, end
+            at = end
+            continue
+        if character == "," and not depth:
+            yield ",", at, at + 1
+        depth += (character in "([{") - (character in ")]}")
+        if to_end and depth < 0:
+            return
+        at += 1
+
+
+def split(sql: str, separator: str) -> list[str]:
+    """The parts between a word or comma that stands outside of brackets and of CASE."""
+    found, begin = [], 0
+    for word, start, end in words(sql):
+        if word == separator:
+            found.append(sql[begin:start].strip())
+            begin = end
+    found.append(sql[begin:].strip())
+    return found
+
+
+def bare(sql: str) -> str:
+    """`sql` without the parentheses around the whole of it."""
+    sql = sql.strip()
+    while sql.startswith("(") and closing(sql, 1) == len(sql) - 1:
+        sql = sql[1:-1].strip()
+    return sql
