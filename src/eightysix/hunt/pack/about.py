@@ -131,15 +131,13 @@ class About:
         return tuple(one for one in found if one is not None)
 
     def _plan(self, root: Table, scheduled: bool) -> str:
-        """The least plan that the tables must have: said by a person, and what the text needs."""
+        """The least plan that the tables must have, by the text; where it is told, it must be that one."""
         node = root.get("plan")
         known = tables.load()
         named = {one.text for one in tokens(self._text) if one.kind == "word" and one.text in known}
         least = least_plan(self._text, [known[name] for name in sorted(named)], scheduled=scheduled)
         plan = self._form.choice(node, "plan", Plan) if node is not None else None
-        if least is not None and node is None:
-            self._form.fault(root, "about.yml lacks the key 'plan'", f"write 'plan: {least}'")
-        elif plan is not None and plan is not least:
+        if plan is not None and plan is not least:
             self._form.fault(node, f"plan cannot be {str(plan)!r}", f"the query needs {least or 'none'}")
         return str(least or "")
 
