@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CORE_VENV ?= .venv-core
+NOTEBOOK_VENV ?= .venv-notebook
 CACHE ?= build/mine
 STANDARD ?=
 UV ?= uv==0.13.9
@@ -14,7 +15,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 .DEFAULT_GOAL := help
 .PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
-.PHONY: parser
+.PHONY: parser web web-libraries browser-setup notebook notebook-setup
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -36,11 +37,26 @@ types: dev ## mypy, strict
 layers: dev ## Imports point down only
 	@$(IN_DEV) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 
-unit: dev parser ## The tests alone
+unit: dev parser web-libraries ## The tests alone
 	@$(IN_DEV) -m pytest
 
 parser: dev ## Fetch Microsoft's parser of KQL by npm, once (needs Node.js; without it its tests are skipped)
 	@PYTHONPATH=src $(IN_DEV) tools/kql_parser.py
+
+web-libraries: dev # What the HTML report is built from, by npm, once (needs Node.js; without it its tests are skipped)
+	@$(IN_DEV) tools/report_libraries.py
+
+web: dev ## Build the HTML report's program and style into the package (needs Node.js and npm)
+	@$(IN_DEV) tools/report_libraries.py --needed
+	@cd web/report && node_modules/.bin/tsc --noEmit && node build.mjs
+
+browser-setup: ## Install Debian's Chromium, in which the HTML report is tested (as root)
+	@tools/lab_setup.sh chromium
+notebook-setup: ## Set up what examples/notebooks needs in .venv-notebook (460 MB; apart, so that tests run without numpy)
+	$(BOOTSTRAP) requirements/notebook.txt $(NOTEBOOK_VENV)
+
+notebook: notebook-setup ## Run the notebooks of examples/notebooks and compare what they give
+	@$(NOTEBOOK_VENV)/bin/python tools/run_notebooks.py --check
 
 docs: dev ## Run the commands of README.md and docs/ and compare what they print
 	@$(IN_DEV) -m pytest tests/repo/test_readme.py
@@ -79,7 +95,7 @@ bench-sensor: dev ## Measure what the sensor's native part adds (LIBRARIES=pytho
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'
-	@for part in core "dev --all-extras --group dev"; do set -- $$part; out=requirements/$$1.txt; shift; \
+	@for part in core "dev --all-extras --group dev" "notebook --extra hunt --group notebook"; do set -- $$part; out=requirements/$$1.txt; shift; \
 	.venv-lock/bin/uv pip compile pyproject.toml "$$@" --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --only-binary :all: --no-emit-package eightysix \
 	--custom-compile-command "make lock" --output-file $$out >/dev/null || exit 1; done
@@ -95,7 +111,7 @@ lab-setup: dev ## Install what the lab plays with: Debian packages as root, and 
 	@tools/lab_setup.sh; code=$$?; PYTHONPATH=src $(IN_DEV) -m eightysix lab setup $(ENVIRONMENTS) && exit $$code
 
 clean: ## Remove what the targets made, environments too
-	rm -rf $(VENV) $(CORE_VENV) .venv-lock .venv-scan .fuzz dist build
+	rm -rf $(VENV) $(CORE_VENV) $(NOTEBOOK_VENV) .venv-lock .venv-scan .fuzz dist build
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -18,6 +18,7 @@ from eightysix.detect import encode_state
 from eightysix.lab.generate.falco_form import FALCO
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.replay import Replay, ReplayOptions
+from eightysix.sources.raw import Redactor
 from eightysix.sources.tables import tabulate
 from eightysix.store.tables import load as load_tables
 from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, LOOK_ALIKES, SENSOR_AND_AUDIT, Streams
@@ -110,6 +111,10 @@ def examine(folder: Path, *, incidents: bool = True) -> None:
         assert_clean(file.name, "a file's name")
     for table, row in tabulate([telemetry], TABLES):
         assert_clean(repr(row), f"a row of {table}")
+    redactor = Redactor(bytes(16))
+    for file in (folder / "telemetry").iterdir():
+        for line in file.read_bytes().splitlines():
+            assert_clean(redactor.record(line), "a raw record")
     replay = Replay(load_packaged(), ReplayOptions())
     replay.read([telemetry], None)
     for state in [*replay.engine.states.values(), *replay.engine.resolved()]:

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs the Debian packages that the lab uses where they are missing: an OCI runtime, a registry, strace, libbpf. Only as
+# Installs the Debian packages that the lab uses (or those named) where they are missing: an OCI runtime, a registry, strace, libbpf. Only as
 # root and only with apt; elsewhere it says what is missing, and the lab plays what is possible without. Ends with 1 then.
 set -u
-packages="crun docker-registry strace libbpf1 iproute2 util-linux"
+packages=${*:-crun docker-registry strace libbpf1 iproute2 util-linux}
 missing=
 for name in $packages; do
   dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q ' installed$' || missing="$missing $name"

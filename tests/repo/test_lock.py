@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-LOCKS = ("core", "dev")
+LOCKS = ("core", "dev", "notebook")
 
 
 def locked(path: Path) -> dict[str, tuple[Requirement, int]]:
@@ -36,8 +36,10 @@ def project(root: Path) -> dict[str, list[Requirement]]:
         if name != "all"
         for need in needs
     ]
+    hunt, groups = text["project"]["optional-dependencies"]["hunt"], text["dependency-groups"]
     return {
         "core": [Requirement(need) for need in core],
+        "notebook": [Requirement(need) for need in (*core, *hunt, *groups["notebook"])],
         "dev": [Requirement(need) for need in (*core, *extras, *text["dependency-groups"]["dev"])],
     }
 
@@ -66,9 +68,10 @@ def test_lock_names_no_index(root: Path, name: str) -> None:
     )
 
 
-def test_core_is_locked_alike_in_both(root: Path) -> None:
-    core, dev = (locked(root / "requirements" / f"{name}.txt") for name in LOCKS)
-    assert {name: dev[name] for name in core} == core
+def test_core_is_locked_alike_in_all(root: Path) -> None:
+    core, *others = (locked(root / "requirements" / f"{name}.txt") for name in LOCKS)
+    for other in others:
+        assert {name: other[name] for name in core} == core
 
 
 def test_core_is_the_core_alone(root: Path, project: dict[str, list[Requirement]]) -> None:

@@ -15,12 +15,14 @@ from eightysix import __version__
 from eightysix.cli import (
     backtest,
     baseline,
+    coverage,
     detect,
     exception,
     generate,
     hunt,
     incident,
     lab,
+    reconstruct,
     rules,
     scan,
     store,
@@ -40,7 +42,22 @@ YOUNG_OBJECTS = 100_000
 """New containers before the cycle collector looks at them. Records make many and no cycles: Python's 700 (2,000 from 3.12
 on) cost 8 % of a run over Tetragon's export, and memory stays the same."""
 
-COMMANDS = (detect, watch, incident, backtest, scan, rules, baseline, exception, generate, hunt, store, lab)
+COMMANDS = (
+    detect,
+    watch,
+    incident,
+    reconstruct,
+    coverage,
+    backtest,
+    scan,
+    rules,
+    baseline,
+    exception,
+    generate,
+    hunt,
+    store,
+    lab,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -29,8 +29,9 @@ __all__ = [
 SOURCES = ("auto", "tetragon", "falco", "kubernetes-audit", "sensor", "dns", "azure", "ledger")
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
-    """What is read, and what is known of where it comes from."""
+def add_reading(parser: argparse.ArgumentParser, *, asks: bool = False) -> None:
+    """What is read, and what is known of where it comes from. `asks`: of a command that is asked for a pod or an identity by
+    the same options."""
     reading = parser.add_argument_group("reading")
     reading.add_argument(
         "--source",
@@ -42,7 +43,8 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--pod",
         default=environment("POD"),
         metavar="NS/NAME",
-        help="whose the sensor records without a pod are (EIGHTYSIX_POD)",
+        help=("the story of this pod, and " if asks else "")
+        + "whose the sensor records without a pod are (EIGHTYSIX_POD)",
     )
     reading.add_argument(
         "--api-server",
@@ -57,10 +59,10 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what scans know of the files that pods load, as eightysix scan --ledger writes it (EIGHTYSIX_LEDGER)",
     )
-    _add_declarations(parser)
+    _add_declarations(parser, asks=asks)
 
 
-def _add_declarations(parser: argparse.ArgumentParser) -> None:
+def _add_declarations(parser: argparse.ArgumentParser, *, asks: bool) -> None:
     """What an operator says that no record does."""
     group = parser.add_argument_group("declaring")
     group.add_argument(
@@ -73,9 +75,10 @@ def _add_declarations(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--identity",
         action="append",
-        metavar="NS/SERVICEACCOUNT=ID",
+        metavar="ID|NS/SERVICEACCOUNT=ID" if asks else "NS/SERVICEACCOUNT=ID",
         default=None,
-        help="client or object id of a service account's cloud identity (* for the nodes'), repeatable"
+        help=("the story of this identity; or, with =, the " if asks else "")
+        + "client or object id of a service account's cloud identity (* for the nodes'), repeatable"
         " (EIGHTYSIX_IDENTITY, comma separated)",
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, TextIO
 
-from eightysix.cli.options import add_format
+from eightysix.cli.options import add_format, add_judging, add_reading, catalog_and_options
 from eightysix.cli.terminal import environment, inert_line
 from eightysix.model.errors import UsageError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eightysix.model.incident import Problem
+    from eightysix.serve.judging import Judging
     from eightysix.store.events.hot import Hot
     from eightysix.store.events.ownership import StoreOwnedError
 
@@ -43,6 +45,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         allow_abbrev=False,
     )
     take.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for standard input")
+    take.add_argument(
+        "--incidents",
+        action="store_true",
+        help="judge what is read as detect does, and keep incidents and the raw records that they rest on",
+    )
+    add_reading(take)
+    add_judging(take)
     tidy = actions.add_parser(
         "compact",
         help="seal hours that are over, join small segments, delete what is too old or too much",
@@ -86,22 +95,54 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
 
 def _ingest(args: argparse.Namespace, err: TextIO) -> int:
-    from eightysix.hunt.rows import rows_of
-    from eightysix.serve.ingest import ingest
+    from eightysix.hunt.rows import packed_of
+    from eightysix.model.words import Source
+    from eightysix.report.notes import count
+    from eightysix.serve.crew import Crew
+    from eightysix.serve.ingest import Writer, fill_from
+    from eightysix.sources.tables import Tabulator
 
     problems = _Problems(err)
-    with _own(args, problems, create=True) as hot:
+    with _own(args, problems, create=True) as hot, Writer(hot) as writer, Crew(hot, writer) as crew:
         _set(args, hot)
-        rows = rows_of(args.paths, sys.stdin.buffer, problems)
-        done = ingest(hot, rows)
+        judging = _judging(args, hot) if args.incidents else None
+        forced = None if args.source == "auto" else Source(args.source)
+        tabulator = Tabulator(hot.tables, forced=forced)
+        alone = judging.take if judging is not None else (lambda block: False) if forced else crew.take
+        rows = packed_of(args.paths, sys.stdin.buffer, problems, tabulator=tabulator, taken=alone)
+        if judging is not None:
+            rows = chain(rows, judging.rows(args.paths, Tabulator(hot.tables)))
+        fill_from(hot, rows, writer)
+        crew.finish()
+        done = writer.finish()
+        for problem in crew.problems:
+            problems(problem)
+        hot.total.misfits += sum(tabulator.misfits.values()) + crew.misfits
         _trim(hot, err)
         total = hot.total
         if not args.quiet:
             sealed = f"; {done.sealed.rows:,} sealed" if done.sealed.rows else ""
             again = f", {total.again:,} were there already" if total.again else ""
             err.write(f"eightysix: {total.kept:,} rows kept{again}{sealed}\n")
+            if judging is not None:
+                err.write(f"eightysix: {count(len(judging.incidents), 'incidents')} kept\n")
+        if judging is not None and judging.missing:
+            err.write(
+                f"eightysix: not at hand any more: {count(judging.missing, 'raw records')} that incidents rest on\n"
+            )
         problems.tell_counts(hot, done.strangers)
     return 10 if problems.any else 0
+
+
+def _judging(args: argparse.Namespace, hot: Hot) -> Judging:
+    from eightysix.serve.judging import Judging
+    from eightysix.serve.replay import Replay
+    from eightysix.sources.raw import Redactor
+
+    catalog, options = catalog_and_options(args)
+    judging = Judging(Replay(catalog.rules, options), Redactor(bytes.fromhex(hot.settings.key)))
+    judging.begin()
+    return judging
 
 
 def _compact(args: argparse.Namespace, err: TextIO) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from eightysix.serve.deliver.threads import DeliveryThreads
     from eightysix.serve.follow.notify import Wake
     from eightysix.serve.live.inputs import StoredInputs
+    from eightysix.serve.live.loop import Watch
     from eightysix.serve.live.service import Following
     from eightysix.serve.live.stored import Storing
     from eightysix.store.casebook import Casebook
@@ -165,7 +166,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     instruments.receive_sensors(voice.warn, stack)
     watch.received, watch.sensors = instruments.folders, instruments.sensor_folders
     spool = (*watch.received, *watch.sensors)
-    kept.open(watch.received, watch.sensors, stack)
+    kept.open(watch, stack)
     inputs = open_inputs([*args.paths, *spool], 0, store.sources(), wake, problem, consumed=spool)
     stack.callback(inputs.close)
     voice.begin(stopped, wake.set)
@@ -197,8 +198,8 @@ class _Kept:
         self._warn = warn
         self._storing: Storing | None = None
 
-    def open(self, received: Sequence[str], sensors: Sequence[str], stack: ExitStack) -> None:
-        """Own the store; what lies in `received` and `sensors` was sent by others."""
+    def open(self, watch: Watch, stack: ExitStack) -> None:
+        """Own the store, and keep what `watch` reads from now on."""
         if not self._folder:
             return
         from eightysix.serve.answering import answer
@@ -208,7 +209,8 @@ class _Kept:
 
         hot = stack.enter_context(Hot(self._folder, create=True, name="eightysix watch"))
         stack.enter_context(Server(hot, answer))
-        self._storing = Storing(hot, self._warn, received, sensors)
+        self._storing = Storing(hot, self._warn, watch.received, watch.sensors)
+        watch.on_read = self._storing.take
         stack.callback(self._storing.close)
         self._storing.start()
 

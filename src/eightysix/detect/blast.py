@@ -12,6 +12,7 @@ from eightysix.context.kubelet import volume_at
 from eightysix.detect.chain import Chain
 from eightysix.detect.facts import rule_action
 from eightysix.detect.observe import Observation
+from eightysix.detect.view import PodView
 from eightysix.model.incident import Identity, Reason
 from eightysix.model.words import Basis, IdentityState
 
@@ -23,11 +24,11 @@ MAX_NAMED = 32
 _ENTRIES = ("host-entry", "made-host-entry")
 
 
-def other_volume(chain: Chain, observation: Observation) -> Identity | None:
+def other_volume(view: PodView, observation: Observation) -> Identity | None:
     """The credential of another pod that an observation takes from the kubelet's folder, None where it takes none."""
     event = observation.event
     volume = volume_at(event.file_path) if event.file_path else None
-    mine = event.pod_uid or chain.view.who.pod_uid
+    mine = event.pod_uid or view.who.pod_uid
     if (
         volume is None
         or observation.domain is None
@@ -36,7 +37,7 @@ def other_volume(chain: Chain, observation: Observation) -> Identity | None:
         or volume.pod_uid == mine
     ):
         return None
-    name = chain.view.knowledge.names.get(volume.pod_uid, "")
+    name = view.knowledge.names.get(volume.pod_uid, "")
     whose = f"of pod {name} ({volume.pod_uid})" if name else f"of pod {volume.pod_uid}"
     kind = "service-account" if volume.kind == "projected" else "secret-volume"
     domain = str(observation.domain)
@@ -48,7 +49,7 @@ def _beyond(chain: Chain) -> Iterator[Observation]:
     for found in chain.matches.values():
         for observation in found:
             entered = rule_action(chain.view, observation) in _ENTRIES and not observation.denied
-            if entered or other_volume(chain, observation) is not None:
+            if entered or other_volume(chain.view, observation) is not None:
                 yield observation
 
 
@@ -60,7 +61,9 @@ def node_identities(chain: Chain) -> list[Identity]:
     """The nodes that are exposed, and the other pods' credentials that were taken."""
     found = [Identity("node", f"every pod on {node}", IdentityState.EXPOSED) for node in _nodes(chain)]
     taken = {
-        identity.name: identity for o in _beyond(chain) if (identity := other_volume(chain, o)) is not None
+        identity.name: identity
+        for o in _beyond(chain)
+        if (identity := other_volume(chain.view, o)) is not None
     }
     return found + [taken[name] for name in sorted(taken)[:MAX_NAMED]]
 

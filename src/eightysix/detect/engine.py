@@ -6,7 +6,7 @@ Pure: events in, incidents out. Who reads files and who prints is somebody else'
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from eightysix.context.ledger import MAX_FILES, Scans
 from eightysix.context.names import MAX_NAMES, Validity, note_name
@@ -39,7 +39,16 @@ from eightysix.model.event import Contact, Event
 from eightysix.model.incident import Incident
 from eightysix.model.words import Grade, Kind, Source
 
-__all__ = ["MAX_PODS", "MAX_TOTAL_NAMES", "MAX_TOTAL_PROCESSES", "Engine", "Names", "judge", "key_of"]
+__all__ = [
+    "MAX_PODS",
+    "MAX_TOTAL_NAMES",
+    "MAX_TOTAL_PROCESSES",
+    "Engine",
+    "Judged",
+    "Names",
+    "judge",
+    "key_of",
+]
 
 MAX_TOTAL_PROCESSES = 65_536
 """Process facts kept over all pods, as many as Tetragon's own cache holds (`processCacheSize` of its Helm chart)."""
@@ -71,6 +80,24 @@ def key_of(event: Event) -> str:
     if event.source is Source.DNS:
         return address_key(event.source_ip)
     return account_key(event.service_account) if event.kind is Kind.API else node_key(event.node)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the engine comes to: incidents, the pods by key with makeshift names resolved, what is known beside their own
+    events, and what pods did that each one made (`detect.follow`)."""
+
+    cases: list[Case]
+    states: list[PodState]
+    knowledge: Knowledge
+    made: Mapping[str, tuple[Observation, ...]]
+
+    def view(self, state: PodState) -> PodView | None:
+        """A pod as rules see it, None when nothing of it is left."""
+        view = PodView.of(state, self.knowledge)
+        if view is not None:
+            view.take(self.made.get(state.key, ()))
+        return view
 
 
 class Engine:
@@ -218,16 +245,21 @@ class Engine:
 
     def cases(self) -> list[Case]:
         """All incidents that the events so far amount to, worst first, with what they are made of."""
+        return self.judged().cases
+
+    def judged(self) -> Judged:
+        """All incidents, and the pods and what is known beside them, for who tells more than incidents."""
         states = self.resolved()
         made = follow(states, self.knowledge)
         knowledge = replace(self.knowledge, names=Names({state.key: state for state in states}))
-        return combine(
+        cases = combine(
             [
                 chain
                 for state in states
                 for chain in judge(self.plans, state, knowledge, made.get(state.key, ()))
             ]
         )
+        return Judged(cases, states, knowledge, made)
 
     def incidents(self, exceptions: Sequence[ExceptionRule] = ()) -> list[Incident]:
         """All incidents that the events so far amount to, worst first; those that an exception covers are marked.

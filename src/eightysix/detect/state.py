@@ -164,7 +164,10 @@ def contact_events(state: PodState) -> list[Event]:
     for name, contact in state.contacts.items():
         exec_id, ip, port = name.rsplit("|", 2)
         fact = state.processes.get(exec_id, _UNKNOWN)
-        for time_ns, outcome, file, line in dict.fromkeys(contact):
+        once = {
+            seen[0]: seen for seen in sorted(contact, reverse=True)
+        }  # the same record may be read from two places
+        for time_ns, outcome, file, line in sorted(once.values()):
             told.append(
                 Event(
                     event_id=EventId(

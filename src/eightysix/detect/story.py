@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from eightysix.context.credentials import credential_at
 from eightysix.context.kubelet import volume_at
 from eightysix.detect.actions import Action
-from eightysix.detect.blast import node_identities, node_reason, node_step, other_volume
+from eightysix.detect.blast import node_identities, node_reason, node_step
 from eightysix.detect.chain import Chain
 from eightysix.detect.digests import digest
 from eightysix.detect.facts import grade_of
@@ -16,23 +13,23 @@ from eightysix.detect.place import place_of
 from eightysix.detect.rule import By
 from eightysix.detect.scanned import file_of, scan_gaps, scan_of
 from eightysix.detect.view import PodView
-from eightysix.model.incident import Evidence, Identity, Incident, PodRef, Reason, StageEntry
-from eightysix.model.words import Basis, Domain, Grade, IdentityState, Kind, Outcome, Source, Stage, Verdict
+from eightysix.detect.wording import (
+    destination_of,
+    evidence_of,
+    identity_text,
+    pod_of,
+    process_of,
+    rfc3339,
+    service_account_of,
+    taken_by,
+)
+from eightysix.model.incident import Identity, Incident, Reason, StageEntry
+from eightysix.model.words import Basis, Grade, IdentityState, Kind, Source, Stage, Verdict
 
-__all__ = ["incident_of", "rfc3339"]
+__all__ = ["incident_id", "incident_of"]
 
 MAX_ENTRIES = 4
 """Observations told of one signal: the first of each distinct thing."""
-
-MAX_EVIDENCE = 6
-
-
-def rfc3339(time_ns: int) -> str:
-    """RFC 3339 in UTC with microseconds."""
-    return (
-        datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        + f".{time_ns % 1_000_000_000 // 1000:06d}Z"
-    )
 
 
 def incident_of(chain: Chain) -> Incident:
@@ -69,17 +66,6 @@ def incident_id(chain: Chain) -> str:
     if rule.by is By.WORKLOAD:
         return digest(who.cluster, who.namespace, who.workload_kind, who.workload, who.image_digest, rule.id)
     return digest(who.cluster, who.pod_uid or who.container_id or chain.view.key, rule.id)
-
-
-def pod_of(view: PodView) -> PodRef:
-    """Who the pod is, from all that its events say."""
-    who = view.who
-
-    def any_of(name: str) -> str:
-        own = getattr(who, name)
-        return own or next((getattr(o.event, name) for o in view.observations if getattr(o.event, name)), "")
-
-    return PodRef(any_of("cluster"), any_of("node"), any_of("namespace"), any_of("pod"), any_of("pod_uid"))
 
 
 def _stages(chain: Chain) -> tuple[StageEntry, ...]:
@@ -134,143 +120,12 @@ def _entry(chain: Chain, observation: Observation, stage: Stage, title: str, sig
         title=title,
         grade=Grade(grade_of(observation)),
         origin=event.origin,
-        evidence=_evidence(chain.view, observation),
+        evidence=evidence_of(chain.view, observation),
         signal=signal,
-        process=_process(chain, observation),
-        destination=_destination(chain, observation),
-        identity=_identity_text(chain, observation),
+        process=process_of(chain.view, observation),
+        destination=destination_of(chain.view, observation),
+        identity=identity_text(chain.view, observation),
     )
-
-
-def _evidence(view: PodView, observation: Observation) -> tuple[Evidence, ...]:
-    """Where it is written; of a file that was loaded, also where the scan's verdict is."""
-    places = {Evidence(str(e.source), e.file, e.line) for e in observation.evidence}
-    known = scan_of(view, observation)
-    if known is not None and known.file:
-        places.add(Evidence(str(Source.LEDGER), known.file, known.line))
-    return tuple(sorted(places, key=lambda e: (e.source, e.file, e.line))[:MAX_EVIDENCE])
-
-
-def _process(chain: Chain, observation: Observation) -> str:
-    """What acted, for people: the command, and whose code it was where the sensor knows."""
-    if observation.action is Action.INSTALL and observation.artifacts:
-        what = ", ".join(str(a) for a in observation.artifacts[:3])
-        more = f" and {len(observation.artifacts) - 3} more" if len(observation.artifacts) > 3 else ""
-        where = f" in {observation.by}, on a volume" if observation.by else ""
-        command = observation.event.command
-        return f"{command}: {what}{more}{where}" if command else what + more + where
-    if observation.action is Action.NEW_DIGEST:
-        return f"{observation.event.image} {observation.event.image_digest[:19]}"
-    told = observation.provenance
-    command = observation.event.command or chain.view.lineage.command(observation.actor)
-    if observation.told_as not in ("", "made-pod"):
-        return f"{command or observation.event.binary} in {observation.by}".strip()
-    root = told.at_import.partition("pth:")[2] or told.at_import or told.root
-    if root and not root.startswith("app:"):
-        return f"{command} ({root})" if command else root
-    return command
-
-
-def _destination(chain: Chain, observation: Observation) -> str:
-    event = observation.event
-    if event.kind in (Kind.CONNECT, Kind.HTTP):
-        place = f"{event.dst_ip or event.dst_name}:{event.dst_port}"
-        if observation.name and observation.name != event.dst_ip:
-            place = f"{place} ({observation.name})"
-        return f"{place} (refused)" if observation.denied else place
-    if event.kind is Kind.FILE:
-        return event.file_path + _scanned(chain.view, observation)
-    if event.kind is Kind.API:
-        target = "/".join(
-            p for p in (event.object_namespace, event.resource, event.object_name, event.subresource) if p
-        )
-        asked = f" ({', '.join(event.host)})" if event.host else ""
-        return f"{event.verb} {target}{asked}{_from(chain, observation)}"
-    if event.kind is Kind.CLOUD:
-        return f"{event.verb} {event.object_name}".strip() + _from(chain, observation)
-    return event.module + _scanned(chain.view, observation)
-
-
-def _scanned(view: PodView, observation: Observation) -> str:
-    """What the scan says of the file that was loaded."""
-    known = scan_of(view, observation)
-    return f" (scan: {known.verdict})" if known is not None else ""
-
-
-def _from(chain: Chain, observation: Observation) -> str:
-    """Where a call came from, where that matters: beside the pod's own requests it would be noise."""
-    event = observation.event
-    told = event.source_ip and (
-        event.kind is Kind.CLOUD or place_of(chain.view, observation) in ("outside", "elsewhere")
-    )
-    return f" from {event.source_ip}" if told else ""
-
-
-def _identity_text(chain: Chain, observation: Observation) -> str:
-    identity = _taken(chain, observation)
-    return f"{identity.kind} {identity.name}" if identity is not None else observation.event.identity
-
-
-_SERVICE_ACCOUNT = "system:serviceaccount:"
-
-
-def _taken(chain: Chain, observation: Observation) -> Identity | None:
-    """The identity that an observation takes, None where it takes none."""
-    event, view = observation.event, chain.view
-    if observation.denied:
-        return None
-    if observation.told_as == "made-credential" and observation.domain is not None:
-        other = other_volume(chain, observation)
-        return other or Identity(
-            "made-pod", f"credential of pod {observation.by}", IdentityState.TAKEN, str(observation.domain)
-        )
-    if observation.action is Action.CREDENTIAL and observation.domain is not None:
-        domain = str(observation.domain)
-        if event.kind is not Kind.FILE:
-            return Identity(
-                "managed-identity", f"of {_pod_name(view)} by metadata service", IdentityState.TAKEN, domain
-            )
-        other = other_volume(chain, observation)
-        if other is not None:
-            return other
-        credential = credential_at(event.file_path)
-        if (
-            credential is not None
-            and observation.domain is Domain.CLUSTER
-            and credential.kind == "service-account-token"
-        ):
-            return Identity("service-account", _service_account(view), IdentityState.TAKEN, domain)
-        kind = credential.kind if credential is not None else "file"
-        return Identity(kind, event.file_path, IdentityState.TAKEN, domain)
-    if observation.action is Action.API and event.outcome is not Outcome.DENIED:
-        if event.resource == "secrets" and event.verb in ("get", "list", "watch"):
-            return Identity(
-                "secret",
-                f"{event.object_namespace or '*'}/{event.object_name or '*'}",
-                IdentityState.TAKEN,
-                "",
-            )
-        if event.resource == "serviceaccounts" and event.subresource == "token" and event.verb == "create":
-            return Identity(
-                "service-account",
-                f"{event.object_namespace}/{event.object_name}",
-                IdentityState.TAKEN,
-                "cluster",
-            )
-    return None
-
-
-def _pod_name(view: PodView) -> str:
-    pod = pod_of(view)
-    return f"{pod.namespace}/{pod.name}" if pod.name else "the pod"
-
-
-def _service_account(view: PodView) -> str:
-    """The pod's service account, from the audit log where it was read; else a description."""
-    for observation in view.observations:
-        if observation.action is Action.API and observation.event.identity.startswith(_SERVICE_ACCOUNT):
-            return observation.event.identity.removeprefix(_SERVICE_ACCOUNT).replace(":", "/", 1)
-    return f"of {_pod_name(view)} (name not in the telemetry)"
 
 
 def _identities(chain: Chain) -> tuple[Identity, ...]:
@@ -286,7 +141,7 @@ def _identities(chain: Chain) -> tuple[Identity, ...]:
     used_api = False
     for found in chain.matches.values():
         for observation in found:
-            identity = _taken(chain, observation)
+            identity = taken_by(chain.view, observation)
             if identity is not None:
                 note(identity)
             if observation.action in (Action.API, Action.API_CONNECT) and not observation.denied:
@@ -294,7 +149,7 @@ def _identities(chain: Chain) -> tuple[Identity, ...]:
             for name in observation.provenance.exposes:
                 note(Identity("environment", name, IdentityState.EXPOSED))
     for (kind, name), identity in list(states.items()):
-        if kind == "service-account" and used_api and name == _service_account(chain.view):
+        if kind == "service-account" and used_api and name == service_account_of(chain.view):
             note(Identity(kind, name, IdentityState.USED, identity.domain))
     for identity in node_identities(chain):
         note(identity)

@@ -168,7 +168,7 @@ def _sql(query: str, schema: _Schema) -> str:
     except kql.KqlSyntaxError as error:
         raise QueryError(_not_kql(error)) from None
     except kql.KqlError as error:
-        raise QueryError(f"the query cannot be run here: {_first_line(error)}") from None
+        raise _not_run(_first_line(error)) from None
     except RecursionError:
         raise QueryError("the query is nested too deeply", "Use `let` for its parts.") from None
     except (AssertionError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
@@ -183,8 +183,23 @@ def _sql(query: str, schema: _Schema) -> str:
     return simplified(repaired(folded(str(sql))), schema)
 
 
+def _not_run(line: str) -> QueryError:
+    name = line.removeprefix(_NO_TABLE).partition("'")[0] if line.startswith(_NO_TABLE) else ""
+    if name and "(unknown table" in line:
+        return QueryError(
+            f"there is no table `{name}`", "`eightysix hunt tables` lists tables.", construct=name
+        )
+    return QueryError(f"the query cannot be run here: {line}")
+
+
+_NO_TABLE = "schema error for '"
+
+
 def _unsupported(query: str, construct: str) -> QueryError:
     """The translator's refusal, with the place of what it names."""
+    if construct in _SHAPES:
+        name, advice = _SHAPES[construct]
+        return QueryError(f"the local runner does not have {name}", advice, construct=construct)
     name = construct.rpartition(":")[2].removesuffix("Operator")
     for one in tokens(query):
         if one.kind == "word" and one.text.lower() == name.lower():
@@ -236,8 +251,21 @@ def _refused(error: Exception, timeout_s: float) -> QueryError:
         return QueryError(
             f"there is no column `{name}` where it is used", "`eightysix hunt tables NAME` lists columns."
         )
+    if "(INTERVAL" in line or "'epoch(" in line:
+        return QueryError(
+            "a span of time is divided, or its rest taken, in a form that does not run here",
+            "Divide by a written number (5m / 2) or by a span; else compute with seconds: datetime_diff('second', a, b)",
+            construct="timespan arithmetic",
+        )
     return QueryError(f"the query cannot be run here: {line}")
 
+
+_SHAPES = {
+    "expression:Wildcard": ("`*` as an argument here", "Name the columns: take_any(A, B)"),
+    "expression:TypeLiteralExpression": ("`typeof()` here", "Convert the result: tolong(...)"),
+    "expression:StringStarOperatorExpression": ("a search of all columns (`* has`)", "Name the column."),
+}
+"""What the translator names by its grammar, for people."""
 
 _MISSING = 'Binder Error: Referenced column "'
 

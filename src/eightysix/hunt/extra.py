@@ -22,9 +22,12 @@ def duckdb_module() -> ModuleType:
 
 
 def translator_module() -> ModuleType:
-    """duckdb-kql, or `MissingExtraError`."""
+    """duckdb-kql with the functions of ours, or `MissingExtraError`."""
     try:
         import duckdb_kql
+
+        from eightysix.hunt.functions import add
     except ImportError:
         raise MissingExtraError(_WHAT, _ADVICE) from None
+    add()
     return duckdb_kql

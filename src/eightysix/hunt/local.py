@@ -78,11 +78,14 @@ def source_of(
     stdin: BinaryIO | None = None,
     tally: Tally | None = None,
     memory_mb: int = MEMORY_MB,
+    as_written: bool = False,
 ) -> DuckDBPyConnection:
     """A closed connection with every known table, filled from `paths`: files and folders of any format that detection
-    reads, and of rows (see docs/hunt.md). What was read is told in `tally`. Close it when done."""
+    reads, and of rows (see docs/hunt.md). What was read is told in `tally`; `as_written` as in `rows_of`. Close it when
+    done."""
     told = tally if tally is not None else Tally()
-    return source_of_rows(rows_of(paths, stdin, told.note), tally=told, memory_mb=memory_mb)
+    rows = rows_of(paths, stdin, told.note, as_written=as_written)
+    return source_of_rows(rows, tally=told, memory_mb=memory_mb)
 
 
 def source_of_rows(

@@ -41,7 +41,7 @@ def _tested(query: Query, stream: Path, expected: str) -> QueryTestResult:
     name = f"{expected}/{stream.name}"
     tally = Tally()
     try:
-        source = source_of([str(stream)], tally=tally)
+        source = source_of([str(stream)], tally=tally, as_written=True)
         try:
             result = run(query.text, source, now=tally.now)
         finally:

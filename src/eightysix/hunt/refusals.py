@@ -58,8 +58,6 @@ _FUNCTIONS = {
     "externaldata": "Put the rows into a file, or write a datatable.",
     "external_table": "Queries read the tables that are here.",
     "ingestion_time": "Use TimeGenerated: rows here carry no time of arrival.",
-    "make_list_if": "Filter first: where, then make_list().",
-    "make_set_if": "Filter first: where, then make_set().",
     "materialized_view": "Queries read the tables that are here.",
     "next": _ROWS,
     "plugin": "",
@@ -73,7 +71,6 @@ _FUNCTIONS = {
     "table": "Write the table's name.",
     "workspace": "Queries read the tables that are here.",
     "_GetWatchlist": "Write the list as a datatable.",
-    "bin_at": "Use bin().",
 }
 
 _STATEMENTS = {
@@ -109,6 +106,8 @@ def refuse(query: str, found: Sequence[Token], chain: Sequence[Operator]) -> Non
             note(places[0], f"the statement `{first.text}`", _STATEMENTS[first.text])
         elif first.text in _SOURCES and not bare:
             note(places[0], f"`{first.text}`", _SOURCES[first.text])
+        if (tabular := _tabular_parameter(found, places)) >= 0:
+            note(tabular, "a function that takes a table", "Write the function's body in its place.")
     for step in chain:
         if step.name in _OPERATORS:
             note(step.place, f"the operator `{step.name}`", _OPERATORS[step.name])
@@ -133,6 +132,15 @@ def refused_at(query: str, token: Token, name: str, advice: str = "") -> QueryEr
         advice or ELSEWHERE,
         construct=name.replace("`", "").removeprefix("the operator ").removeprefix("the statement "),
     )
+
+
+def _tabular_parameter(found: Sequence[Token], places: Sequence[int]) -> int:
+    """Where a `let` declares a function of a table, `let f = (X: (V: long)) {`; -1 where it does not."""
+    words = [found[place].text for place in places]
+    if words[:1] != ["let"] or words[2:4] != ["=", "("]:
+        return -1
+    body = words.index("{") if "{" in words else 0
+    return next((places[at] for at in range(4, body - 1) if words[at : at + 2] == [":", "("]), -1)
 
 
 def _is_call(found: Sequence[Token], place: int) -> bool:

@@ -5,6 +5,7 @@ Each looks for the exact text that duckdb-kql 1.1.2 writes; tests/hunt/test_repa
 
 from __future__ import annotations
 
+from eightysix.hunt.spans import divided
 from eightysix.hunt.sqltext import closing, end_of_quoted, find_code
 
 __all__ = ["repaired"]
@@ -27,7 +28,7 @@ _ORDER = " ORDER BY "
 
 def repaired(sql: str) -> str:
     """`sql` with Kusto's bins and members of sets, sets in one order, and rows that sort alike in one order too."""
-    return _sorts(_sets(_objects(_arrays(_members(_bins(sql))))))
+    return _sorts(_sets(_objects(_arrays(_members(_bins(divided(sql)))))))
 
 
 def _arrays(sql: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from eightysix.hunt.calls import respelled
 from eightysix.hunt.lexer import Token, tokens
 from eightysix.hunt.pipeline import Operator, operators
 from eightysix.hunt.refusals import refused_at
@@ -27,6 +28,7 @@ _SPELLINGS = {
     "notnull": "isnotnull",
     "parsejson": "parse_json",
     "todynamic": "parse_json",
+    "pack_dictionary": "bag_pack",
 }
 """Old names that Kusto still takes (learn.microsoft.com/kusto/query/make-set-aggregation-function and its neighbours)."""
 
@@ -50,7 +52,7 @@ def rewritten(found: Sequence[Token]) -> str:
         if step.name == "serialize" and not _inside(found, step):
             out[step.bar : step.end] = [""] * (step.end - step.bar)
     text = "".join(out)
-    return _bounded(_percentiles(_between(text)))
+    return respelled(_bounded(_percentiles(_between(text))))
 
 
 def with_columns(query: str, columns: Columns) -> str:

@@ -1,8 +1,10 @@
 """What files hold as rows of tables.
 
-Three things are told apart by what the first record is, never by what it claims elsewhere in the file:
+Four things are told apart by what the first record is, never by what it claims elsewhere in the file:
 `{"table": NAME, "row": {...}}` (the rows of the pack's tests); rows as exported from Log Analytics or Defender, which name
-their table in `Type` or by the file (`AKSAudit.jsonl`); and telemetry, which the readers of detection turn into rows.
+their table in `Type` or by the file (`AKSAudit.jsonl`), as JSON Lines or as CSV with a column of times (`hunt.csvrows`); and
+telemetry, which the readers of detection turn into rows. Whichever it is, a row is read column by column as those readers do:
+what may be secret is withheld.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from typing import BinaryIO
 
 import msgspec
 
+from eightysix.hunt.csvrows import CsvRows, header_of
 from eightysix.model.incident import Problem
-from eightysix.model.table import Row
+from eightysix.model.table import Columns, Row
 from eightysix.sources.decompress import Limits
 from eightysix.sources.json_text import why
 from eightysix.sources.lines import Block
@@ -22,25 +25,65 @@ from eightysix.sources.reading import read_inputs
 from eightysix.sources.tables import Tabulator
 from eightysix.store import tables
 
-__all__ = ["OnProblem", "rows_of"]
+__all__ = ["OnProblem", "packed_of", "rows_of"]
 
 OnProblem = Callable[[Problem], None]
 _decode = msgspec.json.Decoder().decode
 
 
-def rows_of(paths: Sequence[str], stdin: BinaryIO | None, on_problem: OnProblem) -> Iterator[tuple[str, Row]]:
-    """The rows of `paths` (files, folders, `-`), each with the name of its table."""
-    known = tables.load()
-    tabulator = Tabulator(known)
-    file, table = "", None
-    for block in read_inputs(paths, stdin, Limits(), on_problem):
-        if block.file != file:
-            file, table = block.file, _table_of(block)
-        if table is None:
-            yield from tabulator.read(block)
+def rows_of(
+    paths: Sequence[str],
+    stdin: BinaryIO | None,
+    on_problem: OnProblem,
+    *,
+    tabulator: Tabulator | None = None,
+    as_written: bool = False,
+) -> Iterator[tuple[str, Row]]:
+    """The rows of `paths` (files, folders, `-`), each with the name of its table.
+
+    `as_written` repeats rows that are rows already as they are: for recordings that tests of queries bring, which show
+    what a cloud's table holds."""
+    for each in packed_of(paths, stdin, on_problem, tabulator=tabulator, as_written=as_written):
+        if isinstance(each, tuple):
+            yield each
         else:
-            yield from _rows(block, table, on_problem)
-    for problem in tabulator.problems:
+            yield from ((each.table, row) for row in each.rows())
+
+
+def packed_of(
+    paths: Sequence[str],
+    stdin: BinaryIO | None,
+    on_problem: OnProblem,
+    *,
+    tabulator: Tabulator | None = None,
+    as_written: bool = False,
+    taken: Callable[[Block], bool] = lambda block: False,
+) -> Iterator[Columns | tuple[str, Row]]:
+    """The same, many by columns where a reader makes them so. A row of a table that nobody described is empty.
+
+    `tabulator` keeps the account of what did not fit; its problems are told at the end, to `on_problem`. `taken` is asked
+    of every block of telemetry whether somebody else reads it."""
+    reader = tabulator if tabulator is not None else Tabulator(tables.load())
+    file, table = "", None
+    sheet: CsvRows | None = None
+    for block in read_inputs(paths, stdin, Limits(), on_problem):
+        if block.file != file or block.first_line == 1:
+            if sheet:
+                sheet.end(file)
+            file, table = block.file, _table_of(block)
+            header = header_of(block.data.partition(b"\n")[0]) if table is None else ()
+            sheet = CsvRows(header, _stem(block), tables.load(), on_problem) if header else None
+        if sheet is None and table is None:
+            if not taken(block):
+                reader.feed(block)
+                yield from reader.packed()
+            continue
+        for name, row in sheet.read(block) if sheet else _rows(block, table or "", on_problem):
+            yield name, row if as_written else reader.shaped(name, row)
+    if sheet:
+        sheet.end(file)
+    yield from reader.packed(flush=True)
+    for problem in reader.problems:
         on_problem(problem)
 
 
@@ -57,8 +100,14 @@ def _table_of(block: Block) -> str | None:
     known = tables.load()
     if isinstance(first.get("Type"), str) and first["Type"] in known:
         return ""
+    stem = _stem(block)
+    return stem if stem and first.keys() & {"TimeGenerated", "Timestamp"} else None
+
+
+def _stem(block: Block) -> str:
+    """The table that a file is called after; empty where it is called otherwise."""
     stem = os.path.basename(block.file).partition(".")[0]
-    return stem if stem in known and first.keys() & {"TimeGenerated", "Timestamp"} else None
+    return stem if stem in tables.load() else ""
 
 
 def _rows(block: Block, table: str, on_problem: OnProblem) -> Iterator[tuple[str, Row]]:

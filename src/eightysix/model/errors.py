@@ -7,6 +7,7 @@ EightysixError
 ├── MissingExtraError   an optional dependency is not installed: names the install line (exit 2)
 ├── StateError          a stored state or baseline cannot be used (exit 1)
 ├── DeliveryError       a receiver did not take what was sent to it (exit 1)
+├── ClusterError        a cluster cannot be asked, or does not know who asks (exit 1)
 ├── QueryError          a hunting query cannot be run here: names the construct or the place (exit 2)
 ├── LabError            a run of the lab could not be played, or not be kept (exit 1)
 └── ScanRefusedError    a guard did not let an artifact be loaded: says what was found in it (exit 1)
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from eightysix.model.finding import FileVerdict, Finding
 
 __all__ = [
+    "ClusterError",
     "DeliveryError",
     "EightysixError",
     "LabError",
@@ -107,6 +109,10 @@ class DeliveryError(EightysixError):
         self.retry_after_s = retry_after_s
         self.permanent = permanent
         self.accepted = accepted
+
+
+class ClusterError(EightysixError):
+    """A cluster cannot be asked, or does not know who asks. What it only refuses is a gap and no error."""
 
 
 class QueryError(EightysixError):

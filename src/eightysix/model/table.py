@@ -6,16 +6,31 @@ against them by Microsoft's own parser).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
 
-__all__ = ["Column", "Environment", "Row", "ScalarType", "Table"]
+__all__ = ["Column", "Columns", "Environment", "Row", "ScalarType", "Table"]
 
 Row = Mapping[str, object]
 """One row: values by column name. `datetime` is an int of nanoseconds since 1970 (UTC), `dynamic` any JSON value, all
 others are what JSON has; a column that is absent is null."""
+
+
+class Columns(Struct, frozen=True):
+    """Some rows of one table, column by column: what a million rows cost less in. Every list has `count` values, None where
+    a row has none; a column that is absent is null in all of them."""
+
+    table: str
+    count: int
+    values: Mapping[str, Sequence[object]]
+
+    def rows(self) -> Iterator[Row]:
+        """The same as rows."""
+        names = tuple(self.values)
+        for told in zip(*self.values.values(), strict=True):
+            yield {name: value for name, value in zip(names, told, strict=True) if value is not None}
 
 
 class ScalarType(StrEnum):

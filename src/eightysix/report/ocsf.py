@@ -18,14 +18,26 @@ from eightysix.report.brief import last_at, origin_of
 from eightysix.report.interface import RenderOptions, worst_first
 from eightysix.report.json_text import one_line
 
-__all__ = ["FORMAT", "OCSF_VERSION", "OcsfFormat", "finding", "finding_line"]
+__all__ = [
+    "FORMAT",
+    "HOSTNAME",
+    "IP_ADDRESS",
+    "OCSF_VERSION",
+    "PRODUCT",
+    "SEVERITIES",
+    "OcsfFormat",
+    "detection_finding",
+    "endpoint_of",
+    "finding",
+    "finding_line",
+]
 
 OCSF_VERSION = "1.8.0"
 _CLASS, _CATEGORY, _CREATE = 2004, 2, 1
-_SEVERITIES = {Verdict.WATCH: (2, "Low"), Verdict.SUSPECT: (4, "High"), Verdict.CONTAIN: (5, "Critical")}
+SEVERITIES = {Verdict.WATCH: (2, "Low"), Verdict.SUSPECT: (4, "High"), Verdict.CONTAIN: (5, "Critical")}
 _NEW, _SUPPRESSED = (1, "New"), (3, "Suppressed")
-_HOSTNAME, _IP_ADDRESS = (1, "Hostname"), (2, "IP Address")
-_PRODUCT = {"name": "eightysix", "vendor_name": "eightysix", "version": __version__}
+HOSTNAME, IP_ADDRESS = (1, "Hostname"), (2, "IP Address")
+PRODUCT = {"name": "eightysix", "vendor_name": "eightysix", "version": __version__}
 
 Json = dict[str, object]
 
@@ -51,19 +63,12 @@ def finding_line(incident: Incident) -> str:
 
 def finding(incident: Incident) -> Json:
     """The Detection Finding of `incident`. A later revision is a new event with the same `finding_info.uid`."""
-    severity_id, severity = _SEVERITIES[incident.verdict]
+    severity_id, severity = SEVERITIES[incident.verdict]
     silenced = bool(incident.suppressed_by) and incident.verdict is not Verdict.CONTAIN
     status_id, status = _SUPPRESSED if silenced else _NEW
     times = sorted(filter(None, map(_ms, [incident.t0, *(step.at for step in incident.stages)])))
     event: Json = {
-        "activity_id": _CREATE,
-        "activity_name": "Create",
-        "category_uid": _CATEGORY,
-        "category_name": "Findings",
-        "class_uid": _CLASS,
-        "class_name": "Detection Finding",
-        "type_uid": _CLASS * 100 + _CREATE,
-        "type_name": "Detection Finding: Create",
+        **detection_finding(),
         "time": _ms(last_at(incident)),
         "severity_id": severity_id,
         "severity": severity,
@@ -74,7 +79,7 @@ def finding(incident: Incident) -> Json:
         "message": f"{incident.verdict}[{incident.rule}]: {incident.title}: {origin_of(incident)}",
         "metadata": {
             "version": OCSF_VERSION,
-            "product": _PRODUCT,
+            "product": PRODUCT,
             "uid": f"{incident.id}/{incident.revision}",
             "correlation_uid": incident.id,
             "event_code": incident.rule,
@@ -89,6 +94,20 @@ def finding(incident: Incident) -> Json:
     if times:
         event |= {"start_time": times[0], "end_time": times[-1]}
     return {key: value for key, value in event.items() if value not in ([], {"desc": ""})}
+
+
+def detection_finding() -> Json:
+    """What says that an event is a new Detection Finding."""
+    return {
+        "activity_id": _CREATE,
+        "activity_name": "Create",
+        "category_uid": _CATEGORY,
+        "category_name": "Findings",
+        "class_uid": _CLASS,
+        "class_name": "Detection Finding",
+        "type_uid": _CLASS * 100 + _CREATE,
+        "type_name": "Detection Finding: Create",
+    }
 
 
 def _info(incident: Incident, times: list[int]) -> Json:
@@ -109,13 +128,13 @@ def _info(incident: Incident, times: list[int]) -> Json:
 
 def _evidence(step: StageEntry) -> Json:
     told: Json = {"name": step.title, "data": step}
-    endpoint = _endpoint(step.destination)
+    endpoint = endpoint_of(step.destination)
     if endpoint:
         told["dst_endpoint"] = endpoint
     return told
 
 
-def _endpoint(destination: str) -> Json:
+def endpoint_of(destination: str) -> Json:
     """`203.0.113.10:443 (host.example)` as OCSF's network endpoint; empty where it is no address or host with port."""
     place, _, name = destination.partition(" (")
     host, _, port = place.rpartition(":")
@@ -151,8 +170,8 @@ def _observables(incident: Incident) -> list[Json]:
     """Addresses and host names of the chain, each once."""
     found: dict[tuple[str, str], Json] = {}
     for step in incident.stages:
-        endpoint = _endpoint(step.destination)
-        for key, (type_id, kind) in (("ip", _IP_ADDRESS), ("hostname", _HOSTNAME)):
+        endpoint = endpoint_of(step.destination)
+        for key, (type_id, kind) in (("ip", IP_ADDRESS), ("hostname", HOSTNAME)):
             if key in endpoint:
                 name = f"evidences[].dst_endpoint.{key}"
                 value = str(endpoint[key])

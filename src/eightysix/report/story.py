@@ -12,7 +12,19 @@ from eightysix.report.inert import LIMIT, columns, inert_copy, shorten, shorten_
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, Span, flow, measure, row
 
-__all__ = ["MARGIN", "VERDICT_INK", "clock", "heading", "one_line", "owner", "tell"]
+__all__ = [
+    "MARGIN",
+    "VERDICT_INK",
+    "clock",
+    "heading",
+    "offset",
+    "one_line",
+    "owner",
+    "short_digest",
+    "some",
+    "tell",
+    "why",
+]
 
 MARGIN: Span = ("  ", Ink.PLAIN)
 VERDICT_INK = {Verdict.CONTAIN: Ink.RED, Verdict.SUSPECT: Ink.YELLOW, Verdict.WATCH: Ink.BLUE}
@@ -45,7 +57,7 @@ def tell(incident: Incident, options: RenderOptions) -> Iterator[Line]:
     yield BLANK
     yield from _timeline(incident, options)
     yield from _identities(incident, options)
-    yield from _why(incident, options)
+    yield from why(incident.why, options)
     yield from _list("could not be seen", incident.gaps, options, "-")
     yield from _list("what to do next", incident.next_steps, options, "")
 
@@ -112,7 +124,7 @@ def _header(incident: Incident, options: RenderOptions) -> Iterator[Line]:
         f"workload {incident.workload}" if incident.workload and pod else "",
         f"node {pod.node}" if pod and pod.node and pod.name else "",
         f"cluster {pod.cluster}" if pod and pod.cluster else "",
-        f"image {_short_digest(incident.image)}" if incident.image else "",
+        f"image {short_digest(incident.image)}" if incident.image else "",
         f"T0 {clock(incident.t0)} UTC" if incident.t0 else "",
         f"incident {incident.id}",
         f"revision {incident.revision}" if options.verbose else "",
@@ -126,7 +138,8 @@ def _header(incident: Incident, options: RenderOptions) -> Iterator[Line]:
         )
 
 
-def _short_digest(image: str) -> str:
+def short_digest(image: str) -> str:
+    """`image` with as much of its digest as tells it from others."""
     before, mark, digest = image.partition("@sha256:")
     return f"{before}{mark}{digest[:12]}{'…' if len(digest) > 12 else ''}"
 
@@ -138,7 +151,7 @@ def _timeline(incident: Incident, options: RenderOptions) -> Iterator[Line]:
     shown = steps[:first] + steps[first + hidden :]
     if not shown:
         return
-    wide = max(len(_offset(step.offset_s)) for step in shown)
+    wide = max(len(offset(step.offset_s)) for step in shown)
     proofs = _proofs([_lead_first(step) for step in shown], _proof_columns(options.width))
     for index, (step, proof) in enumerate(zip(shown, proofs, strict=True)):
         if hidden and index == first:
@@ -150,7 +163,8 @@ def _timeline(incident: Incident, options: RenderOptions) -> Iterator[Line]:
     yield BLANK
 
 
-def _offset(seconds: float) -> str:
+def offset(seconds: float) -> str:
+    """Seconds since T0 as a person reads them: `T+85.7`."""
     if not abs(seconds) < 1e7:  # also what is not a number
         return f"T{seconds:+.2g}"
     return f"T{round(seconds, 1) + 0.0:+.1f}"
@@ -163,7 +177,7 @@ def _step(step: StageEntry, wide: int, proof: str, told: bool, options: RenderOp
     """
     prefix: Line = (
         MARGIN,
-        (f"{_offset(step.offset_s):>{wide}}  ", Ink.PLAIN),
+        (f"{offset(step.offset_s):>{wide}}  ", Ink.PLAIN),
         (f"{step.stage:<5}  ", Ink.CYAN),
     )
     indent: Line = ((" " * measure(prefix), Ink.PLAIN),)
@@ -266,7 +280,7 @@ def _identities(incident: Incident, options: RenderOptions) -> Iterator[Line]:
     if not identities:
         return
     yield heading("identities")
-    shown, more = _some(identities, options)
+    shown, more = some(identities, options)
     for item in shown:
         prefix: Line = (MARGIN, MARGIN, (f"{item.state:<9}", Ink.PLAIN))
         yield from row(prefix, _name(item), options.width, right=item.domain)
@@ -278,11 +292,12 @@ def _name(item: Identity) -> str:
     return f"{_KIND_WORDS.get(item.kind, item.kind.replace('-', ' '))} {item.name}".strip(" ")
 
 
-def _why(incident: Incident, options: RenderOptions) -> Iterator[Line]:
-    if not incident.why:
+def why(reasons: Sequence[Reason], options: RenderOptions) -> Iterator[Line]:
+    """What the score is made of; nothing where there is none. Texts are inert already."""
+    if not reasons:
         return
     yield heading("why")
-    shown, more = _some(incident.why, options)
+    shown, more = some(reasons, options)
     wide = max(len(_points(reason)) for reason in shown)
     for reason in shown:
         points = f"{_points(reason):>{wide}}  "
@@ -299,7 +314,7 @@ def _list(title: str, items: Sequence[str], options: RenderOptions, bullet: str)
     if not items:
         return
     yield heading(title)
-    shown, more = _some(items, options)
+    shown, more = some(items, options)
     wide = len(str(len(shown)))
     for number, text in enumerate(shown, 1):
         mark = bullet or f"{number:>{wide}}."
@@ -308,9 +323,11 @@ def _list(title: str, items: Sequence[str], options: RenderOptions, bullet: str)
     yield BLANK
 
 
-def _some(items: Sequence[T], options: RenderOptions) -> tuple[Sequence[T], list[Line]]:
+def some(
+    items: Sequence[T], options: RenderOptions, most: int = _ITEMS_SHOWN
+) -> tuple[Sequence[T], list[Line]]:
     """The start of `items`, and the line that says how many are left out."""
-    hidden = 0 if options.verbose else len(items) - _ITEMS_SHOWN
+    hidden = 0 if options.verbose else len(items) - most
     if hidden <= 1:  # a line that says "1 more" is no shorter than the one
         return items, []
-    return items[:_ITEMS_SHOWN], [(MARGIN, MARGIN, (f"… {hidden} more (-v shows them)", Ink.DIM))]
+    return items[:most], [(MARGIN, MARGIN, (f"… {hidden} more (-v shows them)", Ink.DIM))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -13,13 +13,13 @@ from eightysix.context.addresses import Ranges
 from eightysix.context.baseline import Baseline
 from eightysix.context.pods import is_alias
 from eightysix.detect.actions import Action, action_of
-from eightysix.detect.engine import Engine
+from eightysix.detect.engine import Engine, Judged
 from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.needs import account, met_needs
 from eightysix.detect.profile import add_to_baseline
 from eightysix.detect.rule import Need, Rule
-from eightysix.detect.story import rfc3339
 from eightysix.detect.view import Knowledge
+from eightysix.detect.wording import rfc3339
 from eightysix.model.event import Event
 from eightysix.model.incident import Coverage, Incident, Report, SourceCoverage
 from eightysix.model.words import Kind, Source
@@ -30,7 +30,7 @@ from eightysix.sources.falco import FalcoDecoder
 from eightysix.sources.interface import Decoder
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.ledger import LedgerDecoder
-from eightysix.sources.reading import Limits, read_inputs
+from eightysix.sources.reading import Block, Limits, read_inputs
 from eightysix.sources.recognise import Recogniser
 from eightysix.sources.sensor import ABSENT, SensorDecoder
 from eightysix.sources.tetragon import TetragonDecoder
@@ -101,9 +101,13 @@ class Replay:
 
     def events(self, paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[list[Event]]:
         """The events of all inputs, block by block; process facts go to the engine's trees on the way."""
-        recogniser = self.recogniser
         yield from self.scanned()
-        for number, block in enumerate(read_inputs(paths, stdin, Limits(), recogniser.note)):
+        yield from self.events_of(read_inputs(paths, stdin, Limits(), self.recogniser.note))
+
+    def events_of(self, blocks: Iterable[Block]) -> Iterator[list[Event]]:
+        """The events of blocks, those of one file one after the other."""
+        recogniser = self.recogniser
+        for number, block in enumerate(blocks):
             yield recogniser.read(block)
             if number % TRIM_EVERY == TRIM_EVERY - 1:
                 self.engine.trim()
@@ -125,12 +129,33 @@ class Replay:
         self.take(paths, stdin)
         return self.report()
 
-    def take(self, paths: Sequence[str], stdin: BinaryIO | None) -> None:
-        """Read everything; raises `NothingToReadError` when no input can be opened."""
-        for events in self.events(paths, stdin):
+    def take(
+        self,
+        paths: Sequence[str],
+        stdin: BinaryIO | None,
+        also: Callable[[Sequence[Event]], None] | None = None,
+    ) -> None:
+        """Read everything, and hand it to `also` beside the engine; raises `NothingToReadError` when no input can be
+        opened."""
+        self._take(self.events(paths, stdin), also)
+
+    def take_blocks(self, blocks: Iterable[Block], also: Callable[[Sequence[Event]], None]) -> None:
+        """Read what was chosen from the inputs, and hand it to `also` beside the engine."""
+        self._take(self.events_of(blocks), also)
+
+    def _take(self, events_of: Iterable[list[Event]], also: Callable[[Sequence[Event]], None] | None) -> None:
+        for events in events_of:
             self.engine.feed(events)
+            if also is not None:
+                also(events)
             self._count(events)
         self.engine.knowledge = replace(self.engine.knowledge, sources=frozenset(self.recogniser.sources))
+
+    def judged(self) -> Judged:
+        """What the engine makes of the events so far."""
+        engine = self.engine
+        engine.knowledge = replace(engine.knowledge, sources=frozenset(self.recogniser.sources))
+        return engine.judged()
 
     def report(self) -> Report:
         """What the events so far amount to."""

@@ -12,7 +12,7 @@ description. All of it arrives minutes late, so it confirms and never contains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -53,6 +53,15 @@ CATEGORIES: Mapping[str, str] = {
 }
 """What a log's category, or a row's table, is of."""
 
+_SIGN_INS = {
+    "ManagedIdentitySignInLogs": "managed-identity",
+    "AADManagedIdentitySignInLogs": "managed-identity",
+    "ServicePrincipalSignInLogs": "service-principal",
+    "AADServicePrincipalSignInLogs": "service-principal",
+}
+"""Whose sign-ins a log is of. Their own time is when they happened; that of a resource log is when it was written, minutes
+later (learn.microsoft.com/azure/azure-monitor/reference/tables/aadmanagedidentitysigninlogs, `CreatedDateTime`)."""
+
 _TRIED = 20
 _LONGEST = 128
 _HARMLESS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_- ")
@@ -68,6 +77,9 @@ _ALLOWED = frozenset(
 )
 
 _T = TypeVar("_T")
+
+OnRecord = Callable[[Record, str, int], None]
+"""Who counts records instead of judging them: the record, the log that it is of, and its time."""
 _decode = msgspec.json.Decoder(Record).decode
 _decode_any = msgspec.json.Decoder().decode
 
@@ -84,18 +96,22 @@ class _Told(Struct):
     result: str
     token_id: str = ""
     native: str = ""
+    how: str = ""
+    federation: str = ""
 
 
 class AzureDecoder:
     """Decodes blocks of Azure logs; keeps no state. `kinds` counts by what a log is of (`sign-in`, `storage`, ...).
 
     `every_start` asks for an event at each start of a program that Defender tells of, which detection has no use for.
+    `on_record` is told of every record, and then none becomes an event.
     """
 
     source = Source.AZURE
 
-    def __init__(self, *, every_start: bool = False) -> None:
+    def __init__(self, *, every_start: bool = False, on_record: OnRecord | None = None) -> None:
         self._every_start = every_start
+        self._on_record = on_record
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """See `Decoder.recognises`; a list is recognised by any of its first records."""
@@ -147,7 +163,9 @@ class AzureDecoder:
             batch.problems.append(Problem(file, line, "malformed", why(error) if known else str(error)))
             return True
         _count(batch, service, time_ns)
-        if told.principals:
+        if self._on_record is not None:
+            self._on_record(record, service, time_ns)
+        elif told.principals:
             batch.events.append(_event(told, time_ns, file, line))
         return True
 
@@ -163,7 +181,9 @@ class AzureDecoder:
             batch.problems.append(Problem(file, line, "malformed", why(error) if known else str(error)))
             return True
         _count(batch, told.kind, told.time_ns)
-        if told.event is not None and (self._every_start or defender.is_worth_telling(told.event)):
+        if self._on_record is not None:
+            self._on_record(record, table, told.time_ns)
+        elif told.event is not None and (self._every_start or defender.is_worth_telling(told.event)):
             batch.events.append(told.event)
         return True
 
@@ -238,7 +258,7 @@ def _resource_log(record: Record, service: str) -> _Told:
     target = record.login_server or properties.login_server or properties.account or properties.target
     return _Told(
         service,
-        record.time or "",
+        (properties.created if service == "sign-in" else None) or record.time or "",
         _plain(record.operation),
         _principals(ids),
         record.caller or properties.address or "",
@@ -246,6 +266,8 @@ def _resource_log(record: Record, service: str) -> _Told:
         signature,
         properties.token_id or token,
         properties.id or record.correlation or "",
+        _SIGN_INS.get(record.category or "", ""),
+        properties.federation or "",
     )
 
 
@@ -271,7 +293,7 @@ def _row(record: Record, service: str) -> _Told:
     target = record.row_login_server or record.row_account or record.row_target or record.row_resource
     return _Told(
         service,
-        record.row_time or "",
+        (record.row_created if service == "sign-in" else None) or record.row_time or "",
         record.row_operation_value or record.row_operation or "",
         _principals(ids),
         record.row_caller or record.row_caller_old or record.row_ip or "",
@@ -279,6 +301,8 @@ def _row(record: Record, service: str) -> _Told:
         result,
         record.row_token_id or claims.uti or "",
         record.row_correlation or "",
+        _SIGN_INS.get(record.row_type or record.row_category or "", ""),
+        record.row_federation or "",
     )
 
 
@@ -333,6 +357,8 @@ def _event(told: _Told, time_ns: int, file: str, line: int) -> Event:
         resource=told.service,
         object_name=target,
         source_ip=caller,
+        activity=told.how,
+        federation=told.federation[:_LONGEST],
     )
 
 

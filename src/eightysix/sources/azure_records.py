@@ -56,6 +56,8 @@ class Properties(
         "target": "resourceDisplayName",
         "account": "accountName",
         "login_server": "loginServer",
+        "created": "createdDateTime",
+        "federation": "federatedCredentialId",
     },
 ):
     """`properties`: of sign-ins, of storage and of a registry."""
@@ -69,6 +71,8 @@ class Properties(
     status: Status | None = None
     account: str | None = None
     login_server: str | None = None
+    created: str | None = None
+    federation: str | None = None
 
 
 class Record(
@@ -87,6 +91,8 @@ class Record(
         "row_type": "Type",
         "row_category": "Category",
         "row_time": "TimeGenerated",
+        "row_arrived": "_TimeReceived",
+        "row_created": "CreatedDateTime",
         "row_operation": "OperationName",
         "row_operation_value": "OperationNameValue",
         "row_caller": "CallerIpAddress",
@@ -111,6 +117,7 @@ class Record(
         "row_account": "AccountName",
         "row_identity": "Identity",
         "row_login_server": "LoginServer",
+        "row_federation": "FederatedCredentialId",
         "row_correlation": "CorrelationId",
         "row_claim_app": "identity_claim_appid_g",
         "row_claim_oid": "identity_claim_oid_g",
@@ -136,6 +143,8 @@ class Record(
     row_type: str | None = None
     row_category: str | None = None
     row_time: str | None = None
+    row_arrived: str | None = None
+    row_created: str | None = None
     row_operation: str | None = None
     row_operation_value: str | None = None
     row_caller: str | None = None
@@ -160,6 +169,7 @@ class Record(
     row_account: str | None = None
     row_identity: Raw = Raw()
     row_login_server: str | None = None
+    row_federation: str | None = None
     row_correlation: str | None = None
     row_claim_app: str | None = None
     row_claim_oid: str | None = None

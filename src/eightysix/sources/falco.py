@@ -8,7 +8,7 @@ requests; Falco's word on events that it dropped is counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -49,6 +49,9 @@ _ENOUGH = 65_536
 _LANDING = frozenset({"install", "download", "build-hook"})
 _TIMES = ("evt.time", "evt.rawtime", "evt.time.iso8601", "evt.datetime")
 
+OnAlert = Callable[[Record, Fields, str, str, int], None]
+"""Who counts alerts instead of judging them: the alert, its fields, what it is counted as, its container, and its time."""
+
 _decode = msgspec.json.Decoder(Record).decode
 
 
@@ -57,17 +60,26 @@ class FalcoDecoder:
 
     `trees` receives the process facts (the acting process, and the ancestors that an output names); `first_execs` asks for
     an event at the first start of each program in each pod, which only baselines and rules about program starts need.
-    `grown` receives the pods whose trees grew or changed.
+    `grown` receives the pods whose trees grew or changed. `on_alert` is told of every alert about a system call and of what
+    Falco says about itself, and then none of them becomes an event.
     """
 
     source = Source.FALCO
 
-    def __init__(self, trees: Trees, *, first_execs: bool = False, grown: set[str] | None = None) -> None:
+    def __init__(
+        self,
+        trees: Trees,
+        *,
+        first_execs: bool = False,
+        grown: set[str] | None = None,
+        on_alert: OnAlert | None = None,
+    ) -> None:
         self._trees = trees
         self.grown = grown if grown is not None else set()
         self.changed: set[str] = set()
         """Pods of which facts that were told before are told otherwise since somebody emptied this."""
         self._first_execs = first_execs
+        self._on_alert = on_alert
         self._started: set[tuple[str, str]] = set()
         self._seen: dict[str, tuple[int, int]] = {}
 
@@ -120,7 +132,10 @@ class FalcoDecoder:
         rule, source = record.rule or "", (record.source or "").lower()
         time_ns = fields.time_ns(*_TIMES) or Fields({"time": record.time}).time_ns("time")
         if rule.startswith(_INTERNAL):
-            _count(batch, "dropped" if _drops(rule, fields) else "internal", time_ns)
+            told = "dropped" if _drops(rule, fields) else "internal"
+            _count(batch, told, time_ns)
+            if self._on_alert is not None:
+                self._on_alert(record, fields, told, "", time_ns)
             return None
         if not time_ns:
             return "malformed", "no usable time"
@@ -130,9 +145,13 @@ class FalcoDecoder:
             return "unrecognised", "an alert of a Falco plugin that is not read"
         actor = actor_of(record, fields, time_ns)
         kind = kind_of(record, fields)
-        self._note(fields, actor, time_ns)
         # Without a process nothing can be joined by lineage, so it is not counted as what rules need.
-        _count(batch, kind if actor.exec_id or kind == "other" else f"{kind} without pid", time_ns)
+        counted = kind if actor.exec_id or kind == "other" else f"{kind} without pid"
+        _count(batch, counted, time_ns)
+        if self._on_alert is not None:
+            self._on_alert(record, fields, counted, actor.container, time_ns)
+            return None
+        self._note(fields, actor, time_ns)
         event = event_of(record, fields, kind, actor, time_ns, place)
         if event is not None and (kind != "exec" or self._is_worth_telling(event)):
             batch.events.append(event)

@@ -54,6 +54,9 @@ _TRIED = 20
 
 T = TypeVar("T")
 
+OnRequest = Callable[[Record, AuditEvent, str, int], None]
+"""Who counts requests instead of judging them: the record that brought one, the request, its cluster and its time."""
+
 _decode_record = msgspec.json.Decoder(Record).decode
 _decode_event = msgspec.json.Decoder(AuditEvent).decode
 _decode_properties = msgspec.json.Decoder(Properties | str).decode
@@ -82,13 +85,15 @@ class KubernetesAuditDecoder:
     """Decodes blocks of audit records; `learnt` receives what they tell beside events.
 
     Counting: a list (`records`, `items`) counts as the records in it. Understood records are of kind `api`, and
-    `request-received` where they only announce a request that another record completes.
+    `request-received` where they only announce a request that another record completes. `on_request` is told of every
+    one of them, and then none becomes an event.
     """
 
     source = Source.KUBERNETES_AUDIT
 
-    def __init__(self, learnt: Learnt | None = None) -> None:
+    def __init__(self, learnt: Learnt | None = None, *, on_request: OnRequest | None = None) -> None:
         self._learnt = learnt if learnt is not None else Learnt()
+        self._on_request = on_request
 
     def recognises(self, record: Mapping[str, object]) -> bool:
         """See `Decoder.recognises`; a list is recognised by any of its first records."""
@@ -101,7 +106,7 @@ class KubernetesAuditDecoder:
         value is on, and the calls cost a tenth of it.
         """
         batch = Batch()
-        place = _Place(file, first_line, batch, self._learnt)
+        place = _Place(file, first_line, batch, self._learnt, self._on_request)
         view, find, decode, take = memoryview(block), block.find, _decode_record, place.take
         start, size = 0, len(block)
         while start < size:
@@ -137,7 +142,11 @@ class KubernetesAuditDecoder:
 class _Place:
     """Where in the input we are, and the batch that takes what is found there."""
 
-    def __init__(self, file: str, line: int, batch: Batch, learnt: Learnt) -> None:
+    def __init__(
+        self, file: str, line: int, batch: Batch, learnt: Learnt, on_request: OnRequest | None
+    ) -> None:
+        self.on_request = on_request
+        self.record: Record | None = None
         self.learnt = learnt
         self.file = file
         self.line = line
@@ -148,6 +157,7 @@ class _Place:
 
     def take(self, record: Record, *, nested: bool = False) -> bool:
         """Use `record`, whichever wrapping it is; False if it is none of ours."""
+        self.record = record
         if record.audit_id is not None and record.stage is not None:
             self._event(record, "")
         elif record.category is not None and record.category in _CATEGORIES:
@@ -212,6 +222,7 @@ class _Place:
         """A row of AKSAudit: put together again as the event that it was made of."""
         try:
             event = AuditEvent(
+                level=row.row_level,
                 audit_id=row.row_audit_id,
                 stage=row.row_stage,
                 uri=row.row_uri,
@@ -249,6 +260,9 @@ class _Place:
             batch.kinds["request-received"] = batch.kinds.get("request-received", 0) + 1
             return
         batch.kinds["api"] = batch.kinds.get("api", 0) + 1
+        if self.on_request is not None and self.record is not None:
+            self.on_request(self.record, audit, cluster, time_ns)
+            return
         learn(self.learnt, audit, _peer(audit.source_ips))
         if is_of_interest(audit):
             batch.events.append(event_of_request(audit, time_ns, cluster, self.file, self.line))

@@ -215,6 +215,7 @@ class AuditEvent(
     """`audit.k8s.io/v1` `Event`."""
 
     kind: str | None = None
+    level: str | None = None
     api_version: str | None = None
     audit_id: str | None = None
     stage: str | None = None
@@ -245,6 +246,10 @@ class Record(
     rename={
         "row_resource_id": "_ResourceId",
         "row_category": "Category",
+        "row_type": "Type",
+        "row_level": "Level",
+        "row_time": "TimeGenerated",
+        "row_arrived": "_TimeReceived",
         "row_audit_id": "AuditId",
         "row_stage": "Stage",
         "row_uri": "RequestUri",
@@ -273,10 +278,15 @@ class Record(
     records: list[Raw] | None = None
     items: list[Raw] | None = None
     category: str | None = None
+    time: str | None = None
     properties: Raw = Raw()
     resource_id: str | None = None
     log_s: str | None = None
     row_category: str | None = None
+    row_type: str | None = None
+    row_level: str | None = None
+    row_time: str | None = None
+    row_arrived: str | None = None
     row_diagnostics_id: str | None = None
     row_resource_id: str | None = None
     row_audit_id: str | None = None

@@ -18,7 +18,7 @@ from eightysix.sources.decompress import Limits, StreamState, text_chunks
 from eightysix.sources.documents import blocks_of_documents
 from eightysix.sources.lines import Block, blocks_of_lines
 
-__all__ = ["Block", "Limits", "read_inputs", "read_stream"]
+__all__ = ["Block", "Limits", "files_of", "read_inputs", "read_stream"]
 
 OnProblem = Callable[[Problem], None]
 
@@ -51,7 +51,7 @@ def read_inputs(
                 continue
             opened += yield from read_stream(stdin, "-", limits, note)
             continue
-        for file in _files(path, note):
+        for file in files_of(path, note):
             opened += yield from _read_file(file, file != path, limits, note)
     if not opened:
         raise NothingToReadError(
@@ -114,8 +114,8 @@ def _open(path: str, regular_only: bool) -> BinaryIO:
     return open(descriptor, "rb", buffering=0)
 
 
-def _files(path: str, on_problem: OnProblem) -> list[str]:
-    """The files that `path` stands for."""
+def files_of(path: str, on_problem: OnProblem) -> list[str]:
+    """The files that `path` stands for: itself, or all that lie in it, in sorted order."""
     if not os.path.isdir(path):
         return [path]
     found: list[str] = []

@@ -59,6 +59,9 @@ _KINDS: Mapping[str, Kind] = {
 }
 """What the sensor calls things, and what they are. Any other record is understood as `other` and makes no event."""
 
+OnRecord = Callable[[Record, bytes, str, int], None]
+"""Who counts records instead of judging them: the record, its bytes, what it is counted as, and its time."""
+
 _decode = msgspec.json.Decoder(Record).decode
 _encode = msgspec.json.encode
 
@@ -77,7 +80,8 @@ class SensorDecoder:
     """Decodes blocks of sensor records; keeps what receivers told of gaps, and nothing else.
 
     `gaps` are for whoever watches, and to be taken; `lost` sums them up by pod and kind. `unvouched` says which files hold
-    records that no receiver of ours wrote: whose they say that they are is not believed.
+    records that no receiver of ours wrote: whose they say that they are is not believed. `on_record` is told of every
+    record, and then none becomes an event.
 
     Line by line, because `decode_lines` takes any white space between values and so cannot tell which line a value is on;
     sensors write tens of records a second, not thousands.
@@ -85,7 +89,8 @@ class SensorDecoder:
 
     source = Source.SENSOR
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_record: OnRecord | None = None) -> None:
+        self._on_record = on_record
         self.gaps: list[SensorGap] = []
         self.lost: dict[str, dict[str, int]] = {}
         self.unvouched: Callable[[str], bool] = frozenset[str]().__contains__
@@ -122,7 +127,7 @@ class SensorDecoder:
                 self._note_gap(record, text_of(record.gap), min(record.number or 0, 1 << 53))
             elif record.event in ABSENT:
                 self._note_gap(record, record.event, 1)
-            problem = _add(record, text, file, line, batch)
+            problem = _add(record, text, file, line, batch, self._on_record)
             if problem:
                 kind, reason = problem
                 batch.problems.append(Problem(file, line, kind, reason))
@@ -193,7 +198,9 @@ def _repaired(text: bytes) -> Record | None:
         return None
 
 
-def _add(record: Record, text: bytes, file: str, line: int, batch: Batch) -> tuple[str, str] | None:
+def _add(
+    record: Record, text: bytes, file: str, line: int, batch: Batch, on_record: OnRecord | None = None
+) -> tuple[str, str] | None:
     """Add what `record` tells to `batch`; kind and reason of a problem where it cannot be used."""
     if record.v not in (None, VERSION):
         return "unrecognised", "sensor record of another version"
@@ -208,7 +215,9 @@ def _add(record: Record, text: bytes, file: str, line: int, batch: Batch) -> tup
     batch.kinds[name] = batch.kinds.get(name, 0) + 1
     batch.first_ns = min(batch.first_ns or time_ns, time_ns)
     batch.last_ns = max(batch.last_ns, time_ns)
-    if kind is not None:
+    if on_record is not None:
+        on_record(record, text, name, time_ns)
+    elif kind is not None:
         what = READERS[kind](record)
         if what is not None:
             batch.events.append(_event(record, text, file, line, time_ns, kind, what))

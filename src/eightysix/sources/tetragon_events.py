@@ -422,7 +422,11 @@ def _ns_or_zero(text: str) -> int:
         return 0
 
 
+_BEGUN = blake2b(b"tetragon\0", digest_size=16)
+
+
 def event_id(kind: Kind, exec_id: str, time: str, detail: str) -> EventId:
     """From what identifies a record natively: process, time, and what it did."""
-    native = f"{kind}\0{exec_id}\0{time}\0{detail}".encode("utf-8", "surrogatepass")
-    return EventId(blake2b(b"tetragon\0" + native, digest_size=16).hexdigest())
+    digest = _BEGUN.copy()
+    digest.update(f"{kind}\0{exec_id}\0{time}\0{detail}".encode("utf-8", "surrogatepass"))
+    return EventId(digest.hexdigest())

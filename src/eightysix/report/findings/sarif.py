@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from urllib.parse import quote
 
 from eightysix.model.finding import FileVerdict, Finding, ScanReport, Severity
 from eightysix.model.stored import as_json
 from eightysix.report.findings.interface import RuleText, Setting, by_path, place
 from eightysix.report.json_text import indented
+from eightysix.report.sarif_text import SARIF_SCHEMA, uri
 
 __all__ = ["FORMAT", "SarifFormat"]
 
-_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVEL = {
     Severity.CRITICAL: "error",
     Severity.HIGH: "error",
@@ -56,7 +55,7 @@ class SarifFormat:
             "invocations": [{"executionSuccessful": True, "properties": {"incomplete": unread}}],
             "results": [_result(finding, index[finding.rule]) for finding in findings],
         }
-        document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+        document = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
         yield indented(document)
 
 
@@ -77,7 +76,7 @@ def _result(finding: Finding, rule_index: int) -> Json:
     where = place(finding)
     location: Json = {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(finding.path.removeprefix("./"), errors="backslashreplace")},
+            "artifactLocation": {"uri": uri(finding.path)},
             "region": {
                 "startLine": 1
             },  # code scanning shows no result without a line, and binary files have none

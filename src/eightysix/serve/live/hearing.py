@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from eightysix.detect.story import rfc3339
+from eightysix.detect.wording import rfc3339
 from eightysix.model.incident import Incident, Reason
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Basis, Source, Verdict

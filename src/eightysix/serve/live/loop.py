@@ -24,6 +24,7 @@ from eightysix.model.event import Event
 from eightysix.model.incident import Incident, Problem
 from eightysix.model.words import Origin, Source
 from eightysix.report.stored import decode_incident, encode_incident
+from eightysix.serve.evidence import moved_lines
 from eightysix.serve.live.hearing import Hearing, carried_over, input_of, inputs_of, with_gaps
 from eightysix.serve.live.keeper import Keeper
 from eightysix.serve.replay import Replay
@@ -133,6 +134,8 @@ class Watch:
         self._listens_at = self._looks_at = 0.0
         self.on_problem: Callable[[Problem], None] = replay.recogniser.note
         """Hears of a ledger that cannot be read, or that is none."""
+        self.on_read: Callable[[Block, Sequence[Event], Sequence[int]], None] | None = None
+        """Hears of every block once it is read: its events, and the lines of first connections, which are no events."""
         self.received: tuple[str, ...] = ()
         """Folders with what came over HTTP: who sends there may be a pod, and a pod writes no ledger, nor whose it is."""
         self.sensors: tuple[str, ...] = ()
@@ -238,6 +241,9 @@ class Watch:
             events = recogniser.read_as(self.replay.sensor, block)
         else:
             events = self._without_foreign_ledger(block.file, recogniser.read(block))
+        if self.on_read is not None:
+            lines = moved_lines(block, self._keeper.moved, self.replay.engine.contacts)
+            self.on_read(block, events, lines)
         self._live.feed(events)
         self._live.sources_seen(frozenset(recogniser.sources))
         self._keeper.note(events)

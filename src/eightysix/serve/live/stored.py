@@ -13,15 +13,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from eightysix.model.errors import StateError
-from eightysix.model.incident import SCHEMA, Incident
+from eightysix.model.event import Event
+from eightysix.model.incident import SCHEMA, Evidence, Incident
 from eightysix.model.stored import as_json
-from eightysix.model.table import Row
+from eightysix.model.table import Columns, Row
 from eightysix.model.words import Source
+from eightysix.serve.evidence import RAW, Kept, Shelf, raw_rows
 from eightysix.serve.live.service import Following
 from eightysix.sources.lines import Block
+from eightysix.sources.raw import Redactor
 from eightysix.sources.tables import Tabulator
 from eightysix.store.events.compacting import compact
-from eightysix.store.events.hot import Batch, Hot
+from eightysix.store.events.hot import Hot
+from eightysix.store.events.packing import Batch
 from eightysix.store.events.retention import trim
 from eightysix.store.events.sealing import seal
 from eightysix.store.live import SourceRow
@@ -36,7 +40,7 @@ TIDY_S = 60.0
 
 COMPACT_S = 3600.0
 
-_OWN = frozenset({"EightySixFindings_CL", "EightySixIncidents_CL"})
+_OWN = frozenset({"EightySixFindings_CL", "EightySixIncidents_CL", RAW})
 """Tables that say what we found: nobody may write them over HTTP."""
 
 
@@ -59,6 +63,10 @@ class Storing:
         self._said: deque[str] = deque(maxlen=100)
         self._ended = threading.Event()
         self._tidying = threading.Thread(target=self._tidy, name="store-tidy", daemon=True)
+        self._shelf, self._kept = Shelf(), Kept()
+        self._redactor = Redactor(bytes.fromhex(hot.settings.key))
+        self.missing = 0
+        """Pieces of evidence whose raw records were no longer at hand when their incident was told."""
         self.lost = 0
         """Rows that found no room."""
 
@@ -66,21 +74,27 @@ class Storing:
         """Seal, join and delete beside the watch from now on."""
         self._tidying.start()
 
-    def take(self, blocks: Iterable[Block]) -> None:
-        """Keep what is read."""
-        for block in blocks:
-            if block.file.startswith(self._sensors):
-                self._add(self._of_sensors.read(block))
-            elif block.file.startswith(self._received):
-                self._add(row for row in self._any.read(block) if row[0] not in _OWN)
-            else:
-                self._add(self._any.read(block))
+    def take(self, block: Block, events: Sequence[Event] = (), lines: Sequence[int] = ()) -> None:
+        """Keep what is read. `events` are what detection made of it, and `lines` those of first connections."""
+        self._shelf.note(block, events, lines)
+        reader = self._of_sensors if block.file.startswith(self._sensors) else self._any
+        reader.feed(block)
+        made = reader.packed()
+        if block.file.startswith(self._received):
+            made = (each for each in made if not isinstance(each, tuple) or each[0] not in _OWN)
+        self._add(made)
 
     def tell(self, incidents: Sequence[Incident]) -> None:
-        """Keep a row of each."""
+        """Keep a row of each, and the raw records that they rest on."""
         if incidents:
+            for each in raw_rows(incidents, self._shelf, self._redactor, self._kept):
+                if isinstance(each, Evidence):
+                    self.missing += 1
+                else:
+                    self._add([each])
             document = as_json({"schema": SCHEMA, "incidents": incidents})
-            self._add(self._told.read(Block("watch", 1, document + b"\n")))
+            self._told.feed(Block("watch", 1, document + b"\n"))
+            self._add(self._told.packed())
             self.flush()
 
     def flush(self) -> None:
@@ -96,7 +110,7 @@ class Storing:
             self._waiting.popleft()
             self._note_trouble("")
         while sum(batch.bytes for batch in self._waiting) > MAX_WAITING_BYTES:
-            self.lost += len(self._waiting.popleft().lines)
+            self.lost += self._waiting.popleft().rows
 
     def turn(self) -> None:
         """Tell what happened beside."""
@@ -108,19 +122,27 @@ class Storing:
         self._ended.set()
         if self._tidying.is_alive():
             self._tidying.join()
-        self._add(self._any.flush())
+        self._add(self._any.packed(flush=True))
         self.flush()
         self.turn()
-        left = sum(len(batch.lines) for batch in self._waiting)
+        left = sum(batch.rows for batch in self._waiting)
         if left or self.lost:
             self._warn(f"not kept in the store: {left + self.lost:,} rows")
+        if self.missing:
+            self._warn(
+                f"no longer at hand for the store: {self.missing:,} raw records that incidents rest on"
+            )
 
-    def _add(self, rows: Iterable[tuple[str, Row]]) -> None:
-        for table, row in rows:
+    def _add(self, rows: Iterable[Columns | tuple[str, Row]]) -> None:
+        for each in rows:
+            table = each[0] if isinstance(each, tuple) else each.table
             batch = self._open.get(table)
             if batch is None:
                 batch = self._open[table] = self._hot.batch(table)
-            batch.add(row)
+            if isinstance(each, tuple):
+                batch.add(each[1])
+            else:
+                batch.add_columns(each)
             if batch.full:
                 self.flush()
 
@@ -144,7 +166,7 @@ class Storing:
 
 
 class KeptInputs:
-    """Inputs whose blocks are kept too, before anybody can write down that they were read."""
+    """Inputs of which is kept what was read, before anybody can write down that it was."""
 
     def __init__(self, inputs: Following, storing: Storing) -> None:
         self._inputs = inputs
@@ -157,9 +179,7 @@ class KeptInputs:
 
     def poll(self, budget_bytes: int) -> list[Block]:
         """See `Followed`."""
-        blocks = self._inputs.poll(budget_bytes)
-        self._storing.take(blocks)
-        return blocks
+        return self._inputs.poll(budget_bytes)
 
     def sources(self) -> dict[str, SourceRow]:
         """See `Followed`: what this tells as read is on the disk."""

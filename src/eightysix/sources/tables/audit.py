@@ -15,8 +15,7 @@ from eightysix.model.words import Source
 from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import read_value
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
-from eightysix.sources.tables.events import EVENTS, event_row
-from eightysix.sources.tables.interface import Rows
+from eightysix.sources.tables.interface import Made
 from eightysix.sources.tables.shape import Shaper
 
 __all__ = ["AuditTables"]
@@ -50,12 +49,12 @@ _decode = msgspec.json.Decoder().decode
 
 
 class AuditTables:
-    """Decodes blocks of audit records into `rows`."""
+    """Decodes blocks of audit records into rows."""
 
     source = Source.KUBERNETES_AUDIT
 
-    def __init__(self, rows: Rows, shaper: Shaper) -> None:
-        self._rows = rows
+    def __init__(self, made: Made, shaper: Shaper) -> None:
+        self._made = made
         self._shaper = shaper
         self._events = KubernetesAuditDecoder(Learnt())
 
@@ -66,7 +65,7 @@ class AuditTables:
     def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`. The events are in the rows."""
         batch = self._events.decode(block, file, first_line, newlines)
-        self._rows += [(EVENTS, event_row(event)) for event in batch.events]
+        self._made.events += batch.events
         batch.events = []
         left = {problem.line for problem in batch.problems} | {line for line, _ in batch.leftover}
         for line, text in enumerate(block.split(b"\n"), first_line):
@@ -107,14 +106,14 @@ class AuditTables:
         shaper = self._shaper
         if table:
             if table in shaper:
-                self._rows.append((table, shaper.row(table, values)))
+                self._made.rows.append((table, shaper.row(table, values)))
             return
         if AUDIT not in shaper:
             return
         row = shaper.row(AUDIT, values)
-        self._rows.append((AUDIT, row))
+        self._made.rows.append((AUDIT, row))
         if ADMIN in shaper and row.get("Verb") not in _READS:
-            self._rows.append((ADMIN, row))
+            self._made.rows.append((ADMIN, row))
 
 
 def _events(value: object, depth: int) -> Iterator[tuple[Mapping[str, object], str, Mapping[str, object]]]:

@@ -297,7 +297,7 @@ _PLAIN = (
 def audit_event(value: Mapping[str, object]) -> dict[str, object]:
     """A whole audit event, where another record carries one."""
     told: dict[str, object] = {
-        name: one[:_LONGEST] for name in _PLAIN if isinstance(one := value.get(name), str)
+        name: _told(one[:_LONGEST]) for name in _PLAIN if isinstance(one := value.get(name), str)
     }
     for name, treat in _OF_EVENT.items():
         kept = treat(value.get(name))

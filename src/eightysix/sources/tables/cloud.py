@@ -19,15 +19,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from eightysix.model.incident import Problem
 from eightysix.model.table import Row
 from eightysix.model.words import Source
 from eightysix.sources.azure import AzureDecoder
 from eightysix.sources.interface import Batch
-from eightysix.sources.json_text import read_value
 from eightysix.sources.tables.envelopes import table_of_category, values_of
-from eightysix.sources.tables.events import EVENTS, event_row
-from eightysix.sources.tables.interface import Rows
+from eightysix.sources.tables.interface import Made, objects_of
 from eightysix.sources.tables.shape import Shaper
 from eightysix.sources.tables.stranger import Guess
 
@@ -43,12 +40,12 @@ _Found = tuple[str, Mapping[str, object]]
 
 
 class CloudTables:
-    """Decodes blocks of the cloud's records into `rows`."""
+    """Decodes blocks of the cloud's records into rows."""
 
     source = Source.AZURE
 
-    def __init__(self, rows: Rows, shaper: Shaper) -> None:
-        self._rows = rows
+    def __init__(self, made: Made, shaper: Shaper) -> None:
+        self._made = made
         self._shaper = shaper
         self._guess = Guess(shaper)
         self._events = AzureDecoder(every_start=True)
@@ -65,20 +62,11 @@ class CloudTables:
     def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`. The events are in the rows."""
         batch = Batch()
-        for line, text in enumerate(block.split(b"\n"), first_line):
-            if not text.strip():
-                continue
-            batch.records += 1
-            try:
-                value = read_value(text)
-            except ValueError as error:
-                batch.problems.append(Problem(file, line, "malformed", str(error)))
-                continue
-            if not isinstance(value, dict) or not self._line(value, file, line, batch):
+        for line, text, value in objects_of(block, file, first_line, batch):
+            if self._line(value, file, line, batch):
+                self._made.events += self._events.decode(text, file, line).events
+            else:
                 batch.leftover.append((line, text))
-                continue
-            events = self._events.decode(text, file, line).events
-            self._rows += [(EVENTS, event_row(event)) for event in events]
         return batch
 
     def _line(self, value: Mapping[str, object], file: str, line: int, batch: Batch) -> bool:
@@ -122,7 +110,7 @@ class CloudTables:
             batch.last_ns = max(batch.last_ns, time)
             row = self._with_times(table, row, time)
         batch.kinds[table] = batch.kinds.get(table, 0) + 1
-        self._rows.append((table, row))
+        self._made.rows.append((table, row))
 
     def _with_times(self, table: str, row: Row, time: int) -> Row:
         """Both columns of time, where the table has both by environment."""

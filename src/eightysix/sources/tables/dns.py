@@ -13,8 +13,7 @@ from eightysix.model.table import Row
 from eightysix.model.words import Grade
 from eightysix.sources.dns import DnsDecoder
 from eightysix.sources.interface import Batch
-from eightysix.sources.tables.events import EVENTS, event_row
-from eightysix.sources.tables.interface import Rows
+from eightysix.sources.tables.interface import Made
 
 __all__ = ["DnsTables"]
 
@@ -23,10 +22,10 @@ _ANSWER, _QUESTION = "DnsResponse", "DnsQuery"
 
 
 class DnsTables:
-    """Decodes blocks of flows and of CoreDNS's log into `rows`."""
+    """Decodes blocks of flows and of CoreDNS's log into rows."""
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
+    def __init__(self, made: Made) -> None:
+        self._made = made
         self._decoder = DnsDecoder()
         self.source = self._decoder.source
 
@@ -43,11 +42,11 @@ class DnsTables:
         batch = self._decoder.decode(block, file, first_line, newlines)
         told: tuple[int, int, str] | None = None
         for event in batch.events:
-            self._rows.append((EVENTS, event_row(event)))
+            self._made.events.append(event)
             row, key = _row(event), (event.line, event.time_ns, event.dst_name)
             # One answer with several addresses is several events and one row.
             if row is not None and key != told:
-                self._rows.append((DNS, row))
+                self._made.rows.append((DNS, row))
                 told = key
         batch.events = []
         return batch

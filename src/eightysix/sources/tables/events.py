@@ -14,7 +14,22 @@ from eightysix.model.event import Artifact, Distribution, Event
 from eightysix.model.table import Row
 from eightysix.model.words import Access, Domain, Grade, Kind, Origin, Outcome, Source
 
-__all__ = ["EVENTS", "POD_INVENTORY", "PROCESSES", "event_row", "pod_row", "process_row"]
+__all__ = [
+    "EVENTS",
+    "LISTS",
+    "PLAIN",
+    "POD_INVENTORY",
+    "PROCESS",
+    "PROCESSES",
+    "PROCESS_CREATED",
+    "TEXTS",
+    "artifact_cell",
+    "distribution_cell",
+    "event_row",
+    "pod_row",
+    "process_row",
+    "workload_cell",
+]
 
 EVENTS = "EightySixEvents_CL"
 PROCESSES = "CloudProcessEvents"
@@ -23,7 +38,7 @@ POD_INVENTORY = "KubePodInventory"
 PROCESS_CREATED = "ProcessCreated"
 """`ActionType` of a program's start, as advanced hunting names it (DeviceProcessEvents)."""
 
-_TEXTS: Mapping[str, str] = {
+TEXTS: Mapping[str, str] = {
     "EventId": "event_id",
     "Cluster": "cluster",
     "Node": "node",
@@ -74,19 +89,19 @@ _TEXTS: Mapping[str, str] = {
 }
 """Columns that are an event's text or number as it is: empty text and 0 mean that the record does not say."""
 
-_LISTS: Mapping[str, str] = {
+LISTS: Mapping[str, str] = {
     "HostNamespaces": "host",
     "Principals": "principals",
     "Chain": "chain",
     "Exposes": "exposes",
 }
 
-_names = tuple(_TEXTS)
-_values = attrgetter(*_TEXTS.values())
-_list_names = tuple(_LISTS)
-_lists = attrgetter("artifacts", "dists", *_LISTS.values())
+_names = tuple(TEXTS)
+_values = attrgetter(*TEXTS.values())
+_list_names = tuple(LISTS)
+_lists = attrgetter("artifacts", "dists", *LISTS.values())
 
-_PROCESS: Mapping[str, str] = {
+PROCESS: Mapping[str, str] = {
     "ReportId": "event_id",
     "AzureResourceId": "cluster",
     "HostName": "node",
@@ -113,10 +128,10 @@ _POD: Mapping[str, str] = {
     "ContainerID": "container_id",
     "ContainerStartTime": "container_started_ns",
 }
-_process = attrgetter(*_PROCESS.values())
+_process = attrgetter(*PROCESS.values())
 _pod = attrgetter(*_POD.values())
 
-_PLAIN: Mapping[StrEnum, str] = {
+PLAIN: Mapping[StrEnum, str] = {
     member: member.value for kind in (Access, Domain, Grade, Kind, Origin, Outcome, Source) for member in kind
 }
 """The plain text of each word: writers of other formats know no enums."""
@@ -128,10 +143,10 @@ def event_row(event: Event) -> Row:
         name: value for name, value in zip(_names, _values(event), strict=True) if value
     }
     row["TimeGenerated"] = event.time_ns
-    row["EventSource"] = _PLAIN[event.source]
-    row["Origin"] = _PLAIN[event.origin]
-    row["Grade"] = _PLAIN[event.grade]
-    row["Kind"] = _PLAIN[event.kind]
+    row["EventSource"] = PLAIN[event.source]
+    row["Origin"] = PLAIN[event.origin]
+    row["Grade"] = PLAIN[event.grade]
+    row["Kind"] = PLAIN[event.kind]
     if event.uid >= 0:
         row["UserId"] = event.uid
     if event.entrypoint is not None:
@@ -139,37 +154,39 @@ def event_row(event: Event) -> Row:
     if event.exec_probe:
         row["ExecProbe"] = True
     if event.access is not Access.UNKNOWN:
-        row["FileAccess"] = _PLAIN[event.access]
+        row["FileAccess"] = PLAIN[event.access]
     if event.domain is not None:
-        row["CredentialDomain"] = _PLAIN[event.domain]
+        row["CredentialDomain"] = PLAIN[event.domain]
     if event.outcome is not Outcome.UNKNOWN:
-        row["Outcome"] = _PLAIN[event.outcome]
+        row["Outcome"] = PLAIN[event.outcome]
     artifacts, dists, *lists = _lists(event)
     if artifacts:
-        row["Artifacts"] = [_artifact(one) for one in artifacts]
+        row["Artifacts"] = [artifact_cell(one) for one in artifacts]
     if dists:
-        row["Distributions"] = [_distribution(one) for one in dists]
+        row["Distributions"] = [distribution_cell(one) for one in dists]
     for name, value in zip(_list_names, lists, strict=True):
         if value:
             row[name] = list(value)
     return row
 
 
-def process_row(event: Event) -> Row:
-    """The row of `CloudProcessEvents` for the start of a program, with the columns of Log Analytics and Defender both."""
-    path, parent = event.binary, event.parent_binary
-    name = path.rpartition("/")[2]
+def process_row(event: Event, parent: str = "") -> Row:
+    """The row of `CloudProcessEvents` for the start of a program, with the columns of Log Analytics and Defender both.
+    `parent` is the pid of who started it."""
+    name = event.binary.rpartition("/")[2]
     row: dict[str, object] = {
-        column: value for column, value in zip(_PROCESS, _process(event), strict=True) if value
+        column: value for column, value in zip(PROCESS, _process(event), strict=True) if value
     }
     row["TimeGenerated"] = row["Timestamp"] = event.time_ns
     row["ActionType"] = PROCESS_CREATED
     if name:
         row["FileName"] = row["ProcessName"] = name
+    if event.parent_binary:
+        row["ParentProcessName"] = event.parent_binary.rpartition("/")[2]
     if parent:
-        row["ParentProcessName"] = parent.rpartition("/")[2]
+        row["ParentProcessId"] = row["InitiatingProcessId"] = parent
     if event.workload:
-        row["KubernetesResource"] = _workload(event)
+        row["KubernetesResource"] = workload_cell(event)
     return row
 
 
@@ -189,17 +206,19 @@ def pod_row(event: Event) -> Row | None:
     return row
 
 
-def _workload(event: Event) -> str:
+def workload_cell(event: Event) -> str:
     """`namespace/Deployment/name`: the documented "namespace, resource type and name"."""
     return "/".join(part for part in (event.namespace, event.workload_kind, event.workload) if part)
 
 
-def _artifact(artifact: Artifact) -> dict[str, str]:
+def artifact_cell(artifact: Artifact) -> dict[str, str]:
+    """An artifact in the column `Artifacts`."""
     told = {"Kind": artifact.kind, "Name": artifact.name}
     return {**told, "Version": artifact.version} if artifact.version else told
 
 
-def _distribution(dist: Distribution) -> dict[str, object]:
+def distribution_cell(dist: Distribution) -> dict[str, object]:
+    """A distribution in the column `Distributions`."""
     told = {
         "Name": dist.name,
         "Version": dist.version or None,

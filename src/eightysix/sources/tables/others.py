@@ -8,15 +8,8 @@ from eightysix.model.event import Event
 from eightysix.model.words import Kind
 from eightysix.sources.falco import FalcoDecoder
 from eightysix.sources.interface import Batch, Decoder
-from eightysix.sources.tables.events import (
-    EVENTS,
-    POD_INVENTORY,
-    PROCESSES,
-    event_row,
-    pod_row,
-    process_row,
-)
-from eightysix.sources.tables.interface import Rows, Seen
+from eightysix.sources.tables.events import POD_INVENTORY, pod_row
+from eightysix.sources.tables.interface import Made, Seen
 from eightysix.sources.tetragon import Tree
 
 __all__ = ["EventTables", "FalcoTables"]
@@ -25,9 +18,9 @@ __all__ = ["EventTables", "FalcoTables"]
 class EventTables:
     """Decodes blocks by a decoder of detection, and makes a row of each event."""
 
-    def __init__(self, rows: Rows, decoder: Decoder) -> None:
+    def __init__(self, made: Made, decoder: Decoder) -> None:
         self.source = decoder.source
-        self._rows = rows
+        self._made = made
         self._decoder = decoder
 
     def recognises(self, record: Mapping[str, object]) -> bool:
@@ -37,7 +30,7 @@ class EventTables:
     def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`. The events are in the rows."""
         batch = self._decoder.decode(block, file, first_line, newlines)
-        self._rows += [(EVENTS, event_row(event)) for event in batch.events]
+        self._made.events += batch.events
         batch.events = []
         return batch
 
@@ -50,10 +43,10 @@ class _EveryStart(FalcoDecoder):
 
 
 class FalcoTables:
-    """Decodes blocks of Falco's alerts into `rows`."""
+    """Decodes blocks of Falco's alerts into rows."""
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
+    def __init__(self, made: Made) -> None:
+        self._made = made
         self._trees: dict[str, Tree] = {}
         self._decoder = _EveryStart(self._trees)
         self._pods = Seen()
@@ -67,14 +60,14 @@ class FalcoTables:
         """See `Decoder.decode`. The events are in the rows."""
         batch = self._decoder.decode(block, file, first_line, newlines)
         for event in batch.events:
-            self._rows.append((EVENTS, event_row(event)))
+            self._made.events.append(event)
             if event.kind is Kind.EXEC:
-                self._rows.append((PROCESSES, _with_parent(event)))
+                self._made.starts.append((event, _parent(event)))
             key = (event.pod_uid or event.pod, event.container_id, event.node)
             if event.pod and self._pods.is_new(key):
                 pod = pod_row(event)
                 if pod is not None:
-                    self._rows.append((POD_INVENTORY, pod))
+                    self._made.rows.append((POD_INVENTORY, pod))
         batch.events = []
         self._trees.clear()  # nobody asks for lineage here
         self._decoder.grown.clear()
@@ -82,10 +75,7 @@ class FalcoTables:
         return batch
 
 
-def _with_parent(event: Event) -> Mapping[str, object]:
-    """The row of a start; Falco's key of a process ends with its pid and its start (`falco_events.process_key`)."""
-    row = process_row(event)
+def _parent(event: Event) -> str:
+    """Who started it: Falco's key of a process ends with its pid and its start (`falco_events.process_key`)."""
     parent = event.parent_exec_id.rsplit(":", 2)
-    if len(parent) == 3 and parent[1].isdigit():
-        return {**row, "ParentProcessId": parent[1], "InitiatingProcessId": parent[1]}
-    return row
+    return parent[1] if len(parent) == 3 and parent[1].isdigit() else ""

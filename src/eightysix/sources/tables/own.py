@@ -22,10 +22,9 @@ from eightysix.model.table import Row
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Source
 from eightysix.sources.interface import Batch
-from eightysix.sources.json_text import read_value, why
+from eightysix.sources.json_text import why
 from eightysix.sources.ledger import LedgerDecoder
-from eightysix.sources.tables.events import EVENTS, event_row
-from eightysix.sources.tables.interface import Rows
+from eightysix.sources.tables.interface import Made, objects_of
 from eightysix.sources.tables.shape import Shaper
 
 __all__ = ["LedgerTables", "ReportTables"]
@@ -48,15 +47,15 @@ class _Incidents(Struct):
 
 
 class ReportTables:
-    """Decodes documents of findings and of incidents into `rows`.
+    """Decodes documents of findings and of incidents into rows.
 
     `undated_ns` stands for the time of records that have none, 0 for nothing: rows without a time are of little use.
     """
 
     source = Source.LEDGER
 
-    def __init__(self, rows: Rows, shaper: Shaper, undated_ns: int) -> None:
-        self._rows = rows
+    def __init__(self, made: Made, shaper: Shaper, undated_ns: int) -> None:
+        self._made = made
         self._shaper = shaper
         self._undated_ns = undated_ns
 
@@ -67,16 +66,8 @@ class ReportTables:
     def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`."""
         batch = Batch()
-        for line, text in enumerate(block.split(b"\n"), first_line):
-            if not text.strip():
-                continue
-            batch.records += 1
-            try:
-                value = read_value(text)
-            except ValueError as error:
-                batch.problems.append(Problem(file, line, "malformed", str(error)))
-                continue
-            if not isinstance(value, dict) or not self.recognises(value):
+        for line, text, value in objects_of(block, file, first_line, batch):
+            if not self.recognises(value):
                 batch.leftover.append((line, text))
                 continue
             try:
@@ -86,7 +77,7 @@ class ReportTables:
                 continue
             batch.recognised += 1
             batch.kinds[kind] = batch.kinds.get(kind, 0) + 1
-            self._rows += made
+            self._made.rows += made
         return batch
 
     def _rows_of(self, value: Mapping[str, object]) -> tuple[str, list[tuple[str, Row]]]:
@@ -183,12 +174,12 @@ def _moment(text: str) -> int:
 
 
 class LedgerTables:
-    """Decodes lines of the ledger into `rows`: findings, and the events of detection."""
+    """Decodes lines of the ledger into rows: findings, and the events of detection."""
 
     source = Source.LEDGER
 
-    def __init__(self, rows: Rows, shaper: Shaper) -> None:
-        self._rows = rows
+    def __init__(self, made: Made, shaper: Shaper) -> None:
+        self._made = made
         self._shaper = shaper
         self._decoder = LedgerDecoder()
         self._verdicts: dict[str, dict[str, object]] = {}
@@ -202,7 +193,7 @@ class LedgerTables:
     def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
         """See `Decoder.decode`. The events are in the rows."""
         batch = self._decoder.decode(block, file, first_line, newlines)
-        self._rows += [(EVENTS, event_row(event)) for event in batch.events]
+        self._made.events += batch.events
         if FINDINGS in self._shaper:
             lines = {event.line for event in batch.events}
             for line, text in enumerate(block.split(b"\n"), first_line):
@@ -245,4 +236,4 @@ class LedgerTables:
         self._number += 1
 
     def _tell(self, values: Mapping[str, object]) -> None:
-        self._rows.append((FINDINGS, self._shaper.row(FINDINGS, values)))
+        self._made.rows.append((FINDINGS, self._shaper.row(FINDINGS, values)))

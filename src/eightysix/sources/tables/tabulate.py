@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from eightysix.model.incident import Counts, Problem
-from eightysix.model.table import Row, Table
+from eightysix.model.table import Columns, Row, Table
 from eightysix.model.words import Source
 from eightysix.sources.decompress import Limits
 from eightysix.sources.interface import Decoder
@@ -21,7 +21,9 @@ from eightysix.sources.sensor import SensorDecoder
 from eightysix.sources.tables.audit import AuditTables
 from eightysix.sources.tables.cloud import CloudTables
 from eightysix.sources.tables.dns import DnsTables
-from eightysix.sources.tables.interface import Rows
+from eightysix.sources.tables.event_columns import event_columns, process_columns
+from eightysix.sources.tables.events import EVENTS, PROCESSES, event_row, process_row
+from eightysix.sources.tables.interface import Made
 from eightysix.sources.tables.others import EventTables, FalcoTables
 from eightysix.sources.tables.own import LedgerTables, ReportTables
 from eightysix.sources.tables.shape import Shaper
@@ -41,19 +43,19 @@ class Tabulator:
     def __init__(
         self, tables: Mapping[str, Table], *, forced: Source | None = None, undated_ns: int = 0
     ) -> None:
-        self._rows: Rows = []
+        self._made = Made()
         self._tables = tables
         self._shaper = Shaper(tables)
-        self._ledger = LedgerTables(self._rows, self._shaper)
+        self._ledger = LedgerTables(self._made, self._shaper)
         decoders: list[Decoder] = [
-            TetragonTables(self._rows),
-            AuditTables(self._rows, self._shaper),
-            EventTables(self._rows, SensorDecoder()),
-            FalcoTables(self._rows),
-            DnsTables(self._rows),
-            CloudTables(self._rows, self._shaper),
+            TetragonTables(self._made),
+            AuditTables(self._made, self._shaper),
+            EventTables(self._made, SensorDecoder()),
+            FalcoTables(self._made),
+            DnsTables(self._made),
+            CloudTables(self._made, self._shaper),
             self._ledger,
-            ReportTables(self._rows, self._shaper, undated_ns),
+            ReportTables(self._made, self._shaper, undated_ns),
         ]  # in detection's order
         self._recogniser = Recogniser(decoders, forced=forced)
 
@@ -77,13 +79,18 @@ class Tabulator:
         """How many values did not fit their column, by `Table.Column`; they are null in their rows."""
         return self._shaper.misfits
 
+    def shaped(self, table: str, values: Row) -> Row:
+        """The row of `table` with what of `values` its columns hold, without what may be secret; empty where nobody
+        described the table."""
+        return self._shaper.row(table, values) if table in self._shaper else {}
+
     def note(self, problem: Problem) -> None:
         """Take a problem from the reader."""
         self._recogniser.note(problem)
 
     def read(self, block: Block) -> list[tuple[str, Row]]:
         """The rows of `block`. Blocks of one file must come one after the other."""
-        self._recogniser.read(block)
+        self.feed(block)
         return self._taken()
 
     def flush(self) -> list[tuple[str, Row]]:
@@ -91,10 +98,30 @@ class Tabulator:
         self._ledger.flush()
         return self._taken()
 
+    def feed(self, block: Block) -> int:
+        """Make what `read` gives, and keep it: how much now waits for `packed`."""
+        self._recogniser.read(block)
+        return len(self._made)
+
+    def packed(self, *, flush: bool = False) -> Iterator[Columns | tuple[str, Row]]:
+        """What `feed` made, events by columns: the same rows as those of `read`. `flush` as the method."""
+        if flush:
+            self._ledger.flush()
+        made, tables = self._made, self._tables
+        if made.events and EVENTS in tables:
+            yield event_columns(made.events)
+        if made.starts and PROCESSES in tables:
+            yield process_columns(made.starts)
+        yield from (row for row in made.rows if row[0] in tables)
+        made.clear()
+
     def _taken(self) -> list[tuple[str, Row]]:
-        tables = self._tables
-        rows = [row for row in self._rows if row[0] in tables]
-        self._rows.clear()
+        made, tables = self._made, self._tables
+        rows = [(EVENTS, event_row(event)) for event in made.events] if EVENTS in tables else []
+        if PROCESSES in tables:
+            rows += [(PROCESSES, process_row(event, parent)) for event, parent in made.starts]
+        rows += [row for row in made.rows if row[0] in tables]
+        made.clear()
         return rows
 
 

@@ -15,15 +15,8 @@ from eightysix.model.incident import Problem
 from eightysix.model.words import Kind, Source
 from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import why
-from eightysix.sources.tables.events import (
-    EVENTS,
-    POD_INVENTORY,
-    PROCESSES,
-    event_row,
-    pod_row,
-    process_row,
-)
-from eightysix.sources.tables.interface import Rows, Seen
+from eightysix.sources.tables.events import POD_INVENTORY, pod_row
+from eightysix.sources.tables.interface import Made, Seen
 from eightysix.sources.tetragon_events import event_of
 from eightysix.sources.tetragon_lenient import FAILURES, KEYS, is_of_another_kind, records_of, rewrite
 from eightysix.sources.tetragon_records import Record
@@ -34,12 +27,12 @@ _decode = msgspec.json.Decoder(Record).decode
 
 
 class TetragonTables:
-    """Decodes blocks of Tetragon's export into `rows`."""
+    """Decodes blocks of Tetragon's export into rows."""
 
     source = Source.TETRAGON
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
+    def __init__(self, made: Made) -> None:
+        self._made = made
         self._pods = Seen()
 
     def recognises(self, record: Mapping[str, object]) -> bool:
@@ -98,19 +91,15 @@ class TetragonTables:
         time = event.time_ns
         batch.first_ns = min(batch.first_ns or time, time)
         batch.last_ns = max(batch.last_ns, time)
-        rows = self._rows
-        rows.append((EVENTS, event_row(event)))
+        made = self._made
+        made.events.append(event)
         if event.kind is Kind.EXEC:
             parent = record.process_exec.parent if record.process_exec is not None else None
-            row = process_row(event)
-            if parent is not None and parent.pid:
-                told = str(parent.pid)
-                row = {**row, "ParentProcessId": told, "InitiatingProcessId": told}
-            rows.append((PROCESSES, row))
+            made.starts.append((event, str(parent.pid) if parent is not None and parent.pid else ""))
         if event.pod and self._pods.is_new((event.pod_uid or event.pod, event.container_id, event.node)):
             pod = pod_row(event)
             if pod is not None:
-                rows.append((POD_INVENTORY, pod))
+                made.rows.append((POD_INVENTORY, pod))
 
 
 def _kind(record: Record) -> str:

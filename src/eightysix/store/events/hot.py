@@ -20,8 +20,9 @@ from eightysix.store.columns import DUCKDB_TYPES, quoted
 from eightysix.store.events.books import Columns, adopt, hot_columns, manifest_of, prepare, sweep
 from eightysix.store.events.layout import VERSION, Layout, is_plain
 from eightysix.store.events.ownership import Ownership
+from eightysix.store.events.packing import MAX_LINE, Batch, Packed
 from eightysix.store.events.segments import Manifest, fault_of, read_manifest, write_manifest
-from eightysix.store.events.shapes import LAST_NS, ROW_ID, TIME, Shape, Taken
+from eightysix.store.events.shapes import ROW_ID, TIME, Shape, Taken
 from eightysix.store.events.trouble import library, literal, told
 from eightysix.store.events.view import MEMORY, converted, make_views, seal_connection, whole_segments
 from eightysix.store.tables import load
@@ -29,50 +30,10 @@ from eightysix.store.tables import load
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["BATCH_BYTES", "BATCH_ROWS", "Batch", "Hot"]
-
-BATCH_ROWS = 125_000
-BATCH_BYTES = 128 << 20
-"""What is committed at once: more than a row group of DuckDB (122,880 rows), which it then writes into the file at once
-and not into its log first. A batch that was not acknowledged is done again."""
+__all__ = ["Hot"]
 
 WAIT_S = 10.0
 """How long a new owner waits for readers of the hot file to be done."""
-
-
-class Batch:
-    """Lines of one table that are to be committed together, made beside the one that is being committed."""
-
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-        self.taken = Taken()
-        self.lines: list[bytes] = []
-        self.bytes = 0
-        self.offered = 0
-        self.first_ns = LAST_NS
-        self.last_ns = 0
-        self._ids: set[int] = set()
-
-    def add(self, row: Row) -> None:
-        """Take one row."""
-        self.offered += 1
-        made = self.shape.line(row, self.taken)
-        if made is None:
-            return
-        number, time_ns, line = made
-        if number in self._ids:
-            self.taken.again += 1
-            return
-        self._ids.add(number)
-        self.first_ns = min(self.first_ns, time_ns)
-        self.last_ns = max(self.last_ns, time_ns)
-        self.lines.append(line)
-        self.bytes += len(line)
-
-    @property
-    def full(self) -> bool:
-        """Whether it should be committed now."""
-        return len(self.lines) >= BATCH_ROWS or self.bytes >= BATCH_BYTES
 
 
 class Hot:
@@ -170,41 +131,47 @@ class Hot:
 
     def commit(self, batch: Batch) -> int:
         """Keep a batch, whole or not at all."""
-        taken = batch.taken
-        if batch.lines:
-            with self.lock, told(f"the store {self.layout.folder}"):
-                new = self._insert(batch)
-                taken.kept += new
-                taken.again += len(batch.lines) - new
-        total = self.total
-        total.kept += taken.kept
-        total.again += taken.again
-        total.refused += taken.refused
-        total.misfits += taken.misfits
-        return batch.offered
-
-    def _insert(self, batch: Batch) -> int:
-        shape = batch.shape
+        if not batch.rows:
+            self._count(batch.taken, 0, 0)
+            return batch.offered
         self._numbers += 1
         path = self.layout.work / f"rows-{self._numbers}.ndjson"
-        table = quoted(shape.name)
         try:
-            path.write_bytes(b"".join(batch.lines))
-            lines = (
-                f"SELECT {shape.from_json} FROM read_json({literal(str(path))}, format = 'newline_delimited',"
-                f" maximum_object_size = 16777216, columns = {shape.json_columns})"
-            )
-            with self.transaction() as connection:
-                self._have_table(shape)
-                known = " UNION ALL ".join(
-                    self._known(shape.name, batch.first_ns // 1000, batch.last_ns // 1000)
-                )
-                (new,) = connection.execute(
-                    f"INSERT INTO hot.{table} BY NAME"
-                    f" SELECT * FROM ({lines}) ANTI JOIN ({known}) USING ({quoted(ROW_ID)})"
-                ).fetchone() or (0,)
+            with told(f"the store {self.layout.folder}"):
+                packed = batch.write(path)
+            return self.commit_packed(packed)
         finally:
             path.unlink(missing_ok=True)
+
+    def commit_packed(self, packed: Packed) -> int:
+        """Keep a batch that is in a file of the folder `work`, whole or not at all. The file is the caller's to remove."""
+        with self.lock, told(f"the store {self.layout.folder}"):
+            new = self._insert(self.shape(packed.table), packed)
+        self._count(packed.taken, new, packed.rows - new)
+        return packed.offered
+
+    def _count(self, taken: Taken, kept: int, again: int) -> None:
+        total = self.total
+        total.kept += kept
+        total.again += taken.again + again
+        total.refused += taken.refused
+        total.misfits += taken.misfits
+
+    def _insert(self, shape: Shape, packed: Packed) -> int:
+        path = self.layout.work / packed.name
+        read = (
+            f"read_json({literal(str(path))}, format = 'newline_delimited',"
+            f" maximum_object_size = {MAX_LINE}, columns = {shape.json_columns(packed.names)})"
+        )
+        with self.transaction() as connection:
+            self._have_table(shape)
+            known = " UNION ALL ".join(
+                self._known(shape.name, packed.first_ns // 1000, packed.last_ns // 1000)
+            )
+            (new,) = connection.execute(
+                f"INSERT INTO hot.{quoted(shape.name)} BY NAME SELECT * FROM"
+                f" ({shape.unpacked(read, packed.names)}) ANTI JOIN ({known}) USING ({quoted(ROW_ID)})"
+            ).fetchone() or (0,)
         return int(new)
 
     def _known(self, table: str, first_us: int, last_us: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Rows of a table on their way to the disk: checked against the columns, given an id, written as one line of JSON.
+"""Rows of a table on their way to the disk: checked against the columns, and given an id.
 
 Both time columns hold the same moment, so one is kept (`TimeGenerated`), and the view shows it twice. What does not fit its
 column becomes null and is counted: one odd value must not cost the row, and one odd row not its batch.
@@ -7,19 +7,20 @@ column becomes null and is counted: one odd value must not cost the row, and one
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any
+from types import GenericAlias
+from typing import Annotated, Any, TypeGuard
 
 import msgspec
 from msgspec import Struct
 
 from eightysix.model.stored import visible
-from eightysix.model.table import Column, Row, ScalarType, Table
+from eightysix.model.table import Column, Columns, Row, ScalarType, Table
 from eightysix.model.timestamps import to_ns
 from eightysix.store.columns import DUCKDB_TYPES, local_columns, quoted
 
-__all__ = ["MAX_ROW", "NATIVE", "ROW_ID", "TIME", "Shape", "Taken"]
+__all__ = ["FIRST_NS", "LAST_NS", "MAX_ROW", "NATIVE", "ROW_ID", "TIME", "Prepared", "Shape", "Taken"]
 
 TIME = "TimeGenerated"
 ROW_ID = "_RowId"
@@ -34,8 +35,12 @@ FIRST_NS = 1_420_070_400_000_000_000
 LAST_NS = 4_102_444_800_000_000_000
 """2100-01-01."""
 
-NATIVE = {"EightySixEvents_CL": "EventId"}
-"""Tables whose rows have an id of their source that is never given twice: it alone makes the row's id."""
+NATIVE = {"EightySixEvents_CL": "EventId", "CloudProcessEvents": "ReportId"}
+"""Tables whose rows have an id of their source that is never given twice: it alone makes the row's id. Of `ReportId` only
+an event's id does (32 hex digits, `model.event.EventId`): Defender's own is a counter of one machine."""
+
+_EVENT_ID = 32
+_HEX = frozenset("0123456789abcdef")
 
 _NAMESPACES = ("KubernetesNamespace", "Namespace", "PodNamespace")
 _PODS = ("KubernetesPodName", "PodName", "Pod")
@@ -72,6 +77,10 @@ class Taken(Struct):
     misfits: int = 0
 
 
+Prepared = tuple[int, int, Row, int]
+"""A row that can be kept, every value as its column has it: id, time (ns), the row, and its bytes as JSON."""
+
+
 class Shape:
     """One table as it is stored."""
 
@@ -81,8 +90,12 @@ class Shape:
         times = ("TimeGenerated", "Timestamp")
         others = [column for column in local_columns(table) if column.name not in times]
         self.columns = (Column(TIME, ScalarType.DATETIME), *others)
-        self._key = key
+        self.names = tuple(column.name for column in self.columns)
+        person = hashlib.blake2b(table.name.encode(), digest_size=16).digest()
+        self._keyed = hashlib.blake2b(digest_size=8, key=key, person=person)
         self._native = NATIVE.get(table.name, "")
+        self._is_native = _is_event_id if self._native == "ReportId" else _is_text
+        self._lists = {column.name: GenericAlias(list, (_KINDS[column.type],)) for column in self.columns}
         # NOTE: names of columns are no Python names ("_ResourceId"), so fields are numbered and renamed.
         fields = [(f"f{n}", _KINDS[column.type], None) for n, column in enumerate(self.columns)]
         self._struct = msgspec.defstruct(
@@ -91,8 +104,8 @@ class Shape:
         )  # fmt: skip
         self._encode = msgspec.json.Encoder().encode
 
-    def line(self, row: Row, taken: Taken) -> tuple[int, int, bytes] | None:
-        """The row's id, its time (ns) and its line; None, and counted, where it cannot be kept."""
+    def take(self, row: Row, taken: Taken) -> Prepared | None:
+        """The row as it can be kept; None, and counted, where it cannot."""
         time = row.get(TIME)
         if time is None and (time := row.get("Timestamp")) is not None:
             row = {**row, TIME: time}
@@ -106,8 +119,8 @@ class Shape:
             text = self._encode(msgspec.convert(row, self._struct))
         except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError):
             try:
-                fitting = self._fitting(row, taken)
-                text = self._encode(msgspec.convert(fitting, self._struct))
+                row = self._fitting(row, taken)
+                text = self._encode(msgspec.convert(row, self._struct))
             except (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, RecursionError):
                 taken.refused += 1
                 return None
@@ -117,16 +130,34 @@ class Shape:
         if len(text) > MAX_ROW:
             taken.refused += 1
             return None
-        native = row.get(self._native) if self._native else None
+        native = row.get(self._native)
         # A native id and a row cannot be mistaken for each other: a row begins with a brace.
-        marked = native.encode("utf-8", "backslashreplace") if isinstance(native, str) and native else text
-        digest = hashlib.blake2b(marked, digest_size=8, key=self._key, person=self._person)
-        number = int.from_bytes(digest.digest(), "big", signed=True)
-        return number, time, b'{"%s":%d,%s\n' % (ROW_ID.encode(), number, text[1:])
+        marked = native.encode("utf-8", "backslashreplace") if self._is_native(native) else text
+        return self._number(marked), time, row, len(text)
 
-    @cached_property
-    def _person(self) -> bytes:
-        return hashlib.blake2b(self.name.encode(), digest_size=16).digest()
+    def take_columns(self, columns: Columns) -> tuple[list[int], Mapping[str, Sequence[object]]] | None:
+        """Ids and values of rows that are kept as they are; None where one of them needs a look of its own."""
+        values = columns.values
+        times, natives = values.get(TIME), values.get(self._native)
+        if not times or not natives or not all(map(self._is_native, natives)):
+            return None
+        try:
+            if min(times) < FIRST_NS or max(times) >= LAST_NS:  # type: ignore[type-var,operator]
+                return None
+            kept = {
+                name: msgspec.convert(told, self._lists[name])
+                for name, told in values.items()
+                if name in self._lists
+            }
+            number = self._number
+            return [number(native.encode()) for native in natives], kept  # type: ignore[attr-defined]
+        except (msgspec.ValidationError, TypeError, UnicodeEncodeError):
+            return None
+
+    def _number(self, marked: bytes) -> int:
+        digest = self._keyed.copy()
+        digest.update(marked)
+        return int.from_bytes(digest.digest(), "big", signed=True)
 
     def _fitting(self, row: Row, taken: Taken) -> dict[str, object]:
         """The row with each value as its column has it, or without it."""
@@ -158,19 +189,24 @@ class Shape:
         columns = (f"{quoted(column.name)} {DUCKDB_TYPES[column.type]}" for column in self.columns)
         return ", ".join((f"{quoted(ROW_ID)} BIGINT", *columns))
 
-    @cached_property
-    def json_columns(self) -> str:
-        """Columns as `read_json` is told them."""
+    def json_columns(self, names: Iterable[str]) -> str:
+        """Lists of columns as `read_json` is told them: the id, and those of `names`."""
         kinds = {ScalarType.DATETIME: "BIGINT", ScalarType.TIMESPAN: "VARCHAR"}
+        wanted = frozenset(names)
         columns = (
-            f"{quoted(one.name)}: '{kinds.get(one.type, DUCKDB_TYPES[one.type])}'" for one in self.columns
+            f"{quoted(one.name)}: '{kinds.get(one.type, DUCKDB_TYPES[one.type])}[]'"
+            for one in self.columns
+            if one.name in wanted
         )
-        return "{" + ", ".join((f"{quoted(ROW_ID)}: 'BIGINT'", *columns)) + "}"
+        return "{" + ", ".join((f"{quoted(ROW_ID)}: 'BIGINT[]'", *columns)) + "}"
 
-    @cached_property
-    def from_json(self) -> str:
-        """What of `json_columns` becomes the stored columns."""
-        return ", ".join((quoted(ROW_ID), *map(_stored, self.columns)))
+    def unpacked(self, source: str, names: Iterable[str]) -> str:
+        """The query that makes stored rows of what `json_columns` of the same names reads from `source`."""
+        wanted = frozenset(names)
+        columns = [column for column in self.columns if column.name in wanted]
+        lists = (f"unnest({quoted(name)}) AS {quoted(name)}" for name in (ROW_ID, *(c.name for c in columns)))
+        stored = (quoted(ROW_ID), *map(_stored, columns))
+        return f"SELECT {', '.join(stored)} FROM (SELECT {', '.join(lists)} FROM {source})"
 
 
 def _stored(column: Column) -> str:
@@ -178,6 +214,14 @@ def _stored(column: Column) -> str:
     if column.type is ScalarType.DATETIME:
         return f"make_timestamp({name} // 1000) AS {name}"
     return f"TRY_CAST({name} AS INTERVAL) AS {name}" if column.type is ScalarType.TIMESPAN else name
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value != ""
+
+
+def _is_event_id(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) == _EVENT_ID and _HEX.issuperset(value)
 
 
 def _moment(text: str) -> int | None:

@@ -1,0 +1,128 @@
+"""Requests to the Kubernetes API: the authenticator names the pod, or the id of a token says which one had it."""
+
+from __future__ import annotations
+
+from eightysix.context.attribution.known import LIFE_NS, Found, Known, nobody, shared
+from eightysix.context.attribution.tokens import minted_by_node
+from eightysix.context.inventory import SKEW_NS, Pod
+from eightysix.model.attribution import Attribution
+from eightysix.model.event import Event
+from eightysix.model.words import Grade, Origin
+
+__all__ = ["attribute_request", "minters"]
+
+_DEEPEST = 8
+"""Tokens that had tokens issued: as deep as they are followed."""
+
+
+def attribute_request(known: Known, event: Event, depth: int = 0) -> Attribution:
+    """Which pods a request may be of."""
+    by_name = _named(known, event)
+    if by_name is not None:
+        return by_name
+    if event.credential_id:
+        by_token = _by_token(known, event, depth)
+        if by_token is not None:
+            return by_token
+    if not event.service_account:
+        return nobody("user", f"{event.identity[:128]} is no service account", Origin.CONTROL_PLANE)
+    return _by_account(known, event)
+
+
+def _named(known: Known, event: Event) -> Attribution | None:
+    if event.pod_uid:
+        pod = known.inventory.pod(event.pod_uid) or _unknown(event)
+        why = "the API server names the pod that the token is bound to"
+        found = [Found(pod, "its token was shown")]
+        return shared(Grade.C, Origin.CONTROL_PLANE, "pod-uid", found, certain=True, why=why)
+    if not event.pod:
+        return None
+    found = [
+        Found(pod, "its token was shown")
+        for pod in known.inventory.named(event.namespace, event.pod, event.time_ns)
+    ] or [Found(_unknown(event), "its token was shown")]
+    why = "the API server names the pod that the token is bound to, without its uid"
+    return shared(Grade.C, Origin.CONTROL_PLANE, "pod-name+time", found, certain=True, why=why)
+
+
+def _unknown(event: Event) -> Pod:
+    """A pod that only the record itself knows."""
+    key = event.pod_uid or f"n:{event.namespace}/{event.pod}"
+    return Pod(
+        key,
+        event.pod_uid,
+        event.namespace,
+        event.pod,
+        node=event.node,
+        service_account=event.service_account,
+    )
+
+
+def _by_token(known: Known, event: Event, depth: int) -> Attribution | None:
+    pods = [known.pod(key, event.time_ns) for key in sorted(known.tokens.showed(event.credential_id))]
+    found = [Found(pod, "the same token was shown as its own") for pod in pods if pod is not None]
+    if found:
+        why = "another request with this token names its pod"
+        return shared(Grade.C, Origin.CONTROL_PLANE, "credential-id", found, certain=True, why=why)
+    mint = known.tokens.mint(event.credential_id)
+    if mint is None or depth >= _DEEPEST or mint.event_id == event.event_id:
+        return None
+    node = minted_by_node(mint)
+    if node:
+        account = f"{mint.object_namespace}/{mint.object_name}"
+        words = f"ran as {account} on {node} when the token was issued"
+        all_of_it = known.running_as(account, mint.time_ns, mint.time_ns, words)
+        found = [one for one in all_of_it if one.pod.node in (node, "")]
+        why = f"the kubelet of {node} had this token issued for a pod there"
+        if not found:
+            return None
+        # Never certain: a pod that nobody told of may have been started there, too.
+        return shared(Grade.C, Origin.CONTROL_PLANE, "issued-credential-id+node", found, why=why)
+    asked = attribute_request(known, mint, depth + 1)
+    if not asked.candidates:
+        return None
+    return Attribution(
+        max(Grade.C, asked.grade),
+        Origin.CONTROL_PLANE,
+        "issued-credential-id",
+        asked.certain,
+        asked.candidates,
+        asked.others,
+        "who had this token issued: wherever it is used, it was theirs first",
+    )
+
+
+def minters(known: Known, account: str, time_ns: int) -> list[Found]:
+    """Pods that had a token of a service account issued in the day before, and no kubelet."""
+    found = []
+    for mint in known.tokens.mints_for(account):
+        if minted_by_node(mint) or not time_ns - LIFE_NS <= mint.time_ns <= time_ns + SKEW_NS:
+            continue
+        pod = known.inventory.pod(mint.pod_uid) if mint.pod_uid else None
+        if pod is None and mint.pod:
+            named = known.inventory.named(mint.namespace, mint.pod, mint.time_ns)
+            pod = named[0] if len(named) == 1 else None
+        if pod is not None:
+            found.append(Found(pod, f"had a token of {account} issued", 2))
+    return found
+
+
+def _by_account(known: Known, event: Event) -> Attribution:
+    """The service account alone: no pod is bound to the token, so whoever had it issued may be anybody with that right."""
+    account = event.service_account
+    pods = known.running_as(account, event.time_ns, event.time_ns, f"runs as {account}")
+    here = {
+        holder.pod.key
+        for holder in known.inventory.at_address(event.source_ip, event.time_ns)
+        if event.source_ip
+    }
+    found = [one for one in pods if one.pod.key in here]
+    join_key = "service-account+address" if found else "service-account"
+    found = found or pods
+    found = found + minters(known, account, event.time_ns)
+    why = "the token is bound to no pod" + ("; the caller has the pod's address" if here and pods else "")
+    if not found:
+        return nobody(
+            "service-account", f"{why}, and no pod is known to run as {account}", Origin.CONTROL_PLANE
+        )
+    return shared(Grade.D, Origin.CONTROL_PLANE, join_key, found, why=why)

@@ -1,0 +1,144 @@
+"""The story of an identity of which no pod's story tells: where it was used, and whose each use may be."""
+
+from __future__ import annotations
+
+from eightysix.detect.digests import digest
+from eightysix.detect.wording import rfc3339
+from eightysix.model.attribution import Attribution
+from eightysix.model.story import Entity, EntityKind, IdentityStory, Lane, Link, LinkKind, Mark, Story, Use
+from eightysix.model.words import Grade, IdentityState, Origin
+from eightysix.reconstruct.builder import Read
+from eightysix.reconstruct.gaps import gaps_of
+from eightysix.reconstruct.identities import Principals
+from eightysix.reconstruct.identitylog import UseGroup
+from eightysix.reconstruct.names import entity_id
+from eightysix.reconstruct.revoking import revocation
+from eightysix.reconstruct.rotating import rotation
+from eightysix.reconstruct.selection import Selection
+from eightysix.reconstruct.uses import uses_of
+
+__all__ = ["identity_story"]
+
+_ACCOUNT = "system:serviceaccount:"
+
+
+def identity_story(read: Read, asked: Selection) -> Story | None:
+    """Every use of the identity that is asked for, with its candidates; None where no record names it."""
+    groups = [g for g in read.log if asked.overlaps(g.event.time_ns, g.last_ns)]
+    account = "/" in asked.identity
+    ids = () if account else Principals(read.log).of([asked.identity])
+    mine = [g for g in groups if _names(g, asked.identity if account else "", ids)]
+    if not mine:
+        return None
+    t0_ns = mine[0].event.time_ns
+    kind = "service-account" if account else "service-principal"
+    uses = uses_of(mine, None, (), read.attribute, t0_ns=t0_ns, taken_ns=0)
+    key = entity_id(EntityKind.IDENTITY, kind, asked.identity)
+    state = IdentityState.USED
+    identity = IdentityStory(
+        entity=key,
+        kind=kind,
+        name=asked.identity,
+        ids=ids,
+        domain="cluster" if account else "cloud",
+        state=state,
+        taken_at="",
+        taken_by="",
+        grade=Grade.F,
+        origin=mine[0].event.origin,
+        uses=uses.told,
+        other_uses=uses.more + uses.others,
+        revocation=revocation(kind, taken_at=""),
+        why="no record tells that it was taken; this is where it was used",
+    )
+    entities = {key: Entity(key, EntityKind.IDENTITY, f"{kind} {asked.identity}", str(state))}
+    links: dict[tuple[str, str, LinkKind], Link] = {}
+    marks = tuple(_mark(key, use, entities, links) for use in uses.told)
+    return Story(
+        id=digest("identity", asked.identity),
+        revision=digest(*(mark.id for mark in marks)),
+        title=f"Where {asked.identity} was used",
+        asked=asked.words,
+        verdict=None,
+        score=0,
+        incidents=(),
+        pod=None,
+        workload="",
+        image="",
+        service_account=asked.identity if account else "",
+        t0=rfc3339(t0_ns),
+        first=rfc3339(t0_ns),
+        last=rfc3339(max(g.last_ns for g in mine)),
+        summary=(
+            (
+                f"{asked.identity} was used {sum(g.count for g in mine)} times between {rfc3339(t0_ns)[:19]} and"
+                f" {rfc3339(max(g.last_ns for g in mine))[:19]} UTC."
+            ),
+        ),
+        marks=marks,
+        entities=tuple(sorted(entities.values(), key=lambda e: e.id)),
+        links=tuple(sorted(links.values(), key=lambda x: (x.at, x.source, x.target, x.kind))),
+        domains=(identity.domain,),
+        identities=(identity,),
+        exposed=(),
+        elsewhere=(),
+        rotate=rotation(
+            pod=None,
+            workload="",
+            service_account=asked.identity if account else "",
+            identities=(identity,),
+            exposed=(),
+            artifacts=(),
+            elsewhere=(),
+        ),
+        why=(),
+        gaps=gaps_of((), read.judged.knowledge.sources, (), (identity,), full=read.log.full),
+        left_out=uses.more,
+    )
+
+
+def _names(group: UseGroup, account: str, ids: tuple[str, ...]) -> bool:
+    event = group.event
+    if account:
+        name = _ACCOUNT + account.replace("/", ":", 1)
+        return name in (event.identity, event.impersonated)
+    return any(one in ids for one in event.principals)
+
+
+def _mark(
+    identity: str, use: Use, entities: dict[str, Entity], links: dict[tuple[str, str, LinkKind], Link]
+) -> Mark:
+    target = " ".join(text for text in (use.service, use.target) if text)
+    resource = entity_id(EntityKind.RESOURCE, target)
+    entities.setdefault(resource, Entity(resource, EntityKind.RESOURCE, target))
+    whose: Attribution = use.attribution
+    asked = Link(
+        identity, resource, LinkKind.ASKED, use.at, whose.grade, whose.origin, whose.join_key, use.evidence
+    )
+    links.setdefault((identity, resource, LinkKind.ASKED), asked)
+    for candidate in whose.candidates[:8]:
+        pod = entity_id(EntityKind.POD, candidate.uid or candidate.pod)
+        entities.setdefault(pod, Entity(pod, EntityKind.POD, candidate.pod or candidate.uid))
+        links.setdefault(
+            (pod, identity, LinkKind.USED),
+            Link(pod, identity, LinkKind.USED, use.at, whose.grade, Origin(whose.origin), whose.join_key),
+        )
+    where = f" from {use.source_ip}" if use.source_ip else ""
+    return Mark(
+        id=digest(identity, use.at, use.service, use.operation, use.target, use.credential_id, use.source_ip),
+        at=use.at,
+        until=use.until,
+        offset_s=use.offset_s,
+        lane=Lane.CONTROL_PLANE,
+        stage=None,
+        title="the identity signs in" if use.service == "sign-in" else "the identity is used",
+        detail=f"{use.service} {use.operation} {use.target}".strip() + where,
+        grade=whose.grade,
+        origin=whose.origin,
+        outcome=use.outcome,
+        actor=identity,
+        subject=resource,
+        count=use.count,
+        evidence=use.evidence,
+        attribution=whose,
+    )

@@ -1,0 +1,123 @@
+"""Where an identity was used at control planes: every use told with its time, its caller, and whose it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from eightysix.detect.actions import action_of
+from eightysix.detect.observe import Observation
+from eightysix.detect.place import place_of
+from eightysix.detect.view import PodView
+from eightysix.detect.wording import rfc3339
+from eightysix.model.attribution import Attribution, Candidate
+from eightysix.model.event import Event
+from eightysix.model.story import Use
+from eightysix.model.words import Grade, Kind
+from eightysix.reconstruct.identitylog import UseGroup
+
+__all__ = ["MAX_USES", "Attribute", "UsesOf", "attribution_of", "is_ours", "target_of", "uses_of"]
+
+MAX_USES = 256
+"""Uses of one identity that are told, those from elsewhere before all others; the rest is counted."""
+
+Attribute = Callable[[Event], Attribution]
+"""Whose a use is (`context.attribution`)."""
+
+
+def attribution_of(event: Event) -> Attribution:
+    """Whose a use is by its own record alone: the pod that it names, or nobody."""
+    if event.pod or event.pod_uid:
+        name = f"{event.namespace}/{event.pod}" if event.pod else ""
+        pod = Candidate(name, event.pod_uid, 1.0, "the record names the pod")
+        return Attribution(
+            event.grade, event.origin, "pod-uid" if event.pod_uid else "pod-name", True, (pod,)
+        )
+    return Attribution(Grade.F, event.origin, "", False, why="the record names no pod")
+
+
+@dataclass(frozen=True)
+class UsesOf:
+    """Of one identity: its uses since it was taken (`told`, by time), those that were left out (`more`), how often it was
+    used before, and how often by pods that are not of this story (`others`)."""
+
+    told: tuple[Use, ...]
+    more: int
+    before: int
+    others: int
+
+
+def uses_of(
+    groups: Iterable[UseGroup],
+    view: PodView | None,
+    pods: Collection[str],
+    attribute: Attribute,
+    *,
+    t0_ns: int,
+    taken_ns: int,
+) -> UsesOf:
+    """What of `groups` (uses of one identity) was after `taken_ns` and may be the story's; `pods` are its pods by uid and
+    by `namespace/name`."""
+    found: list[tuple[bool, int, Use]] = []
+    before = others = 0
+    for group in groups:
+        event = group.event
+        if group.last_ns < taken_ns:
+            before += group.count
+            continue
+        attribution = attribute(event)
+        if attribution.certain and not is_ours(attribution, pods):
+            others += group.count
+            continue
+        use = _use(group, view, attribution, t0_ns=t0_ns, taken_ns=taken_ns)
+        found.append((not use.foreign, event.time_ns, use))
+    found.sort(key=lambda item: (item[0], item[1], item[2].operation, item[2].target))
+    kept = sorted(found[:MAX_USES], key=lambda item: (item[1], item[2].operation, item[2].target))
+    return UsesOf(tuple(use for *_, use in kept), len(found) - len(kept), before, others)
+
+
+def is_ours(attribution: Attribution, pods: Collection[str]) -> bool:
+    """Whether a pod of the story is among the candidates."""
+    return any(c.uid in pods or (not c.uid and c.pod in pods) for c in attribution.candidates)
+
+
+def _use(
+    group: UseGroup, view: PodView | None, attribution: Attribution, *, t0_ns: int, taken_ns: int
+) -> Use:
+    event = group.event
+    after = event.time_ns >= taken_ns
+    return Use(
+        at=rfc3339(event.time_ns),
+        offset_s=round((event.time_ns - t0_ns) / 1e9, 3),
+        service="kubernetes" if event.kind is Kind.API else event.resource,
+        operation=event.verb,
+        target=target_of(event),
+        source_ip=event.source_ip,
+        user_agent=event.user_agent,
+        outcome=event.outcome,
+        after=after,
+        foreign=_foreign(view, event),
+        credential_id=event.credential_id,
+        attribution=attribution,
+        evidence=tuple(group.places),
+        count=group.count,
+        until=rfc3339(group.last_ns) if group.last_ns != event.time_ns else "",
+    )
+
+
+def _foreign(view: PodView | None, event: Event) -> bool | None:
+    """Whether a call came from where the cluster does not call from; None where nobody can say."""
+    if view is None or not event.source_ip:
+        return None
+    place = place_of(view, Observation(event, action_of(event), "", event.time_ns, None))
+    if place in ("outside", "elsewhere"):
+        return True
+    return False if place in ("pod", "node", "egress") else None
+
+
+def target_of(event: Event) -> str:
+    """What a use acts on, in the control plane's own words."""
+    if event.kind is Kind.API:
+        parts = (event.object_namespace, event.resource, event.object_name, event.subresource)
+        return "/".join(part for part in parts if part)
+    return event.object_name

@@ -1,0 +1,1 @@
+"""What `coverage` tells, in every output format."""

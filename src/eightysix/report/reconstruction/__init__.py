@@ -1,0 +1,1 @@
+"""Formats of a reconstruction; `interface` has them by name."""

@@ -1,0 +1,251 @@
+"""Markdown for a ticket: what happened, what was taken, what to do, with tables and lists that each tracker knows.
+
+Text from telemetry is inert and stands in code spans (`marking`). The same reconstruction gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eightysix.model.story import IdentityStory, Mark, Reconstruction, Story, Use
+from eightysix.model.words import Outcome
+from eightysix.report.interface import RenderOptions
+from eightysix.report.notes import count
+from eightysix.report.reconstruction.marking import block, prose, row, span
+from eightysix.report.reconstruction.telling import (
+    LANES,
+    SECONDS,
+    candidates,
+    identity_name,
+    owner,
+    place,
+    revocable,
+    sighted,
+    stories_of,
+    sure,
+    times,
+    use_from,
+)
+from eightysix.report.story import clock, offset
+
+__all__ = ["FORMAT", "MarkdownFormat"]
+
+_MARKS = 80
+_CELL = 200
+_ITEMS = 100
+_USES = 40
+_STORIES = 50
+"""Trackers take no more: GitHub 65,536 characters in a body (docs.github.com), Jira 32,767 in a description unless set
+otherwise. What is left out is said."""
+
+
+class MarkdownFormat:
+    """One section a story, worst first."""
+
+    name = "markdown"
+
+    def write(self, reconstruction: Reconstruction, options: RenderOptions) -> Iterator[str]:
+        """One piece a section."""
+        stories = stories_of(reconstruction)
+        for story in stories[:_STORIES]:
+            yield from _story(story)
+        if len(stories) > _STORIES:
+            yield f"{count(len(stories) - _STORIES, 'stories')} more: `--format json` has all of them.\n\n"
+        if not stories:
+            yield "# Nothing to tell\n\nNo chain began in these records, and nothing was asked for that they know.\n\n"
+        seen = reconstruction.coverage
+        sources = ", ".join(f"{span(item.source, 40)} {item.records}" for item in seen.sources)
+        read = f"Read: {count(reconstruction.counts.events, 'events')}"
+        yield read + (f" from {sources}" if sources else "") + ".\n"
+
+
+FORMAT = MarkdownFormat()
+
+
+def _story(story: Story) -> Iterator[str]:
+    told = f"**{story.verdict}**" if story.verdict else "asked for"
+    yield f"# {prose(story.title or owner(story))}\n\n"
+    if story.summary:
+        yield "".join(f"{prose(text, 2000)}\n\n" for text in story.summary)
+    yield row(("", "")) + row(("---", "---"))
+    yield row(("Verdict", f"{told}, score {story.score}" if story.verdict else told))
+    pod = story.pod
+    facts = (
+        ("Asked", story.asked),
+        ("Pod", f"{pod.namespace}/{pod.name}" if pod and pod.name else ""),
+        ("Pod uid", pod.uid if pod else ""),
+        ("Node", pod.node if pod else ""),
+        ("Cluster", pod.cluster if pod else ""),
+        ("Workload", story.workload),
+        ("Service account", story.service_account),
+        ("Image", story.image),
+        ("T0", f"{clock(story.t0)} UTC" if story.t0 else ""),
+        ("Story", f"{story.id}, revision {story.revision}"),
+    )
+    yield "".join(row((name, span(value))) for name, value in facts if value) + "\n"
+    yield from _timeline(story)
+    yield from _identities(story)
+    yield from _elsewhere(story)
+    yield from _rotate(story)
+    yield from _gaps(story)
+
+
+def _timeline(story: Story) -> Iterator[str]:
+    if not story.marks:
+        return
+    yield "## What happened\n\n"
+    yield row(("T+", "Lane", "Stage", "What", "Sure", "Record"))
+    yield row(("---:", "---", "---", "---", "---", "---"))
+    hidden = max(len(story.marks) - _MARKS, 0)
+    marks = [*story.marks[: _MARKS // 2], *story.marks[_MARKS // 2 + hidden :]]
+    drawn = not any(mark.stage for mark in marks)
+    for mark in marks:
+        if not drawn and mark.offset_s > SECONDS:
+            drawn = True
+            yield row((f"**{offset(SECONDS)}**", "", "", "**86 seconds**", "", ""))
+        yield _mark(mark)
+    yield "\n"
+    left = hidden + max(story.left_out, 0)
+    if left:
+        yield f"{count(left, 'marks')} left out.\n\n"
+
+
+def _mark(mark: Mark) -> str:
+    refused = " (refused)" if mark.outcome is Outcome.DENIED else ""
+    count_of = f" {times(mark.count)}" if mark.count > 1 else ""
+    what = [prose(mark.title, _CELL) + count_of + refused, span(mark.detail, _CELL) if mark.detail else ""]
+    if mark.attribution is not None and not mark.attribution.certain:
+        what.append(prose(candidates(mark.attribution)))
+    more = f" +{len(mark.evidence) - 1}" if len(mark.evidence) > 1 else ""
+    record = span(place(mark.evidence[0]), 120) + more if mark.evidence else ""
+    return row(
+        (
+            offset(mark.offset_s),
+            LANES[mark.lane],
+            str(mark.stage or ""),
+            " · ".join(filter(None, what)),
+            sure(mark),
+            record,
+        )
+    )
+
+
+def _identities(story: Story) -> Iterator[str]:
+    if story.domains:
+        yield f"**Domains taken:** {', '.join(map(span, story.domains))}\n\n"
+    if story.identities:
+        yield "## Identities\n\n"
+    for item in story.identities[:_ITEMS]:
+        yield from _identity(item)
+    yield from _rest(len(story.identities) - _ITEMS)
+    if story.exposed:
+        yield "## Only exposed\n\n"
+    for item in story.exposed[:_ITEMS]:
+        why = f": {prose(item.why)}" if item.why else ""
+        yield f"- {span(identity_name(item))}{why}\n"
+    yield from _rest(len(story.exposed) - _ITEMS)
+    if story.exposed:
+        yield "\n"
+
+
+def _identity(item: IdentityStory) -> Iterator[str]:
+    domain = f", {span(item.domain)}" if item.domain else ""
+    yield f"### {span(identity_name(item))}: {item.state}{domain}\n\n"
+    if item.taken_at or item.taken_by:
+        when = f" {span(clock(item.taken_at))} UTC" if item.taken_at else ""
+        by = f" by {span(item.taken_by)}" if item.taken_by else ""
+        yield f"- taken{when}{by} ({sure(item)})\n"
+    if item.ids:
+        yield f"- ids {', '.join(span(text) for text in item.ids[:_ITEMS])}\n"
+    if item.why:
+        yield f"- {prose(item.why)}\n"
+    tokens = revocable(item.revocation)
+    if tokens:
+        yield f"- {prose(tokens, 2000)}\n"
+    if item.revocation.source:
+        yield f"- see {span(item.revocation.source)}\n"
+    yield "\n"
+    yield from _uses(item)
+
+
+def _uses(item: IdentityStory) -> Iterator[str]:
+    uses = [use for use in item.uses if use.after]
+    if uses:
+        yield row(("T+", "Service", "Asked", "From", "Whose")) + row(("---:", "---", "---", "---", "---"))
+    for use in uses[:_USES]:
+        yield _use(use)
+    if uses:
+        yield "\n"
+    before = len(item.uses) - len(uses)
+    told = [
+        f"{count(before, 'uses')} before it was taken" if before else "",
+        f"{count(len(uses) - _USES, 'uses')} more" if len(uses) > _USES else "",
+        f"{count(item.other_uses, 'uses')} not listed" if item.other_uses > 0 else "",
+    ]
+    rest = ", ".join(filter(None, told))
+    if rest:
+        yield f"And {rest}.\n\n"
+
+
+def _use(use: Use) -> str:
+    asked = " ".join(filter(None, (use.operation, use.target, times(use.count))))
+    refused = " (refused)" if use.outcome is Outcome.DENIED else ""
+    where = prose(use_from(use))
+    return row(
+        (
+            offset(use.offset_s),
+            span(use.service),
+            span(asked) + refused,
+            f"**{where}**" if use.foreign else where,
+            f"{use.attribution.grade}, {prose(candidates(use.attribution))}",
+        )
+    )
+
+
+def _elsewhere(story: Story) -> Iterator[str]:
+    if not story.elsewhere:
+        return
+    yield "## The same artifact elsewhere\n\n"
+    yield row(("Artifact", "Cluster", "Node", "Pod", "When", "How"))
+    yield row(("---", "---", "---", "---", "---", "---"))
+    for item in story.elsewhere[:_ITEMS]:
+        pod = "/".join(filter(None, (item.namespace, item.pod)))
+        when = clock(item.at)
+        yield row((*map(span, (item.artifact, item.cluster, item.node, pod, when)), prose(sighted(item))))
+    yield "\n"
+    yield from _rest(len(story.elsewhere) - _ITEMS)
+
+
+def _rotate(story: Story) -> Iterator[str]:
+    if not story.rotate:
+        return
+    yield "## What to do, in this order\n\n"
+    for number, item in enumerate(story.rotate[:_ITEMS], 1):
+        head = f"{number}. "
+        why = f" ({prose(item.why)})" if item.why else ""
+        yield f"{head}{prose(item.what)}{why}\n"
+        if any(item.commands):
+            yield "\n" + _indented(block(item.commands), len(head)) + "\n"
+    yield "\n"
+    yield from _rest(len(story.rotate) - _ITEMS)
+
+
+def _indented(text: str, columns: int) -> str:
+    return "".join(f"{' ' * columns}{line}\n" for line in text.splitlines())
+
+
+def _gaps(story: Story) -> Iterator[str]:
+    if not story.gaps:
+        return
+    yield "## Could not be seen\n\n"
+    for gap in story.gaps[:_ITEMS]:
+        stage = f"{span(gap.stage)}: " if gap.stage else ""
+        close = f" → {span(gap.close, 1000)}" if gap.close else ""
+        yield f"- {stage}{prose(gap.text)}{close}\n"
+    yield "\n"
+    yield from _rest(len(story.gaps) - _ITEMS)
+
+
+def _rest(number: int) -> Iterator[str]:
+    if number > 0:
+        yield f"{number} more: `--format json` has all of them.\n\n"

@@ -1,0 +1,235 @@
+"""Functions of the page beside their counterparts: what is inert, what a literal of Kusto holds, how times are told."""
+
+from __future__ import annotations
+
+import subprocess
+import unicodedata
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eightysix.hunt.binder import Binder
+from eightysix.hunt.binder import parser as kusto_parser
+from eightysix.hunt.lexer import tokens
+from eightysix.model.story import Mark, Story
+from eightysix.model.table import Environment
+from eightysix.report.inert import inert
+from tests.report.hostile import hostile_text, poison
+from tests.report.html.conftest import Call
+from tests.report.html.sample import IDENTITIES, breach
+
+pytestmark = pytest.mark.tier("node")
+quick = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+KUSTO = """
+const path = require("path");
+const library = path.join(process.argv[1], "node_modules", "@kusto", "language-service-next");
+require(path.join(library, "bridge.min.js"));
+require(path.join(library, "Kusto.Language.Bridge.min.js"));
+const facts = globalThis.Kusto.Language.KustoFacts;
+require("readline").createInterface({ input: process.stdin, terminal: false }).on("line", (line) =>
+  console.log(JSON.stringify(facts.GetStringLiteralValue(JSON.parse(line)))));
+"""
+"""What Microsoft's own library says that a literal holds."""
+
+
+def built(value: object) -> object:
+    return msgspec.to_builtins(value)
+
+
+def encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+@given(hostile_text.map(encodable))
+@quick
+def test_text_is_inert_as_elsewhere(call: Call, text: str) -> None:
+    known = "".join(
+        one for one in text if unicodedata.category(one) != "Cn"
+    )  # Unicode of two programs, two ages
+    assert call("inert", known, 100_000) == inert(known, 100_000)
+
+
+def test_every_character_is_judged_as_elsewhere(call: Call) -> None:
+    """All that Python knows, in one go: no hidden or reordering character is forgotten."""
+    characters = [
+        chr(code)
+        for code in range(0x110000)
+        if not 0xD800 <= code < 0xE000 and unicodedata.category(chr(code)) not in ("Cn", "Co")
+    ]
+    for start in range(0, len(characters), 20_000):
+        part = "x".join(characters[start : start + 20_000])
+        assert call("inert", f"a{part}a", 10**6) == inert(f"a{part}a", 10**6)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=3000), st.integers(10, 300))
+@quick
+def test_long_text_is_bounded(call: Call, text: str, limit: int) -> None:
+    shown = call("inert", text, limit)
+    escapes = shown.count("\\") * 9
+    assert len(shown) <= 3 * limit + escapes
+
+
+@given(hostile_text.map(encodable))
+@quick
+def test_a_literal_is_one_token_on_one_line(call: Call, text: str) -> None:
+    literal = call("literal", text)
+    (token,) = tokens(literal)
+    assert (token.kind, token.text) == ("text", literal)
+    hidden = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Mn", "Me", "Mc")
+    assert not [one for one in literal if unicodedata.category(one) in hidden]
+
+
+@pytest.fixture(scope="module")
+def kusto_values(binder: Binder) -> list[str]:
+    """The command that asks Microsoft's library what a literal holds."""
+    del binder  # its tier
+    return ["node", "-e", KUSTO, str(kusto_parser.folder())]
+
+
+def test_microsoft_reads_from_a_literal_what_was_put_in(call: Call, kusto_values: list[str]) -> None:
+    texts: list[str] = []
+    nasty = [
+        '"',
+        "\\",
+        "'",
+        "\n",
+        "\r\n",
+        "\t",
+        '\\"',
+        "\\\\",
+        '\\"); evil',
+        "@'x'",
+        '@"x""',
+        "h'x'",
+        "```x```",
+        "~~~",
+    ]
+    nasty += [
+        "\x00\x1b\x7f\x9b",
+        "\u2028\u2029\u202e\ufeff",
+        "é漢🙂\U0001f1e9",
+        "e\u0301\u0301\u0301",
+        "\\u0041",
+        "// c\n/* */",
+        "",
+    ]
+    texts.extend(nasty)
+
+    @given(st.text(st.characters(exclude_categories=("Cs",)), max_size=60))
+    @quick
+    def more(text: str) -> None:
+        texts.append(text)
+
+    more()
+    asked = "\n".join(msgspec.json.encode(call("literal", text)).decode() for text in texts)
+    done = subprocess.run(kusto_values, input=asked, capture_output=True, text=True, check=True, timeout=120)
+    assert [msgspec.json.decode(line) for line in done.stdout.strip("\n").split("\n")] == texts
+
+
+def queries(call: Call, story: Story, mark: Mark) -> list[str]:
+    records = built(story.records)
+    found = call("forMark", keyed={"story": built(story), "mark": built(mark), "records": records})
+    found += call("forStory", built(story))
+    found += [query for one in story.identities for query in call("forIdentity", built(story), built(one))]
+    found += [query for one in story.entities for query in call("forEntity", built(story), one.name)]
+    return [query["text"] for query in found]
+
+
+def test_queries_bind_in_sentinel_and_here(call: Call, binder: Binder) -> None:
+    story = breach()
+    texts = {text for mark in story.marks for text in queries(call, story, mark)}
+    assert len(texts) > 30
+    tables = ("EightySixEvents_CL", "AKSAudit", "AADManagedIdentitySignInLogs", "AzureActivity")
+    assert all(any(table in text for text in texts) for table in tables)
+    for text in sorted(texts):
+        for where in (Environment.LOG_ANALYTICS, Environment.LOCAL):
+            assert binder.bind(text, where).problems == (), text
+
+
+HOSTILE = (
+    '" or true //',
+    "\\",
+    '\\" | take 1 //',
+    "'; drop",
+    "\n| union AzureActivity\n",
+    '@"x"" y',
+    "```\n| project Secret",
+    "\u202e\u2028",
+    "ns/po/d",
+    "/",
+)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_text_of_telemetry_becomes_part_of_a_query(call: Call, binder: Binder, hostile: str) -> None:
+    """With any text the query has the tokens that it has with a harmless one, and binds as that does."""
+
+    def shape(text: str) -> list[tuple[str, str]]:
+        return [(one.kind, "" if one.kind in ("text", "space") else one.text) for one in tokens(text)]
+
+    moments = breach()
+    bound = 0
+    for word in ("plain", hostile):
+        story: Story = poison(moments, lambda: word)  # noqa: B023 - called at once
+        mark = msgspec.structs.replace(story.marks[5], at=moments.marks[5].at, until="")
+        texts = queries(call, story, mark)
+        if word == "plain":
+            plain = [shape(text) for text in texts]
+        else:
+            # A pod with a slash has a namespace before it: the same statement with one more literal.
+            if "/" not in hostile:
+                assert [shape(text) for text in texts] == plain
+            for text in set(texts):
+                assert binder.bind(text, Environment.LOG_ANALYTICS).problems == (), text
+                bound += 1
+    assert bound > 3
+
+
+def test_a_time_that_is_none_stays_out_of_a_query(call: Call) -> None:
+    assert call("moment", "2026-11-23T16:55:38.532526Z") == "datetime(2026-11-23T16:55:38.532526Z)"
+    assert call("moment", "2026-11-23T16:55:38.123456789Z") == "datetime(2026-11-23T16:55:38.1234567Z)"
+    for other in ("", "now()", "2026-11-23", '2026-11-23T16:55:38Z") | take 1', "2026-11-23T16:55:38Z\n"):
+        assert call("moment", other) is None
+
+
+def test_identities_without_ids_are_asked_by_name(call: Call) -> None:
+    story = breach()
+    texts = [query["text"] for query in call("forIdentity", built(story), built(IDENTITIES[2]))]
+    assert any('Identity in ("ml/acr-push-sp")' in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("offset", "step", "told"),
+    [
+        (0, 0.1, "T+0.0 s"),
+        (85.681, 0.1, "T+85.7 s"),
+        (-31.2, 0.1, "T\u221231.2 s"),
+        (412, 0.1, "T+6 min 52 s"),
+        (3600, 1, "T+1 h"),
+        (90061, 1, "T+1 d 1 h"),
+        (0.0005, 0.0001, "T+0.0005 s"),
+    ],
+)
+def test_offsets_are_told_for_people(call: Call, offset: float, step: float, told: str) -> None:
+    assert call("since", offset, step) == told
+
+
+def test_moments_keep_their_microseconds(call: Call) -> None:
+    assert call("utc", "2026-11-23T16:55:38.532526Z") == "2026-11-23 16:55:38.533 UTC"
+    assert call("clock", call("seconds", "2026-11-23T16:55:38.532526Z"), 0.000001) == "16:55:38.532526"
+    assert call("clock", call("seconds", "2026-11-23T23:59:59.9999Z"), 0.001) == "00:00:00.000"
+    assert call("utc", "<b>") == "<b>"
+
+
+def test_copied_records_are_the_same_json_without_what_acts_on_a_terminal(call: Call) -> None:
+    text = '{"a": "x\x9b\u202e\u2028é\U000e0041 \U0001f642"}'
+    copied = call("harmlessJson", text)
+    assert msgspec.json.decode(copied) == msgspec.json.decode(text)
+    assert not set(copied) & set("\x9b\u202e\u2028\U000e0041")

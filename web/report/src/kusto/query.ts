@@ -1,0 +1,151 @@
+// Queries that find an event, its neighbours, or an identity again, over the tables of docs/hunt-tables.md.
+//
+// Whatever comes from telemetry is a literal; names of tables and columns, and comments, are ours.
+import type { Evidence, IdentityStory, Mark, PodRef, Story } from "../incident/model";
+import { literal, moment } from "./literal";
+
+export interface Query {
+  name: string;
+  text: string;
+}
+
+type Find = (evidence: Evidence) => { text: string } | undefined;
+
+const EVENTS = "EightySixEvents_CL";
+const COLUMNS =
+  "| project TimeGenerated, EventSource, Kind, Activity, Namespace, PodName, ProcessCommandLine, DestinationIp, " +
+  "DestinationName, FilePath, Identity, Verb, Resource, ObjectName, Outcome, Grade, Origin, EvidenceFile, EvidenceLine";
+const IN_ORDER = "| sort by TimeGenerated asc";
+const MAX_IDS = 50;
+
+function list(values: readonly string[]): string {
+  return values.slice(0, MAX_IDS).map(literal).join(", ");
+}
+
+function between(from: string, to: string, before: string, after: string): string[] {
+  const start = moment(from);
+  if (!start) return [];
+  return [`| where TimeGenerated between ((${start} - ${before}) .. (${moment(to) ?? start} + ${after}))`];
+}
+
+/** Which pod a mark is about: the story's, or the one that it names itself. */
+function podOf(story: Story, mark: Mark): string[] {
+  const { pod } = story;
+  const own = pod ? [`${pod.namespace}/${pod.name}`, pod.name, pod.uid] : [];
+  if (pod && (mark.pod === "" || own.includes(mark.pod))) return podLines(pod);
+  const [namespace, name] = mark.pod.includes("/") ? mark.pod.split("/", 2) : ["", mark.pod];
+  return name ? [`| where ${namespace ? `Namespace == ${literal(namespace)} and ` : ""}PodName == ${literal(name)}`] : [];
+}
+
+function podLines(pod: PodRef): string[] {
+  const lines = [`| where Namespace == ${literal(pod.namespace)} and PodName == ${literal(pod.name)}`];
+  if (pod.uid) lines.push(`| where isempty(PodUid) or PodUid == ${literal(pod.uid)}`);
+  return lines;
+}
+
+function evidenceLine(evidence: readonly Evidence[]): string[] {
+  const files = new Map<string, number[]>();
+  for (const { file, line } of evidence.slice(0, MAX_IDS)) {
+    const name = file.slice(file.lastIndexOf("/") + 1);
+    files.set(name, [...(files.get(name) ?? []), line]);
+  }
+  const parts = [...files].map(
+    ([name, lines]) => `(EvidenceFile endswith ${literal(name)} and EvidenceLine in (${lines.map((line) => Math.trunc(line)).join(", ")}))`,
+  );
+  return parts.length ? [`| where ${parts.join(" or ")}`] : [];
+}
+
+function field(value: unknown, name: string): string {
+  const found = typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+  return typeof found === "string" ? found : "";
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return text === undefined ? null : JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Ids that the raw records carry, asked of the tables that Azure fills. */
+function rawQueries(evidence: readonly Evidence[], find: Find): Query[] {
+  const audits = new Set<string>();
+  const signIns = new Set<string>();
+  for (const one of evidence.slice(0, MAX_IDS)) {
+    const record = parsed(find(one)?.text);
+    const audit = field(record, "auditID") || field(record, "AuditId");
+    if (audit) audits.add(audit);
+    if (one.source !== "azure") continue;
+    const inside = typeof record === "object" && record !== null ? (record as Record<string, unknown>)["properties"] : null;
+    const correlation = field(record, "correlationId") || field(inside, "correlationId") || field(record, "CorrelationId");
+    if (correlation) signIns.add(correlation);
+  }
+  const found: Query[] = [];
+  if (audits.size) found.push({ name: "In the audit log of AKS", text: ["AKSAudit", `| where AuditId in (${list([...audits])})`, IN_ORDER].join("\n") });
+  if (signIns.size) {
+    const where = `| where CorrelationId in (${list([...signIns])})`;
+    const tables = ["AADManagedIdentitySignInLogs", "AADServicePrincipalSignInLogs", "AzureActivity", "AZKVAuditLogs"];
+    found.push({ name: "In Azure's logs", text: [`union isfuzzy=true ${tables.join(", ")}`, where, IN_ORDER].join("\n") });
+  }
+  return found;
+}
+
+export function forMark(story: Story, mark: Mark, find: Find): Query[] {
+  const until = mark.until || mark.at;
+  const pod = mark.lane === "control-plane" ? [] : podOf(story, mark);
+  return [
+    {
+      name: "This event",
+      text: [EVENTS, ...between(mark.at, until, "2s", "2s"), ...evidenceLine(mark.evidence), COLUMNS, IN_ORDER].join("\n"),
+    },
+    {
+      name: "Its neighbours: two minutes around it",
+      text: [EVENTS, ...between(mark.at, until, "1m", "1m"), ...pod, COLUMNS, IN_ORDER].join("\n"),
+    },
+    ...rawQueries(mark.evidence, find),
+  ];
+}
+
+export function forStory(story: Story): Query[] {
+  if (!story.pod && !story.marks.length) return [];
+  const lines = [EVENTS, ...between(story.first || story.t0, story.last || story.t0, "5m", "5m")];
+  if (story.pod) lines.push(...podLines(story.pod));
+  return [{ name: "Everything of this pod in the time of the story", text: [...lines, COLUMNS, IN_ORDER].join("\n") }];
+}
+
+export function forIdentity(story: Story, identity: IdentityStory): Query[] {
+  const ids = identity.ids.length ? identity.ids : [identity.name];
+  const after = moment(identity.taken_at || story.t0 || story.first);
+  const since = after ? [`| where TimeGenerated >= ${after}`] : [];
+  const own = {
+    name: "What this identity did since",
+    text: [EVENTS, ...since, `| where Identity in (${list(ids)}) or CredentialId in (${list(ids)})`, COLUMNS, IN_ORDER].join("\n"),
+  };
+  if (identity.kind === "service-account")
+    return [own, { name: "In the audit log of AKS", text: ["AKSAudit", ...since, `| where tostring(User.username) in (${list(ids)})`, IN_ORDER].join("\n") }];
+  if (identity.kind === "managed-identity" || identity.kind === "service-principal")
+    return [
+      own,
+      {
+        name: "Its sign-ins",
+        text: [
+          "union isfuzzy=true AADManagedIdentitySignInLogs, AADServicePrincipalSignInLogs",
+          ...since,
+          `| where AppId in~ (${list(ids)}) or ServicePrincipalId in~ (${list(ids)})`,
+          IN_ORDER,
+        ].join("\n"),
+      },
+      { name: "What it changed in Azure", text: ["AzureActivity", ...since, `| where Caller in~ (${list(ids)})`, IN_ORDER].join("\n") },
+    ];
+  return [own];
+}
+
+export function forEntity(story: Story, name: string): Query[] {
+  const lines = [EVENTS, ...between(story.first || story.t0, story.last || story.t0, "5m", "1d")];
+  const text = literal(name);
+  lines.push(
+    `| where DestinationName == ${text} or DestinationIp == ${text} or ProcessCommandLine has ${text} or ObjectName == ${text} or Artifacts has ${text}`,
+  );
+  return [{ name: "Where its name stands", text: [...lines, COLUMNS, IN_ORDER].join("\n") }];
+}
