@@ -238,6 +238,7 @@ def measured(rows: int, folder: Path, packs: list[Path]) -> dict[str, object]:
 def filling(file: str, rows: int) -> None:
     """Make the tables, in a process of its own."""
     source = duckdb.connect(file)
+    source.execute("SET enable_progress_bar = false")
     source.execute("SET memory_limit = '1500MB'")
     source.execute("SET threads = 2")
     span = {"rows": rows, "start": NOW_NS // 1000 - _DAY_US, "step": _DAY_US // rows}
