@@ -1,10 +1,14 @@
-"""What the store of events costs: taking rows, sealing, joining, asking, and the floor of each in plain DuckDB.
+"""What the store of events costs: taking rows, sealing, joining, asking, and the floor of each.
 
-    python -m bench.store [--rows 1000000] [--output bench/results/store.json]
+    python -m bench.store [--rows 1000000] [--records 600000] [--output bench/results/store.json]
 
-Rows are those of a busy cluster: 200 nodes, 5,000 pods, `EightySixEvents_CL` with some twenty of its columns filled. They
-are made before the clock runs, and what is measured starts from rows in memory, as readers hand them over. The floor of
-taking rows is DuckDB alone reading the same lines from a file into a table, and of a segment one COPY of the same rows.
+Rows are those of a busy cluster: 200 nodes, 5,000 pods, `EightySixEvents_CL` with some twenty of its columns filled.
+`store` starts from rows in memory, made before the clock runs: as dictionaries, as readers of rows hand them over, and by
+columns, as readers of events do. Its floor is DuckDB alone reading the same lists from a file into a table, and sorting
+and writing the same rows as Parquet. `raw` starts from files with Tetragon's records, as `store ingest` does, in one
+process and in several; its floor is msgspec alone decoding the same lines, and the store's. Both are measured alone and
+while a query of all rows runs four times a second. Where a machine is shared, seconds of the processor say more than
+seconds of the clock; `load` tells what else ran.
 """
 
 from __future__ import annotations
@@ -15,20 +19,29 @@ import os
 import platform
 import random
 import resource
+import shutil
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from eightysix.model.table import Row
-from eightysix.serve.ingest import ingest
+import msgspec
+
+from bench.corpus import write_corpus
+from eightysix.hunt.rows import packed_of
+from eightysix.model.table import Columns, Row
+from eightysix.serve.crew import Crew
+from eightysix.serve.ingest import Writer, fill_from, ingest
+from eightysix.sources.tetragon_records import Record
 from eightysix.store.events.compacting import compact
 from eightysix.store.events.hot import Hot
+from eightysix.store.events.packing import MAX_LINE, Batch, Packed
 from eightysix.store.events.sealing import seal
-from eightysix.store.events.shapes import Shape, Taken
+from eightysix.store.events.shapes import Shape
 from eightysix.store.events.view import open_view
 from eightysix.store.tables import load
 
@@ -102,27 +115,105 @@ class Asker:
             self.times.append(time.perf_counter() - began)
 
 
-def taking(folder: Path, given: list[Row]) -> tuple[dict[str, Any], Path]:
-    """Rows into a store, alone and while it is asked."""
+def by_columns(given: Sequence[Row]) -> list[Columns]:
+    """The same rows as readers of events hand them over."""
+    parts = (given[start : start + 2_048] for start in range(0, len(given), 2_048))
+    return [
+        Columns(TABLE, len(part), {name: [row[name] for row in part] for name in part[0]}) for part in parts
+    ]
+
+
+def told_of(count: int, wall: float, cpu: float, floor: float) -> dict[str, Any]:
+    """Rows a second, seconds of the processor for a million, and how often the floor fits in."""
+    each = cpu / count * 1e6
+    return {
+        "rows_per_s": rate(count, wall),
+        "cpu_s_per_million": round(each, 2),
+        "times_the_floor": round(each / floor, 2),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def both(folder: Path, floor: float, work: Callable[[Hot], int]) -> dict[str, Any]:
+    """`work` gives how many rows it had a store take; alone, and while it is asked."""
     told: dict[str, Any] = {}
     for name in ("alone", "while_asked"):
-        store = folder / name
-        with Hot(store, create=True) as hot:
-            if name == "alone":
-                wall, cpu, _ = timed(lambda: ingest(hot, ((TABLE, row) for row in given), seal_rows=1 << 60))
-            else:
-                with Asker(hot) as asker:
-                    wall, cpu, _ = timed(
-                        lambda: ingest(hot, ((TABLE, row) for row in given), seal_rows=1 << 60)
-                    )
-                told["queries_meanwhile"] = len(asker.times)
-                told["query_median_ms"] = (
-                    round(statistics.median(asker.times) * 1000, 1) if asker.times else None
-                )
-            assert hot.total.kept == len(given)
-        told[f"rows_per_s_{name}_sealed_too"] = rate(len(given), wall)
-        told[f"cpu_s_{name}"] = round(cpu, 2)
-    return told, folder / "alone"
+        with Hot(folder / name, create=True) as hot:
+            with Asker(hot) if name == "while_asked" else nullcontext() as asker:
+                before = children()
+                wall, cpu, count = timed(lambda: work(hot))
+            told[name] = told_of(count, wall, cpu + children() - before, floor)
+            if asker is not None:
+                told[name]["queries_meanwhile"] = len(asker.times)
+                told[name]["query_median_ms"] = round(statistics.median(asker.times or [0.0]) * 1000, 1)
+        if name == "while_asked":
+            shutil.rmtree(folder / name)
+    return told
+
+
+def children() -> float:
+    """Seconds of the processor of processes that ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def taking(folder: Path, given: list[Row], floor: float) -> dict[str, Any]:
+    """Rows in memory into a store, sealed too."""
+
+    def rows_by_row(hot: Hot) -> int:
+        ingest(hot, ((TABLE, row) for row in given), seal_rows=1 << 60)
+        assert hot.total.kept == len(given)
+        return len(given)
+
+    columns = by_columns(given)
+
+    def rows_by_columns(hot: Hot) -> int:
+        ingest(hot, columns, seal_rows=1 << 60)
+        assert hot.total.kept == len(given)
+        return len(given)
+
+    return {
+        "floor_cpu_s_per_million": round(floor, 2),
+        "by_row": both(folder / "by-row", floor, rows_by_row),
+        "by_columns": both(folder / "by-columns", floor, rows_by_columns),
+    }
+
+
+def from_files(folder: Path, records: int, store_floor: float) -> dict[str, Any]:
+    """Tetragon's records in files of 100,000, as `store ingest` reads them."""
+    place = folder / "telemetry"
+    place.mkdir()
+    for number in range(max(1, records // 100_000)):
+        write_corpus(place / f"node-{number}.jsonl", records=min(records, 100_000), seed=86 + number)
+    decode = msgspec.json.Decoder(Record).decode
+    _, cpu, lines = timed(lambda: sum(_decoded(path, decode) for path in sorted(place.iterdir())))
+
+    def read(hot: Hot, size: int) -> int:
+        with Writer(hot) as writer, Crew(hot, writer, size) as crew:
+            fill_from(hot, packed_of([str(place)], None, lambda problem: None, taken=crew.take), writer)
+            crew.finish()
+            writer.finish()
+        return hot.total.kept
+
+    told: dict[str, Any] = {"records": lines, "decode_alone_records_per_cpu_s": rate(lines, cpu)}
+    with Hot(folder / "count", create=True) as hot:
+        rows_made = read(hot, 1)
+    floor = cpu / rows_made * 1e6 + store_floor
+    told |= {"rows": rows_made, "floor_cpu_s_per_million": round(floor, 2)}
+    told["one_process"] = both(folder / "one", floor, lambda hot: read(hot, 1))
+    size = os.cpu_count() or 1
+    told[f"beside_{size}_more"] = both(folder / "several", floor, lambda hot: read(hot, size))
+    return told
+
+
+def _decoded(path: Path, decode: Callable[[bytes], object]) -> int:
+    count = 0
+    with path.open("rb") as file:
+        while data := file.readlines(1 << 20):
+            for line in data:
+                decode(line)
+            count += len(data)
+    return count
 
 
 def hot_only(folder: Path, given: list[Row]) -> dict[str, Any]:
@@ -143,39 +234,60 @@ def hot_only(folder: Path, given: list[Row]) -> dict[str, Any]:
     return told
 
 
-def floors(folder: Path, given: list[Row]) -> dict[str, Any]:
-    """DuckDB alone, over the lines that the store makes, and Python alone making them."""
+def floors(folder: Path, given: list[Row]) -> tuple[dict[str, Any], float]:
+    """DuckDB alone over the lists that a store makes; and what both together cost for a million rows."""
     import duckdb
 
     shape = Shape(load()[TABLE], bytes(16))
-    taken = Taken()
-    wall, _, lines = timed(lambda: [shape.line(row, taken)[2] for row in given])  # type: ignore[index]
-    path = folder / "rows.ndjson"
-    path.write_bytes(b"".join(lines))
+    parts = by_columns(given)
+
+    def pack() -> list[Packed]:
+        packed = []
+        for start in range(0, len(parts), 61):  # as many as a store commits at once
+            batch = Batch(shape)
+            for part in parts[start : start + 61]:
+                batch.add_columns(part)
+            packed.append(batch.write(folder / f"floor-{start}.ndjson"))
+        return packed
+
+    _, packing, packed = timed(pack)
     told: dict[str, Any] = {
-        "lines_rows_per_s": rate(len(given), wall),
-        "line_bytes": path.stat().st_size // len(given),
+        "pack_columns_cpu_s_per_million": round(packing / len(given) * 1e6, 2),
+        "bytes_per_row": sum((folder / one.name).stat().st_size for one in packed) // len(given),
     }
-    del lines
     connection = duckdb.connect(str(folder / "floor.duckdb"))
     connection.execute("SET memory_limit = '1GB'")
     connection.execute(f"CREATE TABLE t ({shape.definition})")
-    source = f"read_json('{path}', format = 'newline_delimited', columns = {shape.json_columns})"
-    wall, _, _ = timed(
-        lambda: connection.execute(f"INSERT INTO t BY NAME SELECT {shape.from_json} FROM {source}")
-    )
-    told["insert_rows_per_s"] = rate(len(given), wall)
-    wall, _, _ = timed(
-        lambda: connection.execute(
+
+    def insert() -> None:
+        for one in packed:
+            source = (
+                f"read_json('{folder / one.name}', format = 'newline_delimited', maximum_object_size = {MAX_LINE},"
+                f" columns = {shape.json_columns(one.names)})"
+            )
+            connection.execute(f"INSERT INTO t BY NAME {shape.unpacked(source, one.names)}")
+
+    def copy() -> None:
+        connection.execute(
             f"COPY (SELECT * FROM t ORDER BY Namespace, PodName, TimeGenerated) TO '{folder}/floor.parquet'"
             " (FORMAT parquet, COMPRESSION zstd)"
         )
-    )
-    told["copy_rows_per_s"] = rate(len(given), wall)
-    told["copy_bytes_per_million"] = (folder / "floor.parquet").stat().st_size * 1_000_000 // len(given)
+
+    wall, inserting, _ = timed(insert)
+    told |= {
+        "insert_rows_per_s": rate(len(given), wall),
+        "insert_cpu_s_per_million": round(inserting / len(given) * 1e6, 2),
+    }
+    wall, copying, _ = timed(copy)
+    told |= {
+        "copy_rows_per_s": rate(len(given), wall),
+        "copy_cpu_s_per_million": round(copying / len(given) * 1e6, 2),
+        "copy_bytes_per_million": (folder / "floor.parquet").stat().st_size * 1_000_000 // len(given),
+    }
     connection.close()
-    path.unlink()
-    return told
+    for one in packed:
+        (folder / one.name).unlink()
+    return told, (inserting + copying) / len(given) * 1e6
 
 
 def tidying(folder: Path, given: list[Row]) -> dict[str, Any]:
@@ -222,6 +334,7 @@ def asking(store: Path, count: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--records", type=int, default=600_000)
     parser.add_argument("--output")
     args = parser.parse_args()
     import duckdb
@@ -234,14 +347,16 @@ def main() -> None:
             "rows": args.rows, "cpus": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1),
             "python": platform.python_version(), "duckdb": duckdb.__version__,
         }  # fmt: skip
-        told["taking"], store = taking(folder, given)
-        told["asking"] = asking(store, args.rows)
+        told["floor"], floor = floors(folder, given)
+        told["store"] = taking(folder, given, floor)
+        told["asking"] = asking(folder / "by-columns" / "alone", args.rows)
         told["appending"] = hot_only(folder, given)
         told["tidying"] = tidying(folder, given)
         told["peak_mb_beside_the_rows_given"] = round(
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - held
         )
-        told["floor"] = floors(folder, given)
+        given.clear()
+        told["raw"] = from_files(folder, args.records, floor)
         told["load_after"] = round(os.getloadavg()[0], 1)
     text = json.dumps(told, indent=2) + "\n"
     if args.output:

@@ -22,7 +22,7 @@ from eightysix.sources.decompress import Limits
 from eightysix.sources.json_text import why
 from eightysix.sources.lines import Block
 from eightysix.sources.reading import read_inputs
-from eightysix.sources.tables import Tabulator
+from eightysix.sources.tables import ENOUGH, Tabulator
 from eightysix.store import tables
 
 __all__ = ["OnProblem", "packed_of", "rows_of"]
@@ -74,8 +74,7 @@ def packed_of(
             header = header_of(block.data.partition(b"\n")[0]) if table is None else ()
             sheet = CsvRows(header, _stem(block), tables.load(), on_problem) if header else None
         if sheet is None and table is None:
-            if not taken(block):
-                reader.feed(block)
+            if not taken(block) and reader.feed(block) >= ENOUGH:
                 yield from reader.packed()
             continue
         for name, row in sheet.read(block) if sheet else _rows(block, table or "", on_problem):

@@ -22,10 +22,10 @@ from eightysix.serve.evidence import RAW, Kept, Shelf, raw_rows
 from eightysix.serve.live.service import Following
 from eightysix.sources.lines import Block
 from eightysix.sources.raw import Redactor
-from eightysix.sources.tables import Tabulator
+from eightysix.sources.tables import ENOUGH, Tabulator
 from eightysix.store.events.compacting import compact
 from eightysix.store.events.hot import Hot
-from eightysix.store.events.packing import Batch
+from eightysix.store.events.packing import BATCH_BYTES, Batch
 from eightysix.store.events.retention import trim
 from eightysix.store.events.sealing import seal
 from eightysix.store.live import SourceRow
@@ -40,8 +40,8 @@ TIDY_S = 60.0
 
 COMPACT_S = 3600.0
 
-_OWN = frozenset({"EightySixFindings_CL", "EightySixIncidents_CL", RAW})
-"""Tables that say what we found: nobody may write them over HTTP."""
+_OWN = frozenset({"EightySixEvents_CL", "EightySixFindings_CL", "EightySixIncidents_CL", RAW})
+"""Tables that say what we found: nobody may write rows of them over HTTP. Events come by columns, from records that say so."""
 
 
 class Storing:
@@ -77,12 +77,15 @@ class Storing:
     def take(self, block: Block, events: Sequence[Event] = (), lines: Sequence[int] = ()) -> None:
         """Keep what is read. `events` are what detection made of it, and `lines` those of first connections."""
         self._shelf.note(block, events, lines)
-        reader = self._of_sensors if block.file.startswith(self._sensors) else self._any
-        reader.feed(block)
-        made = reader.packed()
         if block.file.startswith(self._received):
-            made = (each for each in made if not isinstance(each, tuple) or each[0] not in _OWN)
-        self._add(made)
+            self._add(self._any.packed())
+            self._any.feed(block)
+            made = self._any.packed()
+            self._add(each for each in made if not isinstance(each, tuple) or each[0] not in _OWN)
+            return
+        reader = self._of_sensors if block.file.startswith(self._sensors) else self._any
+        if reader.feed(block) >= ENOUGH:
+            self._add(reader.packed())
 
     def tell(self, incidents: Sequence[Incident]) -> None:
         """Keep a row of each, and the raw records that they rest on."""
@@ -99,18 +102,34 @@ class Storing:
 
     def flush(self) -> None:
         """Have all that was taken on the disk, if the store can be written."""
+        for reader in (self._any, self._of_sensors):
+            self._add(reader.packed())
+        self._commit()
+
+    def _commit(self) -> None:
         self._waiting.extend(self._open.values())
         self._open.clear()
         while self._waiting:
+            batches = self._first()
             try:
-                self._hot.commit(self._waiting[0])
+                self._hot.commit(*batches)
             except StateError as error:
                 self._note_trouble(f"{error.what}; {error.advice}")
                 break
-            self._waiting.popleft()
+            for _ in batches:
+                self._waiting.popleft()
             self._note_trouble("")
         while sum(batch.bytes for batch in self._waiting) > MAX_WAITING_BYTES:
             self.lost += self._waiting.popleft().rows
+
+    def _first(self) -> list[Batch]:
+        """What waits, as much as is committed at once."""
+        found: list[Batch] = []
+        for batch in self._waiting:
+            if found and sum(one.bytes for one in found) + batch.bytes > BATCH_BYTES:
+                break
+            found.append(batch)
+        return found
 
     def turn(self) -> None:
         """Tell what happened beside."""
@@ -144,7 +163,7 @@ class Storing:
             else:
                 batch.add_columns(each)
             if batch.full:
-                self.flush()
+                self._commit()
 
     def _note_trouble(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -29,7 +29,11 @@ from eightysix.sources.tables.own import LedgerTables, ReportTables
 from eightysix.sources.tables.shape import Shaper
 from eightysix.sources.tables.tetragon import TetragonTables
 
-__all__ = ["Tabulator", "tabulate", "tabulate_blocks"]
+__all__ = ["ENOUGH", "Tabulator", "tabulate", "tabulate_blocks"]
+
+ENOUGH = 512
+"""How much is made before columns are made of it: of fewer, each of 60 columns costs more than what is in it; of more, the
+first are no longer near the processor (measured: 12.3 µs a row with 512, 13.7 with 50, 17.5 with 8,192)."""
 
 
 class Tabulator:
@@ -108,12 +112,13 @@ class Tabulator:
         if flush:
             self._ledger.flush()
         made, tables = self._made, self._tables
-        if made.events and EVENTS in tables:
-            yield event_columns(made.events)
-        if made.starts and PROCESSES in tables:
-            yield process_columns(made.starts)
-        yield from (row for row in made.rows if row[0] in tables)
+        events, starts, rows = made.events[:], made.starts[:], made.rows[:]
         made.clear()
+        if events and EVENTS in tables:
+            yield event_columns(events)
+        if starts and PROCESSES in tables:
+            yield process_columns(starts)
+        yield from (row for row in rows if row[0] in tables)
 
     def _taken(self) -> list[tuple[str, Row]]:
         made, tables = self._made, self._tables
