@@ -137,7 +137,7 @@ class About:
         named = {one.text for one in tokens(self._text) if one.kind == "word" and one.text in known}
         least = least_plan(self._text, [known[name] for name in sorted(named)], scheduled=scheduled)
         plan = self._form.choice(node, "plan", Plan) if node is not None else None
-        if plan is not None and plan is not least:
+        if node is not None and plan is not None and plan is not least:
             self._form.fault(node, f"plan cannot be {str(plan)!r}", f"the query needs {least or 'none'}")
         return str(least or "")
 
