@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,8 @@ AFTER_NS: Final = 86_400_000_000_000
 
 MAX_SIGN_INS: Final = 64
 """Times at which somebody may have been handed an identity for which all nodes are looked at."""
+
+SIGN_INS: Final = "AADManagedIdentitySignInLogs"
 
 _ACCOUNT: Final = "system:serviceaccount:"
 _METADATA: Final = "169.254.169.254"
@@ -163,17 +166,29 @@ class StoreReader:
         return sorted((ns, name) for ns, name in rows if ns and name and (ns, name) not in pod.names)
 
     def _moments(self, pod: _Pod, span: Where) -> None:
-        """What every node did in the seconds around sign-ins of managed identities that may be this pod's: whose one was
+        """What every node did in the seconds before sign-ins of managed identities that may be this pod's: whose one was
         depends on who else asked then."""
         condition, values = _both((f"DestinationIp = '{_METADATA}'", []), _both(_of_pod(pod), span))
         asked = self._connection.execute(
-            f"SELECT DISTINCT epoch_ns(TimeGenerated) FROM {EVENTS} WHERE {condition} ORDER BY 1 DESC LIMIT {MAX_SIGN_INS}",  # noqa: S608
+            f"SELECT epoch_ns(TimeGenerated) FROM {EVENTS} WHERE {condition} ORDER BY 1 LIMIT 100000",  # noqa: S608
             list(values),
         ).fetchall()
-        for (at,) in asked:
-            near = _between(at - HANDED_OUT_NS - SKEW_NS, at + HANDED_OUT_NS + SKEW_NS)
-            self._events(_both((f"DestinationIp = '{_METADATA}'", []), near))
-            self._events(_one_of_each_node(near))
+        signed = self._connection.execute(
+            f"SELECT DISTINCT epoch_ns(TimeGenerated) FROM {SIGN_INS} WHERE {span[0]} ORDER BY 1 LIMIT 100000",  # noqa: S608
+            list(span[1]),
+        ).fetchall()
+        times = [at for (at,) in asked]
+        near = [at for (at,) in signed if _is_near(times, at)]
+        for at in near[:MAX_SIGN_INS]:
+            then = _between(at - HANDED_OUT_NS - SKEW_NS, at + SKEW_NS)
+            self._events(_both((f"DestinationIp = '{_METADATA}'", []), then))
+            self._events(_one_of_each_node(then))
+
+
+def _is_near(times: Sequence[int], at: int) -> bool:
+    """Whether any of `times`, sorted, is when a sign-in at `at` may have been asked for."""
+    place = bisect_left(times, at - HANDED_OUT_NS - SKEW_NS)
+    return place < len(times) and times[place] <= at + SKEW_NS
 
 
 def _one_of_each_node(near: Where) -> Where:

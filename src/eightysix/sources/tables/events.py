@@ -86,6 +86,7 @@ TEXTS: Mapping[str, str] = {
     "ObjectName": "object_name",
     "UserAgent": "user_agent",
     "SourceIp": "source_ip",
+    "Federation": "federation",
     "Root": "root",
     "AtImport": "at_import",
     "EvidenceFile": "file",
