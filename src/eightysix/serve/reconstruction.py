@@ -47,7 +47,9 @@ class Reconstructing:
     ) -> None:
         self.replay = Replay(rules, options)
         self._log = IdentityLog()
-        self._attributor = Attributor(inventory)
+        known = inventory if inventory is not None else Inventory()
+        known.declare(options.identities)
+        self._attributor = Attributor(known)
 
     def read(
         self, paths: Sequence[str], stdin: BinaryIO | None, asked: Selection, *, everything: bool = False
@@ -101,6 +103,7 @@ class Reconstructing:
         engine = self.replay.engine
         self._attributor.learn(engine.knowledge.learnt)
         self._attributor.note_plain(engine.contacts, engine.names)
+        self._attributor.note_processes(engine.trees)
         judged = self.replay.judged()
         report = self.replay.account([case.incident for case in judged.cases])
         searched = len(narrowed.rest) if narrowed is not None else 0
