@@ -26,7 +26,7 @@ from tests.report.html.sample import IDENTITIES, breach
 
 pytestmark = pytest.mark.tier("node")
 quick = settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -146,15 +146,15 @@ def queries(call: Call, story: Story, mark: Mark) -> list[str]:
     return [query["text"] for query in found]
 
 
-def test_queries_bind_in_sentinel_and_here(call: Call, binder: Binder) -> None:
+def test_queries_bind_in_sentinel(call: Call, binder: Binder) -> None:
     story = breach()
-    texts = {text for mark in story.marks for text in queries(call, story, mark)}
-    assert len(texts) > 30
+    told = {(one.lane, one.evidence[0].source): one for one in story.marks}
+    texts = {text for mark in told.values() for text in queries(call, story, mark)}
+    assert len(texts) > 25
     tables = ("EightySixEvents_CL", "AKSAudit", "AADManagedIdentitySignInLogs", "AzureActivity")
     assert all(any(table in text for text in texts) for table in tables)
     for text in sorted(texts):
-        for where in (Environment.LOG_ANALYTICS, Environment.LOCAL):
-            assert binder.bind(text, where).problems == (), text
+        assert binder.bind(text, Environment.LOG_ANALYTICS).problems == (), text
 
 
 HOSTILE = (
