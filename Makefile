@@ -15,7 +15,8 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 .DEFAULT_GOAL := help
 .PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
-.PHONY: parser web web-libraries browser-setup bench-report notebook notebook-setup
+.PHONY: bench-store bench-report
+.PHONY: parser web web-libraries browser-setup notebook notebook-setup
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
 	$(BOOTSTRAP) requirements/core.txt $(CORE_VENV)
@@ -95,6 +96,9 @@ bench-sensor: dev ## Measure what the sensor's native part adds (LIBRARIES=pytho
 
 bench-report: dev ## Measure the page of a story in Chromium: its size, and what a frame of zooming costs
 	@$(IN_DEV) -m bench.html_report --output bench/results/html_report.json
+
+bench-store: dev ## Measure rows, the store and hunts, and kill the store's owner 80 times (half an hour on two cores)
+	@for name in tabulate store store_crash hunt; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'

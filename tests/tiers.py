@@ -61,7 +61,7 @@ class Tiers:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Write a test's tiers on its report, which may go to another process."""
         report = yield
-        report.tiers = [str(marker.args[0]) for marker in item.iter_markers("tier")]
+        report.__dict__["tiers"] = [str(marker.args[0]) for marker in item.iter_markers("tier")]
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
