@@ -73,18 +73,18 @@ def test_what_was_taken_is_not_exposed_however_its_path_is_written() -> None:
         domain=Domain.CLOUD,
     )
     path = "/var/run/secrets/azure/tokens/azure-identity-token"
-    assert ("federated-token", path.removeprefix("/var")) in told([read])
+    assert ("federated-token", path.removeprefix("/var")) in told([read, install(5.0)])
     assert not any(kind == "federated-token" for kind, _ in told([read], [path]))
     assert ("service-account", ACCOUNT) not in told([token(1.0)], [ACCOUNT])
 
 
 def test_every_pod_has_a_token_and_it_is_said_whether_a_read_would_be_seen() -> None:
-    nobody = told([api_server(1.0)])["service-account", ACCOUNT]
+    nobody = told([api_server(1.0), install(5.0)])["service-account", ACCOUNT]
     assert "No source here tells of files that are opened: it may have been read." in nobody.why
-    sensor = told([started(1.0)])["service-account", ACCOUNT]
+    sensor = told([started(1.0), install(5.0)])["service-account", ACCOUNT]
     assert "Only the sensor inside of Python" in sensor.why
     kernel = event(Kind.FILE, 1.0, file_path="/etc/hostname", access=Access.READ)
-    seen = told([kernel])["service-account", ACCOUNT]
+    seen = told([kernel, install(5.0)])["service-account", ACCOUNT]
     assert "no read by what landed" in seen.why
 
 
@@ -110,9 +110,16 @@ def test_the_node_counts_when_the_chain_left_its_pod() -> None:
 def test_it_is_bounded_and_the_node_is_never_cut() -> None:
     names = [f"SERVICE_{at:03}_API_KEY" for at in range(MAX_EXPOSED + 5)]
     events = [started(at, name, exec_id=f"p{at}") for at, name in enumerate(names, 1)]
-    found = exposures(view_of(*events, event(Kind.EXEC, 6.0, activity="host-entry")), ())
+    found = exposures(view_of(*events, install(5.0), event(Kind.EXEC, 6.0, activity="host-entry")), ())
     assert len(found) == MAX_EXPOSED
     assert found[0].kind == "node"
+
+
+def test_a_pod_in_which_nothing_landed_and_nothing_was_taken_exposes_nothing() -> None:
+    events = [started(1.0, "OPENAI_API_KEY"), metadata(1.5), token(2.0), api_server(3.0)]
+    assert told(events) == {}
+    asked = told(events, ["ml/some-secret"])["environment", "OPENAI_API_KEY"]
+    assert "the code that took a credential ran in the same container" in asked.why
 
 
 def test_order_changes_nothing() -> None:

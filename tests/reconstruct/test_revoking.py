@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eightysix.context import credentials
 from eightysix.reconstruct.revoking import KINDS, revocation
+from eightysix.report.inert import LIMIT
 
 TAKEN = "2026-11-23T16:56:16.501295Z"
 
@@ -83,7 +84,7 @@ def test_a_record_that_tells_the_end_counts_more_than_the_longest() -> None:
 
 def test_a_bound_token_names_its_pod() -> None:
     told = revocation("service-account", taken_at=TAKEN, bound_pod="ml/inference-0")
-    assert told.how.startswith("Bound to pod ml/inference-0: deleting that pod")
+    assert told.how.startswith("Bound to pod ml/inference-0: deleting it, after")
     assert "Bound to" not in revocation("secret", taken_at=TAKEN, bound_pod="ml/inference-0").how
 
 
@@ -97,6 +98,14 @@ def test_no_text_makes_it_fail(kind: str, taken_at: str, bound_pod: str, expires
 @pytest.mark.parametrize("taken_at", ["2261-12-31T23:59:59Z", "1970-01-01T00:00:00Z", "2026-11-23", "", "\0"])
 def test_times_at_the_edges(taken_at: str) -> None:
     assert isinstance(revocation("service-account", taken_at=taken_at).until, str)
+
+
+def test_a_terminal_leaves_nothing_out() -> None:
+    for kind in KINDS:
+        assert (
+            len(revocation(kind, taken_at="", bound_pod="production/inference-server-6d5f8b7c9d-x2k8z").how)
+            <= LIMIT
+        )
 
 
 def test_each_answer_has_a_source_or_is_none() -> None:

@@ -20,6 +20,7 @@ from eightysix.model.words import IdentityState
 from eightysix.reconstruct.isolating import LABEL, POLICY
 from eightysix.reconstruct.revoking import KINDS
 from eightysix.reconstruct.rotating import MAX_IDENTITIES
+from eightysix.report.inert import LIMIT
 from tests.reconstruct.aftermath import (
     CLIENT,
     EVERY_KIND,
@@ -57,9 +58,11 @@ def test_what_still_runs_is_stopped_first_and_kept_until_the_end() -> None:
     assert [step.order for step in steps] == list(range(1, len(steps) + 1))
     order = [
         place(steps, "isolate pod ml/inference-0"),
+        place(steps, "see that nothing leaves"),
         place(steps, "isolate the other pods that lost"),
         place(steps, "take the evidence"),
         place(steps, "cut the role assignments"),  # in use from outside, and not to be revoked
+        place(steps, "stop new tokens"),
         place(steps, "cut what service account"),
         place(steps, "change what every secret"),
         place(steps, "change what was only exposed"),
@@ -85,7 +88,7 @@ def test_what_is_used_from_outside_comes_before_what_cannot_be_revoked() -> None
         "change what secret ml/other",
     ]
     (step,) = [step for step in steps if "acr-push-sp" in step.what]
-    assert "in use from outside the cluster (198.51.100.7)" in step.why
+    assert "in use from outside (198.51.100.7)" in step.why
 
 
 @given(st.randoms(use_true_random=False))
@@ -112,7 +115,7 @@ def test_a_node_is_closed_only_where_the_chain_left_its_pod() -> None:
     assert not any("on node" in step.what for step in breach())
     left = identity("node", "every pod on it", IdentityState.EXPOSED)
     steps = breach(exposed=(left,))
-    assert place(steps, "take no new pods on node") == 2
+    assert place(steps, "take no new pods on node") == 3
 
 
 def test_without_a_pod_nothing_is_isolated_or_deleted() -> None:
@@ -142,7 +145,7 @@ def test_other_versions_are_not_isolated() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_step_that_says_how(kind: str) -> None:
-    (step,) = [s for s in breach(identities=(identity(kind, "ml/x"),)) if s.for_entity == f"identity:{kind}"]
+    step, *_ = [s for s in breach(identities=(identity(kind, "ml/x"),)) if s.for_entity == f"identity:{kind}"]
     assert len(step.what) > 10
     assert len(step.why) > 40
 
@@ -150,14 +153,35 @@ def test_every_kind_has_a_step_that_says_how(kind: str) -> None:
 def test_placeholders_are_explained() -> None:
     for step in (*breach(), *every_kind()):
         if any("<" in command for command in step.commands):
-            assert "Fill in what stands in <...>" in step.why
+            assert "Fill in <...>" in step.why
+
+
+def test_a_terminal_leaves_nothing_out() -> None:
+    addresses = [use(f"2001:db8:aaaa:bbbb:cccc:dddd:eeee:{at:04x}") for at in range(9)]
+    abused = [replace(i, uses=tuple(addresses), state=IdentityState.USED) for i in EVERY_KIND]
+    many = [sighting(f"inference-server-6d5f8b7c9d-{at:05}", identity_taken=at % 2 == 0) for at in range(40)]
+    for step in (*breach(elsewhere=many), *every_kind(), *breach(identities=abused)):
+        assert len(step.why) <= LIMIT, step.what
+        assert len(step.what) <= LIMIT, step.what
 
 
 def test_a_name_that_is_too_long_for_a_line_is_said_to_be() -> None:
-    steps = breach(pod=replace(POD, name="x" * 5_000))
+    steps = breach(pod=replace(POD, name="x" * 5_000), artifacts=(Artifact("pypi", "x" * 5_000, "1"),))
     (step,) = [step for step in steps if step.what.startswith("isolate pod")]
     assert "A line is missing here" in step.why
     assert all(step.commands)
+    (step,) = [step for step in steps if step.what.startswith("block")]
+    assert (step.commands, "A line is missing here" in step.why) == ((), True)
+
+
+def test_a_placeholder_makes_a_line_fail_and_change_nothing() -> None:
+    for step in (*breach(), *every_kind()):
+        for command in step.commands:
+            if "<" in command:  # what is in quotes is a word that no program takes
+                assert ">>" not in command
+                assert command.startswith(("kubectl ", "az ", "printf ", "eightysix ", "npm ", "vault ")), (
+                    command
+                )
 
 
 # ---------------------------------------------------------------------------------------------- a real shell

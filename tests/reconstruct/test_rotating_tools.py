@@ -210,8 +210,9 @@ def test_kubectl_does_every_line_in_order(cluster: dict[str, str]) -> None:
                 )
             told[command] = run(command, cluster)
     folder = Path(cluster["HOME"])
-    kept = json.loads((folder / "pod-ml-inference-0.json").read_text())
-    assert kept["metadata"]["labels"][LABEL] == "true"
+    for name in ("ml-inference-0", "kube-system-node-tuner"):
+        kept = json.loads((folder / f"pod-{name}.json").read_text())
+        assert kept["metadata"]["labels"][LABEL] == "true"
     assert "name: everywhere" in (folder / "bindings-ml-inference-sa.yaml").read_text()
     assert (folder / "logs-ml-inference-0.txt").read_text()
     listed = next(text for command, text in told.items() if "grep -F" in command)
@@ -221,7 +222,7 @@ def test_kubectl_does_every_line_in_order(cluster: dict[str, str]) -> None:
         policies = run(f"kubectl get networkpolicies --namespace={namespace} --output=name", cluster)
         assert policies == "networkpolicy.networking.k8s.io/eightysix-isolate\n"
     isolated = run(f"kubectl get pods --all-namespaces --selector={LABEL}=true --output=name", cluster)
-    assert isolated.split() == ["pod/node-tuner", "pod/trainer-1"]
+    assert isolated.split() == ["pod/trainer-1"]
     cordoned = run(f"kubectl get node/{POD.node} --output=jsonpath={{.spec.unschedulable}}", cluster)
     assert cordoned == "true"
     gone = run(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from eightysix.cli.detect import exit_code as report_exit_code
 from eightysix.cli.detect import tell_problems, write_output
+from eightysix.cli.inventory import add_inventory, read_inventory_options
 from eightysix.cli.options import add_judging, add_reading, add_writing, catalog_and_options
 from eightysix.cli.terminal import environment, may_colour, terminal_width
 from eightysix.model.errors import UsageError
@@ -32,6 +33,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="file, folder, or - for standard input")
+    parser.add_argument(
+        "--store", default=environment("STORE"), metavar="DIR", help="a store instead (EIGHTYSIX_STORE)"
+    )
     asking = parser.add_argument_group("asking")
     asking.add_argument(
         "--artifact",
@@ -58,6 +62,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="with --pod: read what all nodes wrote, not only search it for what landed (EIGHTYSIX_READ_ALL)",
     )
     add_reading(parser, asks=True)
+    add_inventory(parser)
     add_judging(parser)
     add_writing(parser, FORMATS)
     parser.set_defaults(run=run)
@@ -69,15 +74,17 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from eightysix.report.reconstruction.interface import get_reconstruction_format
     from eightysix.serve.reconstruction import Reconstructing
 
-    if not args.paths:
-        raise UsageError(
-            "there is nothing to read", "Name files or folders with telemetry, or - for standard input."
-        )
+    if args.paths and args.store:
+        raise UsageError("files and a store were given", "Read one or the other: PATH... or --store DIR")
+    if not args.paths and not args.store:
+        raise UsageError("there is nothing to read", "Name files or folders with telemetry, - or --store DIR")
     asked = _asked(args)
     catalog, options = catalog_and_options(args)
-    told = Reconstructing(catalog.rules, options).read(
-        args.paths, sys.stdin.buffer, asked, everything=args.read_all
-    )
+    run = Reconstructing(catalog.rules, options, read_inventory_options(args, err))
+    if args.store:
+        told = run.read_store(args.store, asked)
+    else:
+        told = run.read(args.paths, sys.stdin.buffer, asked, everything=args.read_all)
     if not args.quiet:
         tell_problems(told.coverage.problems, args.verbose, err)
     render = RenderOptions(

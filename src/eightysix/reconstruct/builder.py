@@ -36,7 +36,7 @@ from eightysix.reconstruct.moments import Moment, lane_of, moments_of
 from eightysix.reconstruct.names import entity_id
 from eightysix.reconstruct.rotating import rotation
 from eightysix.reconstruct.selection import Selection
-from eightysix.reconstruct.sightings import sightings
+from eightysix.reconstruct.sightings import find_sightings
 from eightysix.reconstruct.summary import summary_of
 from eightysix.reconstruct.uses import Attribute, is_ours
 
@@ -85,8 +85,16 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
         if one.kind == "service-principal":
             graph.used(one.entity, one.uses[0].at if one.uses else one.taken_at, one.grade, one.origin)
     exposed = exposures(view, [i.name for i in lost])
+    for one in exposed:
+        graph.identity(Identity(one.kind, one.name, one.state, one.domain))
     artifacts = _landed(moments)
-    found = sightings(read.judged.states, artifacts, exclude={view.key}, taken=read.taken())
+    found, more = find_sightings(
+        read.judged.states,
+        artifacts,
+        exclude={view.key},
+        taken=read.taken(),
+        scans=read.judged.knowledge.scans,
+    )
     entities, links = graph.told()
     lead = cases[0].incident if cases else None
     domains = tuple(sorted({i.domain for i in told if i.domain}))
@@ -142,7 +150,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
             full=read.log.full,
             searched=read.searched,
         ),
-        left_out=left_out + graph.left_out,
+        left_out=left_out + graph.left_out + more,
     )
 
 

@@ -8,7 +8,8 @@ from typing import Final
 from eightysix.context.shell import line
 from eightysix.model.event import Artifact
 from eightysix.model.incident import PodRef
-from eightysix.model.story import IdentityStory
+from eightysix.model.story import EntityKind, IdentityStory
+from eightysix.reconstruct.names import entity_id
 from eightysix.reconstruct.remedies import (
     Remedy,
     az,
@@ -36,8 +37,12 @@ _REGISTRY: Final = ".azurecr.io"
 def artifact_remedies(artifacts: Sequence[Artifact]) -> list[Remedy]:
     """Block what landed, then rebuild what had it."""
     told = sorted({a for a in artifacts if a.name}, key=lambda a: (a.kind, a.name, a.version))
+    told = [
+        a for a in told if a.kind != "file" or a.version
+    ] or told  # a file's name alone comes from nowhere
     if not told:
         return []
+    entity = entity_id(EntityKind.PACKAGE, told[0].kind, told[0].name, told[0].version)
     commands = [command for artifact in told[:MAX_ARTIFACTS] for command in _block(artifact)]
     names = some(map(str, told))
     kinds = {_FAMILY.get(artifact.kind, "package") for artifact in told}
@@ -46,11 +51,13 @@ def artifact_remedies(artifacts: Sequence[Artifact]) -> list[Remedy]:
             f"block the artifact where it comes from: {names}",
             "Every pod that starts takes it again. " + " ".join(_BLOCKED[kind] for kind in sorted(kinds)),
             tuple(commands),
+            entity,
         ),
         Remedy(
             f"rebuild and pin: nothing with {names}",
             " ".join(_REBUILT[kind] for kind in sorted(kinds))
             + " What it wrote to volumes and caches stays: clean those too.",
+            for_entity=entity,
         ),
     ]
 
@@ -59,20 +66,17 @@ _FAMILY: Final[Mapping[str, str]] = {"oci": "image", "model": "model", "file": "
 
 _BLOCKED: Final[Mapping[str, str]] = {
     "package": (
-        "Package: block or quarantine it in the index proxy that pods use; until that is done a constraint (PIP_CONSTRAINT)"
-        " keeps pip from it. Report it to the public index."
+        "Package: quarantine it in the index proxy that pods use; until then a constraint (PIP_CONSTRAINT) keeps pip from it."
+        " Report it to the public index."
     ),
-    "image": "Image: lock it in the registry, so that nobody pulls it and it stays for evidence; look at who pushed it.",
-    "model": (
-        "Model or file: take it out of the store and of every cache that serves it, by its digest, because its name says"
-        " nothing of what it holds; look at who uploaded it."
-    ),
+    "image": "Image: lock it in the registry, where it stays for evidence; look at who pushed it.",
+    "model": "Model or file: take it out of the store and its caches by digest, for names say nothing; look at who uploaded it.",
 }
 
 _REBUILT: Final[Mapping[str, str]] = {
     "package": (
         "Package: install by exact version and hash (pip install --require-hashes) from a lock file made before it landed, into"
-        " an image built anew from a clean base."
+        " an image built anew."
     ),
     "image": "Image: start workloads by a digest from before the push.",
     "model": "Model or file: load by revision or digest, in a format that runs no code, after eightysix scan.",
@@ -80,14 +84,9 @@ _REBUILT: Final[Mapping[str, str]] = {
 
 
 def _block(artifact: Artifact) -> list[str]:
-    if artifact.kind == "pypi":
-        version = artifact.version
-        shun = (
-            f"{artifact.name}!={version}"
-            if version
-            else f"{artifact.name}=={place('last version that you trust')}"
-        )
-        return [line("printf", "%s\\n", shun) + " >> constraints.txt"]
+    if artifact.kind == "pypi" and artifact.version:
+        shun = line("printf", "%s\\n", f"{artifact.name}!={artifact.version}")
+        return [f"{shun} >> constraints.txt" if shun else ""]
     if artifact.kind == "oci":
         return _block_image(artifact)
     return []

@@ -13,7 +13,6 @@ from eightysix.context.shell import line
 from eightysix.model.story import IdentityStory
 from eightysix.reconstruct.changing import change_environment, change_file, change_secret, change_volume
 from eightysix.reconstruct.remedies import (
-    FILL_IN,
     Remedy,
     az,
     is_guid,
@@ -30,9 +29,6 @@ from eightysix.reconstruct.remedies import (
 
 __all__ = ["cut", "used_from_outside"]
 
-MAX_PLACES: Final = 4
-"""Addresses that are told of one identity."""
-
 _GROUP: Final = option("resource-group", place("resource group"))
 _NODE_GROUP: Final = option("resource-group", place("node resource group"))
 
@@ -42,18 +38,22 @@ def used_from_outside(identity: IdentityStory) -> bool:
     return any(use.foreign and use.after for use in identity.uses)
 
 
-def cut(identity: IdentityStory, *, service_account: str, node: str) -> Remedy:
-    """What to do about one identity that was taken or used."""
-    remedy = _WORK.get(identity.kind, _changed_file)(_Case(identity, service_account, node))
-    why = remedy.why
+def cut(identity: IdentityStory, *, service_account: str, node: str) -> list[Remedy]:
+    """What to do about one identity that was taken or used, in this order."""
+    case = _Case(identity, service_account, node)
+    first, *others = [
+        _WORK.get(identity.kind, _changed_file)(case),
+        *_MORE.get(identity.kind, _nothing)(case),
+    ]
+    why = first.why
     if used_from_outside(identity):
         places = sorted({use.source_ip for use in identity.uses if use.foreign and use.after})
-        why = f"It is in use from outside the cluster ({', '.join(places[:MAX_PLACES])}). {why}"
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        why = f"It is in use from outside ({places[0]}{more}). {why}"
     if identity.revocation.until:
-        why += f" The last of its tokens runs out at {identity.revocation.until} at the latest."
-    if any("<" in command for command in remedy.commands):
-        why += FILL_IN + _HINTS.get(identity.kind, "")
-    return replace(remedy, why=why, for_entity=identity.entity)
+        why += f" The last token runs out by {identity.revocation.until}."
+    told = [replace(first, why=why), *others]
+    return [replace(remedy, for_entity=identity.entity) for remedy in told]
 
 
 class _Case(Struct, frozen=True):
@@ -62,12 +62,6 @@ class _Case(Struct, frozen=True):
     identity: IdentityStory
     service_account: str
     node: str
-
-
-_HINTS: Final[Mapping[str, str]] = {
-    "managed-identity": " az aks show tells the nodes' identity (identityProfile) and their group (nodeResourceGroup).",
-    "federated-token": " The service account's annotation azure.workload.identity/client-id tells the client id.",
-}
 
 
 def _principal(identity: IdentityStory) -> str:
@@ -112,21 +106,32 @@ def _managed(case: _Case) -> Remedy:
         return _node_role(identity, cloud)
     return Remedy(
         f"cut the role assignments of managed identity {identity.name}",
-        "Its tokens cannot be revoked, so only what it may do can be taken away; that counts within about 10 minutes. Keep the"
-        " list to give back what is needed. What it has by a group or an app role stays in a token until it runs out; Key"
-        " Vault access policies and database users are not in the list. If it is the nodes' (kubelet) identity, all pods share"
-        " it, and without AcrPull no node pulls an image: give that back at once, on the registry alone. If it is another one"
-        " of the node pool, the last line takes it off the machines, which stops new tokens.",
-        (
-            *_roles(identity),
-            az(
-                "vmss identity remove",
-                option("identities", place("resource id of the identity")),
-                option("name", _scale_set(case.node) or place("scale set of the node pool")),
-                _NODE_GROUP,
-            ),
-        ),
+        "Its tokens cannot be revoked, so cut what it may do: that counts within 10 minutes. Keep the list: if it is the nodes'"
+        " own (kubelet) identity, give AcrPull back at once, or no node pulls an image. Not in it: Key Vault policies, database"
+        " users; what it has by a group or an app role stays until its tokens run out.",
+        _roles(identity),
     )
+
+
+def _off_the_machines(case: _Case) -> list[Remedy]:
+    """No new tokens of a managed identity."""
+    if _cloud(case.node) and not any(map(is_guid, case.identity.ids)):
+        return []
+    return [
+        Remedy(
+            f"stop new tokens of managed identity {case.identity.name}",
+            "Whatever reaches the metadata service gets more. An identity of the node pool that is not the nodes' own can be"
+            " taken off the machines. az aks show tells which is which (identityProfile), and their group (nodeResourceGroup).",
+            (
+                az(
+                    "vmss identity remove",
+                    option("identities", place("resource id of the identity")),
+                    option("name", _scale_set(case.node) or place("scale set of the node pool")),
+                    _NODE_GROUP,
+                ),
+            ),
+        )
+    ]
 
 
 def _cloud(node: str) -> str:
@@ -191,7 +196,7 @@ def _federated(case: _Case) -> Remedy:
 
 
 def _foreign_cloud(identity: IdentityStory, whose: str, service_account: str) -> Remedy:
-    who = f" of service account {service_account}" if service_account else ""
+    who = f" of service account {service_account}" if all(split_account(service_account)) else ""
     return Remedy(
         f"end the trust of {whose}: {identity.name}",
         f"The token{who} is exchanged for access from anywhere until it runs out. AWS: deny all sessions before now"
@@ -216,11 +221,9 @@ def _service_account(case: _Case) -> Remedy:
     bindings = kubectl(both, "--all-namespaces", option("output", f"custom-columns={columns}"))
     return Remedy(
         f"cut what service account {told} may do",
-        "Taking its bindings away counts at once and for every token of it, wherever it is used from. A bound token itself ends"
-        f" only with its pod ({'delete that one too' if whose else 'below'}), one from a Secret (the last line lists those)"
-        " with that Secret, one that was asked for by name (TokenRequest) when the service account is deleted and made anew."
-        " Where a binding names others too, take this one out of it instead (kubectl edit). What all service accounts may"
-        " do, it still may.",
+        "Taking its bindings away counts at once, for every token of it. Where a binding names others too, take it out of that"
+        f" one (kubectl edit). A token ends with its pod ({'delete that one too' if whose else 'below'}), its Secret (the last"
+        " line lists those) or the service account itself. What all service accounts may do, it still may.",
         (
             *((pod_holds(whose),) if whose else ()),
             kubectl("auth can-i", "--list", option("as", user), namespace=space),
@@ -287,6 +290,17 @@ def _node(case: _Case) -> Remedy:
 def _changed_file(case: _Case) -> Remedy:
     return change_file(case.identity)
 
+
+def _nothing(case: _Case) -> list[Remedy]:  # noqa: ARG001 - as all of `_MORE`
+    return []
+
+
+_MORE: Final[Mapping[str, Callable[[_Case], list[Remedy]]]] = {
+    "managed-identity": _off_the_machines,
+    "user-assigned-identity": _off_the_machines,
+    "system-assigned-identity": _off_the_machines,
+}
+"""What follows the first step of a kind."""
 
 _Work = Callable[[_Case], Remedy]
 

@@ -43,21 +43,35 @@ _ENVIRONMENT_ACTED: Final = (
     " it may have been read."
 )
 _ENVIRONMENT_NEAR: Final = (
-    "It lies in the environment of a process of this pod; what landed ran in the same container, and can have started or"
+    "It lies in the environment of a process of this pod; {who} ran in the same container, and can have started or"
     " read that process (/proc). It may have been read."
 )
+_LANDED_CODE: Final = "what landed"
+_TAKER: Final = "the code that took a credential"
+"""Whom the credentials were exposed to, where nobody saw anything land."""
+
 _MOUNTED: Final = "Every pod has one mounted unless that is switched off, and no record tells that it was."
 
 
 def exposures(view: PodView, taken: Collection[str]) -> tuple[IdentityStory, ...]:
     """What was only exposed in the pod of `view`. `taken` are the names of identities that the story tells as taken or
-    used; a path stands for its file however it is written."""
+    used; a path stands for its file however it is written. Where nothing landed and nothing was taken, nobody was there to
+    expose a pod's credentials to."""
     known = {normalise_path(name) for name in taken} | set(taken)
+    acting = {o.actor for o in view.observations if _acts(view, o)}
+    stories = [*_nodes(view)]
+    if view.landings or acting or taken:
+        who = _LANDED_CODE if view.landings or acting else _TAKER
+        stories += [
+            *_environment(view, who, acting),
+            *_files(view, who),
+            *_token(view, who),
+            *_metadata(view, who),
+        ]
     found: dict[tuple[str, str], IdentityStory] = {}
-    for story in (*_environment(view), *_files(view), *_token(view), *_metadata(view), *_nodes(view)):
-        if story.name in known or (story.kind, story.name) in found:
-            continue
-        found[story.kind, story.name] = story
+    for story in stories:
+        if story.name not in known:
+            found.setdefault((story.kind, story.name), story)
     ordered = sorted(found.values(), key=lambda story: (story.kind != "node", story.kind, story.name))
     return tuple(ordered[:MAX_EXPOSED])
 
@@ -93,26 +107,16 @@ def _acts(view: PodView, observation: Observation) -> bool:
     )
 
 
-def _environment(view: PodView) -> Iterator[IdentityStory]:
+def _environment(view: PodView, who: str, acting: Collection[str]) -> Iterator[IdentityStory]:
     """Credentials in environments, those of processes that ran what landed first."""
-    tellers = [o for o in view.observations if any(event.exposes for event in o.evidence)]
-    if not tellers:
-        return
-    acting = {o.actor for o in view.observations if o.actor and _acts(view, o)}
     near: list[IdentityStory] = []
-    for observation in tellers:
-        mine = observation.actor in acting
+    for observation in view.observations:
+        mine = bool(observation.actor) and observation.actor in acting
         for event in observation.evidence:
             for name in event.exposes:
                 domain = variable_domain(name)
-                story = _story(
-                    "environment",
-                    name,
-                    _ENVIRONMENT_ACTED if mine else _ENVIRONMENT_NEAR,
-                    event.grade,
-                    event.origin,
-                    str(domain) if domain is not None else "",
-                )
+                why = _ENVIRONMENT_ACTED if mine else _ENVIRONMENT_NEAR.format(who=who)
+                story = _story("environment", name, why, event.grade, event.origin, str(domain or ""))
                 if mine:
                     yield story
                 else:
@@ -120,10 +124,10 @@ def _environment(view: PodView) -> Iterator[IdentityStory]:
     yield from near
 
 
-def _files(view: PodView) -> Iterator[IdentityStory]:
+def _files(view: PodView, who: str) -> Iterator[IdentityStory]:
     """Files with credentials that were read in this pod by others than what landed: they are there, so it could read
     them too."""
-    seen = _shows_reads(view)
+    seen = _shows_reads(view, who)
     for observation in view.observations:
         event = observation.event
         if observation.action is not Action.CREDENTIAL or event.kind is not Kind.FILE or observation.denied:
@@ -142,13 +146,13 @@ def _files(view: PodView) -> Iterator[IdentityStory]:
         )
 
 
-def _shows_reads(view: PodView) -> str:
+def _shows_reads(view: PodView, who: str) -> str:
     """Whether a read by what landed would have been seen."""
     every = [event for o in view.observations for event in o.evidence]
     if any(e.kind is Kind.FILE and e.origin is Origin.KERNEL for e in every):
         return (
-            "The kernel's agent tells of files that are opened in this pod, and of no read by what landed; one that read it"
-            " through a process that had it open already would not be seen."
+            f"The kernel's agent tells of files that are opened in this pod, and of no read by {who}; one through a process"
+            " that had it open already would not be seen."
         )
     if any(e.source is Source.SENSOR for e in every):
         return (
@@ -158,21 +162,21 @@ def _shows_reads(view: PodView) -> str:
     return "No source here tells of files that are opened: it may have been read."
 
 
-def _token(view: PodView) -> Iterator[IdentityStory]:
+def _token(view: PodView, who: str) -> Iterator[IdentityStory]:
     """The service account token that lies in every pod."""
     if not (view.who.pod or view.who.pod_uid):
         return
     yield _story(
         "service-account",
         service_account_of(view),
-        f"{_MOUNTED} {_shows_reads(view)}",
+        f"{_MOUNTED} {_shows_reads(view, who)}",
         Grade.D,
         view.who.origin,
         str(Domain.CLUSTER),
     )
 
 
-def _metadata(view: PodView) -> Iterator[IdentityStory]:
+def _metadata(view: PodView, who: str) -> Iterator[IdentityStory]:
     """The identity that the metadata service gives, where somebody in the pod got one there."""
     for observation in view.observations:
         event = observation.event
@@ -182,8 +186,8 @@ def _metadata(view: PodView) -> Iterator[IdentityStory]:
             yield _story(
                 "managed-identity",
                 f"of {pod_name(view)} by metadata service",
-                "Other code of this pod gets it from the metadata service, which asks for no secret: what landed could, too. "
-                + _shows_connections(view.observations),
+                f"Other code of this pod gets it from the metadata service, which asks for no secret: {who} could, too. "
+                + _shows_connections(view.observations, who),
                 grade_of(observation),
                 event.origin,
                 str(Domain.CLOUD),
@@ -191,12 +195,12 @@ def _metadata(view: PodView) -> Iterator[IdentityStory]:
             return
 
 
-def _shows_connections(observations: Iterable[Observation]) -> str:
+def _shows_connections(observations: Iterable[Observation], who: str) -> str:
     every: list[Event] = [event for o in observations for event in o.evidence]
     if any(e.kind is Kind.CONNECT and e.origin is Origin.KERNEL for e in every):
         return (
-            "The kernel's agent tells of connections in this pod, and of none to it by what landed; one that it made through"
-            " a connection of other code in the same process would not be told apart."
+            f"The kernel's agent tells of connections in this pod, and of none to it by {who}; one through a connection of"
+            " other code in the same process would not be told apart."
         )
     return "No source here tells of all connections: it may have been taken."
 

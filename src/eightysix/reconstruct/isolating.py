@@ -11,7 +11,8 @@ from typing import Final
 
 from eightysix.context.shell import line
 from eightysix.model.incident import PodRef
-from eightysix.model.story import IdentityStory, Sighting
+from eightysix.model.story import EntityKind, IdentityStory, Sighting
+from eightysix.reconstruct.names import entity_id
 from eightysix.reconstruct.remedies import (
     Remedy,
     is_name,
@@ -22,6 +23,7 @@ from eightysix.reconstruct.remedies import (
     place,
     redirected,
     some,
+    split_account,
 )
 
 __all__ = [
@@ -31,8 +33,10 @@ __all__ = [
     "deletion",
     "evidence",
     "isolation",
+    "isolation_of_made",
     "made_pods",
     "others",
+    "seeing",
 ]
 
 LABEL: Final = "eightysix.dev/isolated"
@@ -48,12 +52,6 @@ kubectl need not fetch the API's description (`--validate=false`), which not eve
 MAX_PODS: Final = 16
 """Pods that one step has lines for."""
 
-_NOT_BLOCKED: Final = (
-    "A NetworkPolicy does not block: what another policy allows (they add up; the last line lists them: take off labels that"
-    " one selects by), connections that are open already (the network plugin decides), traffic with the pod's own node, a"
-    " pod with hostNetwork, and anything where no plugin enforces policies. See in the telemetry that nothing leaves any more."
-)
-
 
 def isolation(pod: PodRef, workload: str) -> Remedy:
     """Cut the pod of the story off."""
@@ -67,9 +65,34 @@ def isolation(pod: PodRef, workload: str) -> Remedy:
         why += f" {workload} loses this replica."
     return Remedy(
         f"isolate pod {pod.namespace}/{pod.name}: nothing in or out, the metadata service (169.254.169.254) included",
-        f"{why} {_NOT_BLOCKED}",
-        (*_lines(pod.namespace, (pod.name,), ""), _list_policies(pod.namespace, "")),
+        why,
+        tuple(_lines(pod.namespace, (pod.name,), "")),
+        _entity(pod),
     )
+
+
+def seeing(pod: PodRef) -> Remedy:
+    """What the isolation leaves open."""
+    space = pod.namespace or place("namespace")
+    columns = "HOSTNETWORK:.spec.hostNetwork,NODE:.spec.nodeName,LABELS:.metadata.labels"
+    return Remedy(
+        "see that nothing leaves it any more",
+        "The policy does not block what another one allows (they add up: take off labels that one selects by), connections that"
+        " are open already (the network plugin decides), traffic with its own node, or a pod with hostNetwork; and nothing where"
+        " no plugin enforces policies. New connections in the telemetry mean that it does not hold: cut the node off.",
+        (
+            kubectl("get", "networkpolicies", option("output", "wide"), namespace=space),
+            kubectl(
+                "get", named("pod", pod.name), option("output", f"custom-columns={columns}"), namespace=space
+            ),
+        ),
+        _entity(pod),
+    )
+
+
+def _entity(pod: PodRef) -> str:
+    """The pod's id in the graph, empty where its uid is not known."""
+    return entity_id(EntityKind.POD, pod.uid) if pod.uid else ""
 
 
 def _lines(namespace: str, names: Iterable[str], context: str) -> list[str]:
@@ -87,11 +110,6 @@ def _lines(namespace: str, names: Iterable[str], context: str) -> list[str]:
         kept = "cluster-autoscaler.kubernetes.io/safe-to-evict=false"
         lines.append(kubectl("annotate", "--overwrite", pod, kept, namespace=space, context=context))
     return lines
-
-
-def _list_policies(namespace: str, context: str) -> str:
-    space = namespace or place("namespace")
-    return kubectl("get", "networkpolicies", option("output", "wide"), namespace=space, context=context)
 
 
 def cordon(node: str) -> Remedy:
@@ -113,46 +131,64 @@ def cordon(node: str) -> Remedy:
     )
 
 
-def evidence(pod: PodRef) -> Remedy:
-    """What a deleted pod takes with it."""
-    space, name = pod.namespace or place("namespace"), named("pod", pod.name)
-    json, logs, told = (
-        option("output", "json"),
-        ("--all-containers", "--timestamps"),
-        (pod.namespace, pod.name),
-    )
+Name = tuple[str, str]
+"""Namespace and name of a pod."""
+
+
+def evidence(pod: PodRef, made: Sequence[Name]) -> Remedy:
+    """What deleted pods take with them."""
+    json = option("output", "json")
+    pods = [(pod.namespace, pod.name), *made[:MAX_PODS]]
     return Remedy(
-        f"take the evidence of pod {pod.namespace}/{pod.name}",
-        "Deleting the pod later, which ends its tokens, destroys it. Do not start a shell in it: that changes what is there and"
+        f"take the evidence of {_plural(pods)}",
+        "Deleting a pod later, which ends its tokens, destroys it. Do not start a shell in it: that changes what is there and"
         " warns whoever watches. Memory and files are in a checkpoint of its containers (kubelet API /checkpoint) or in a"
         " snapshot of the node's disk.",
         (
-            redirected(kubectl("get", name, json, namespace=space), "pod", ".json", *told),
-            redirected(kubectl("logs", name, *logs, namespace=space), "logs", ".txt", *told),
+            *(line for one in pods for line in _kept(*one)),
             redirected(
-                kubectl("logs", name, *logs, "--previous", namespace=space), "logs-previous", ".txt", *told
+                kubectl("get", "events", json, namespace=pod.namespace or place("namespace")),
+                *("events", ".json", pod.namespace),
             ),
-            redirected(kubectl("get", "events", json, namespace=space), "events", ".json", pod.namespace),
         ),
+        _entity(pod),
     )
+
+
+def _kept(namespace: str, name: str) -> list[str]:
+    space, pod = namespace or place("namespace"), named("pod", name)
+    logs, told = ("--all-containers", "--timestamps"), (namespace, name)
+    return [
+        redirected(kubectl("get", pod, option("output", "json"), namespace=space), "pod", ".json", *told),
+        redirected(kubectl("logs", pod, *logs, namespace=space), "logs", ".txt", *told),
+        redirected(
+            kubectl("logs", pod, *logs, "--previous", namespace=space), "logs-previous", ".txt", *told
+        ),
+    ]
+
+
+def _plural(pods: Sequence[Name]) -> str:
+    return ("pod " if len(pods) == 1 else "pods ") + some(f"{namespace}/{name}" for namespace, name in pods)
 
 
 _MADE: Final = "credential of pod "
 
 
-def made_pods(identities: Sequence[IdentityStory]) -> Remedy | None:
-    """Pods that the story's pod made."""
-    names = sorted(
-        {i.name.removeprefix(_MADE) for i in identities if i.kind == "made-pod" and i.name.startswith(_MADE)}
-    )
-    if not names:
+def made_pods(identities: Sequence[IdentityStory]) -> list[Name]:
+    """Pods that the story's pod made, as far as they took something."""
+    names = {
+        i.name.removeprefix(_MADE) for i in identities if i.kind == "made-pod" and i.name.startswith(_MADE)
+    }
+    return [(name.partition("/")[0], name.partition("/")[2]) for name in sorted(names)]
+
+
+def isolation_of_made(made: Sequence[Name]) -> Remedy | None:
+    """Cut those off too."""
+    if not made:
         return None
-    commands: list[str] = []
-    for name in names[:MAX_PODS]:
-        namespace, _, pod = name.partition("/")
-        commands += _lines(namespace, (pod,), "")
+    commands = [line for namespace, pod in made[:MAX_PODS] for line in _lines(namespace, (pod,), "")]
     return Remedy(
-        f"isolate what it made: {some(names)}",
+        f"isolate what it made: {some('/'.join(name) for name in made)}",
         "Pods that were made with the stolen identity run the attacker's code, often on the node itself (hostNetwork,"
         " privileged: a NetworkPolicy does not hold those; cut off their node). Look for what makes them again: jobs, daemon"
         " sets, cron jobs.",
@@ -185,13 +221,17 @@ def others(pod: PodRef | None, found: Sequence[Sighting], *, lost: bool) -> Reme
     return Remedy(what, why + more, tuple(dict.fromkeys(commands)))
 
 
-def deletion(pod: PodRef, account: str) -> Remedy:
-    """End what is bound to the pod, when its evidence is taken and its successor will be clean."""
-    space, name = pod.namespace or place("namespace"), named("pod", pod.name)
-    whose = f" of {account}" if account else ""
+def deletion(pod: PodRef, account: str, made: Sequence[Name]) -> Remedy:
+    """End what is bound to the pods, when their evidence is taken and the successor will be clean."""
+    pods = [(pod.namespace, pod.name), *made[:MAX_PODS]]
+    whose = f" of {account}" if all(split_account(account)) else ""
     return Remedy(
-        f"delete pod {pod.namespace}/{pod.name}",
+        f"delete {_plural(pods)}",
         f"This ends the service account tokens{whose} that are bound to it, 60 s after its grace period at the latest. Not before"
         " its evidence is taken, and not before the artifact is blocked: its controller starts a new one at once.",
-        (kubectl("delete", name, namespace=space),),
+        tuple(
+            kubectl("delete", named("pod", name), namespace=namespace or place("namespace"))
+            for namespace, name in pods
+        ),
+        _entity(pod),
     )

@@ -36,17 +36,18 @@ __all__ = [
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _HEX: Final = frozenset("0123456789abcdef")
 
-FILL_IN: Final = " Fill in what stands in <...>: the telemetry does not say it."
+FILL_IN: Final = " Fill in <...>: no record tells it."
 
 MAX_IN_FILE: Final = 80
 """Characters of a name in a file's name, of which 255 are allowed (NAME_MAX of Linux)."""
 
-MAX_TOLD: Final = 8
+MAX_TOLD: Final = 5
 """Names that one sentence tells before it counts the rest."""
 
 
 class Remedy(Struct, frozen=True):
-    """One thing to do, before it has a place in the order."""
+    """One thing to do, before it has a place in the order. `what` and `why` stay within 480 columns with usual names, because
+    a terminal leaves the middle of longer text out (`report.inert`)."""
 
     what: str
     why: str

@@ -46,36 +46,34 @@ _RULES: Final[dict[str, Rule]] = {
     # --- cloud
     "managed-identity": Rule(
         False,
-        "Tokens that Azure issued cannot be revoked, not by deleting the identity either (Azure RBAC goes on accepting them)."
-        " Cut its role assignments: that counts within 10 minutes, much later for what was assigned at a management group, and"
-        " what it has by groups or app roles stays in a token until it runs out. Cut grants that are no role assignments too"
-        " (Key Vault access policies, SQL users). Stop new tokens by isolating whoever can reach the metadata service."
-        " (AWS: a role's sessions can be revoked, by a policy that denies all older ones. Google: tokens last an hour.)",
+        "Tokens that were issued cannot be revoked, not by deleting the identity either: Azure RBAC goes on accepting"
+        " them. Cut its role assignments: that counts within 10 minutes, but what it has by groups or app roles stays in a"
+        " token until it runs out. Key Vault access policies and database users are cut on their own. (AWS: a policy that"
+        " denies older sessions revokes them. Google: tokens last an hour.)",
         _MANAGED,
         _DAY,
     ),
     "federated-identity": Rule(
         False,
-        "Access tokens that were issued cannot be revoked: cut the identity's role assignments. Removing the federated"
-        " credential stops new ones; deleting the pod does not, because Entra never asks the cluster whether the projected"
-        " token still counts. It lasts 24 h at most, and what is got for it at its end 28 h more.",
+        "Access tokens that were issued cannot be revoked: cut the role assignments. Removing the federated credential"
+        " stops new ones; deleting the pod does not, because Entra never asks the cluster. The projected token lasts 24 h"
+        " at most, and what is got for it at its end 28 h more.",
         "https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html",
         _DAY + 28 * _HOUR,
     ),
     "federated-token": Rule(
         False,
-        "The projected token cannot be revoked at the cloud, which checks its signature and never asks the cluster; it lasts"
-        " 24 h at most, and so may what was got for it. Remove the trust (Azure: the federated credential; AWS: the"
-        " service account from the role's trust policy, and revoke the role's active sessions; Google: the service account"
-        " from the workload identity binding) and cut what the identity may do.",
+        "The cloud checks its signature and never asks the cluster, so it counts until it runs out, 24 h at most, and so"
+        " does what was got for it. Remove the trust (Azure: the federated credential; AWS: the role's trust policy, and"
+        " revoke its sessions; Google: the workload identity binding) and cut what the identity may do.",
         f"{_MICROSOFT}azure/aks/workload-identity-overview",
         _DAY + 28 * _HOUR,
     ),
     "service-principal": Rule(
         True,
-        "Reset the secret (all of them, and look for ones that were added). Access tokens that were got with it before cannot"
-        " be revoked and last 24 to 28 h at most (90 minutes by default): cut its role assignments for that time. Disabling"
-        " the service principal stops new tokens, and with continuous access evaluation those for Microsoft Graph.",
+        "Reset the secret: all of them, and look for ones that were added. Access tokens that were got before cannot be"
+        " revoked: 90 minutes by default, 24 to 28 h at most. Cut its roles for that time. Disabling it stops new tokens,"
+        " and with continuous access evaluation those for Microsoft Graph.",
         _TOKENS,
     ),
     "access-token": Rule(
@@ -133,11 +131,10 @@ _RULES: Final[dict[str, Rule]] = {
     # --- cluster
     "service-account": Rule(
         True,
-        "A token that is bound to a pod stops counting when the pod is gone, or 60 s after its grace period. One from a Secret"
-        " counts until the Secret is deleted; any other until it runs out or the service account itself is deleted and made"
-        " anew (its uid changes). Take its role bindings away at once: that counts for every token. A bound token lasts an"
-        " hour, and a year where the API server extends it (--service-account-extend-token-expiration, the default; AKS"
-        " from 1.30 with an OIDC issuer does not).",
+        "A token that is bound to a pod ends when the pod is gone, one from a Secret with that Secret, any other when the"
+        " service account is deleted and made anew. Taking its role bindings away counts at once. A bound token lasts an"
+        " hour, or a year where the API server extends it, as it does by default (AKS from 1.30 with an OIDC issuer: an"
+        " hour).",
         _ACCOUNTS,
         365 * _DAY,
     ),
@@ -308,7 +305,7 @@ def revocation(kind: str, *, taken_at: str, bound_pod: str = "", expires_at: str
     rule = _RULES.get(_SAME.get(kind, kind), _UNKNOWN)
     how = rule.how
     if bound_pod and _SAME.get(kind, kind) == _BOUND:
-        how = f"Bound to pod {bound_pod}: deleting that pod, after its evidence is taken, ends it. {how}"
+        how = f"Bound to pod {bound_pod}: deleting it, after its evidence is taken, ends the token. {how}"
     return Revocation(rule.possible, how, _until(rule.longest_s, taken_at, expires_at), rule.source)
 
 

@@ -18,7 +18,16 @@ from eightysix.model.words import IdentityState
 from eightysix.reconstruct.changing import change_more, exposed_remedy
 from eightysix.reconstruct.cleaning import artifact_remedies, rechecks
 from eightysix.reconstruct.cutting import cut, used_from_outside
-from eightysix.reconstruct.isolating import cordon, deletion, evidence, isolation, made_pods, others
+from eightysix.reconstruct.isolating import (
+    cordon,
+    deletion,
+    evidence,
+    isolation,
+    isolation_of_made,
+    made_pods,
+    others,
+    seeing,
+)
 from eightysix.reconstruct.remedies import FILL_IN, Remedy
 
 __all__ = ["MAX_IDENTITIES", "rotation"]
@@ -51,20 +60,22 @@ def rotation(
     steps: list[Remedy | None] = []
     lost = sorted((i for i in identities if i.state is not IdentityState.EXPOSED), key=_urgency)
     if pod is not None and pod.name:
-        steps.append(isolation(pod, workload))
+        steps += [isolation(pod, workload), seeing(pod)]
     where = node or (pod.node if pod is not None else "")
     if where and any(i.kind == "node" for i in (*identities, *exposed)):
         steps.append(cordon(where))
-    steps += [made_pods(lost), others(pod, elsewhere, lost=True)]
+    made = made_pods(lost)
+    steps += [isolation_of_made(made), others(pod, elsewhere, lost=True)]
     if pod is not None and pod.name:
-        steps.append(evidence(pod))
-    steps += [cut(i, service_account=service_account, node=where) for i in lost[:MAX_IDENTITIES]]
+        steps.append(evidence(pod, made))
+    for identity in lost[:MAX_IDENTITIES]:
+        steps += cut(identity, service_account=service_account, node=where)
     steps.append(change_more(lost[MAX_IDENTITIES:]))
     steps.append(exposed_remedy(sorted(exposed, key=lambda i: (i.kind, i.name))))
     steps += artifact_remedies(artifacts)
     steps.append(others(pod, elsewhere, lost=False))
     if pod is not None and pod.name:
-        steps.append(deletion(pod, service_account))
+        steps.append(deletion(pod, service_account, made))
     steps += rechecks(pod, service_account, lost, artifacts)
     return tuple(_numbered(steps))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -12,9 +12,10 @@ from eightysix.context.attribution import Attributor
 from eightysix.context.inventory import Inventory
 from eightysix.context.packages import WITHHELD
 from eightysix.detect.rule import Rule
+from eightysix.hunt.raw import raw_of
 from eightysix.model.errors import NothingToReadError
 from eightysix.model.event import Event
-from eightysix.model.incident import Evidence
+from eightysix.model.incident import Evidence, Problem
 from eightysix.model.story import Entity, EntityKind, Reconstruction, Record, Story
 from eightysix.reconstruct.builder import Read
 from eightysix.reconstruct.identitylog import IdentityLog
@@ -23,7 +24,11 @@ from eightysix.reconstruct.tell import tell
 from eightysix.serve.narrowing import MAX_MORE, Narrowed, blocks_with, moments_of_sign_ins, narrow, needles_of
 from eightysix.serve.replay import Replay, ReplayOptions
 from eightysix.serve.searching import files_with
+from eightysix.serve.storestory import StoreReader
 from eightysix.sources.raw import Redactor, raw_lines
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 __all__ = ["MAX_RECORD", "MAX_RECORDS", "Reconstructing"]
 
@@ -42,7 +47,9 @@ class Reconstructing:
     ) -> None:
         self.replay = Replay(rules, options)
         self._log = IdentityLog()
-        self._attributor = Attributor(inventory)
+        known = inventory if inventory is not None else Inventory()
+        known.declare(options.identities)
+        self._attributor = Attributor(known)
 
     def read(
         self, paths: Sequence[str], stdin: BinaryIO | None, asked: Selection, *, everything: bool = False
@@ -71,11 +78,32 @@ class Reconstructing:
         told = self._told(asked, narrowed)
         return self._with_records(told, [file for file in (*narrowed.whole, *found) if file != "-"])
 
+    def read_store(self, folder: str, asked: Selection, *, memory: str = "1GB") -> Reconstruction:
+        """Read what matters out of a store and tell what is asked. Raises `StateError` where there is no store."""
+        from eightysix.store.events.view import open_view
+
+        recogniser = self.replay.recogniser
+        with open_view(folder, memory=memory, on_problem=recogniser.note) as connection:
+            reader = StoreReader(
+                connection,
+                self.replay,
+                self._note,
+                lambda why: recogniser.note(Problem(folder, 0, "malformed", why)),
+            )
+            if asked.pod:
+                if reader.pod(asked):
+                    reader.artifacts(_landed(self._told(asked, None)), asked)
+            else:
+                reader.everything(asked)
+            told = self._told(asked, None)
+            return _with_rows(told, connection)
+
     def _told(self, asked: Selection, narrowed: Narrowed | None) -> Reconstruction:
         """The stories of what was read so far."""
         engine = self.replay.engine
         self._attributor.learn(engine.knowledge.learnt)
         self._attributor.note_plain(engine.contacts, engine.names)
+        self._attributor.note_processes(engine.trees)
         judged = self.replay.judged()
         report = self.replay.account([case.incident for case in judged.cases])
         searched = len(narrowed.rest) if narrowed is not None else 0
@@ -112,6 +140,20 @@ class Reconstructing:
         self._log.feed(events)
         for event in events:
             self._attributor.observe(event)
+
+
+def _with_rows(told: Reconstruction, connection: DuckDBPyConnection) -> Reconstruction:
+    """`told` with the raw records that the store kept of its incidents."""
+    places = {place for story in told.stories for place in _places(story)}
+    found = raw_of(connection, sorted(places)) if places else {}
+    stories = tuple(
+        msgspec.structs.replace(
+            story,
+            records=tuple(_record(place, found[place]) for place in sorted(_places(story)) if place in found),
+        )
+        for story in told.stories
+    )
+    return msgspec.structs.replace(told, stories=stories)
 
 
 def _landed(told: Reconstruction) -> list[str]:

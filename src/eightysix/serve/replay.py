@@ -145,11 +145,17 @@ class Replay:
 
     def _take(self, events_of: Iterable[list[Event]], also: Callable[[Sequence[Event]], None] | None) -> None:
         for events in events_of:
-            self.engine.feed(events)
-            if also is not None:
-                also(events)
-            self._count(events)
+            self.take_events(events, also)
         self.engine.knowledge = replace(self.engine.knowledge, sources=frozenset(self.recogniser.sources))
+
+    def take_events(
+        self, events: Sequence[Event], also: Callable[[Sequence[Event]], None] | None = None
+    ) -> None:
+        """Take events, and hand them to `also` beside the engine."""
+        self.engine.feed(events)
+        if also is not None:
+            also(events)
+        self._count(events)
 
     def judged(self) -> Judged:
         """What the engine makes of the events so far."""

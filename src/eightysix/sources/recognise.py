@@ -6,7 +6,7 @@ others, so files of mixed origin lose nothing; a file that nobody knows is count
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, field
 
@@ -203,6 +203,17 @@ class Recogniser:
         if batch.first_ns:
             account.first_ns = min(account.first_ns or batch.first_ns, batch.first_ns)
         account.last_ns = max(account.last_ns, batch.last_ns)
+
+    def note_events(self, events: Iterable[Event]) -> None:
+        """Take the account of events that come out of a store, where they were understood long ago."""
+        for event in events:
+            self.counts.records += 1
+            self.counts.events += 1
+            account = self.sources.setdefault(event.source, SourceAccount())
+            account.records += 1
+            account.kinds[event.kind] = account.kinds.get(event.kind, 0) + 1
+            account.first_ns = min(account.first_ns or event.time_ns, event.time_ns)
+            account.last_ns = max(account.last_ns, event.time_ns)
 
     def _add(self, problem: Problem) -> None:
         match problem.kind:

@@ -119,7 +119,8 @@ import * as shell from "./src/shell/inert";
 import * as kusto from "./src/kusto/literal";
 import * as query from "./src/kusto/query";
 import * as time from "./src/incident/time";
-const known = { ...shell, ...kusto, ...query, ...time };
+import * as layout from "./src/shell/json";
+const known = { ...shell, ...kusto, ...query, ...time, ...layout };
 createInterface({ input: process.stdin, terminal: false }).on("line", (line) => {
   const [name, given] = JSON.parse(line);
   const find = (evidence) => given.records?.find((one) => one.evidence.file === evidence.file && one.evidence.line === evidence.line);

@@ -144,6 +144,15 @@ def take_learnt(facts: Facts, learnt: Learnt) -> None:
             pod.tell("name", Rank.CONTROL_PLANE, called)
         for ip in ips:
             pod.address(ip, 0, 0)
+    for name, accounts in learnt.accounts.items():
+        namespace, slash, called = name.partition("/")
+        pod = facts.pod(named_key(namespace, called) if slash else name, "" if slash else name)
+        if pod is not None:
+            for account in sorted(accounts):
+                pod.tell("account", Rank.CONTROL_PLANE, account)
+                pod.tell("namespace", Rank.CONTROL_PLANE, account.partition("/")[0])
+            if slash:
+                pod.tell("name", Rank.CONTROL_PLANE, called)
     for account, ids in learnt.principals.items():
         held = facts.account(account)
         if held is not None:

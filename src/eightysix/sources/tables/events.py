@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from operator import attrgetter
+from typing import Any
+
+import msgspec
 
 from eightysix.model.event import Artifact, Distribution, Event
 from eightysix.model.table import Row
@@ -25,6 +28,7 @@ __all__ = [
     "TEXTS",
     "artifact_cell",
     "distribution_cell",
+    "event_of",
     "event_row",
     "pod_row",
     "process_row",
@@ -82,6 +86,7 @@ TEXTS: Mapping[str, str] = {
     "ObjectName": "object_name",
     "UserAgent": "user_agent",
     "SourceIp": "source_ip",
+    "Federation": "federation",
     "Root": "root",
     "AtImport": "at_import",
     "EvidenceFile": "file",
@@ -100,6 +105,9 @@ _names = tuple(TEXTS)
 _values = attrgetter(*TEXTS.values())
 _list_names = tuple(LISTS)
 _lists = attrgetter("artifacts", "dists", *LISTS.values())
+
+_NUMBERS = frozenset("container_started_ns process_started_ns pid ns_pid dst_port ttl_s line".split())
+"""Those of an event's members that are whole numbers."""
 
 PROCESS: Mapping[str, str] = {
     "ReportId": "event_id",
@@ -168,6 +176,62 @@ def event_row(event: Event) -> Row:
         if value:
             row[name] = list(value)
     return row
+
+
+def event_of(row: Mapping[str, object]) -> Event:
+    """The event that a row of `EightySixEvents_CL` was made of; times to the microsecond, as stores keep them. Raises
+    `ValueError` for what no event could have made."""
+    told: dict[str, object] = {}
+    for column, name in TEXTS.items():
+        value = row.get(column)
+        if value is not None:
+            if not isinstance(value, int if name in _NUMBERS else str):
+                raise ValueError(f"{column} is a {type(value).__name__}")
+            told[name] = value
+    for column, name in LISTS.items():
+        value = row.get(column)
+        if value is not None:
+            told[name] = tuple(map(str, _list(value)))
+    told["artifacts"] = tuple(
+        Artifact(str(one.get("Kind", "")), str(one.get("Name", "")), str(one.get("Version", "")))
+        for one in _list(row.get("Artifacts"))
+        if isinstance(one, Mapping)
+    )
+    told["dists"] = tuple(
+        Distribution(one["Name"], one.get("Version", ""), one.get("AgeSeconds"), one.get("RecordOk"))
+        for one in _list(row.get("Distributions"))
+        if isinstance(one, Mapping) and isinstance(one.get("Name"), str)
+    )
+    domain = row.get("CredentialDomain")
+    entrypoint = row.get("InInitTree")
+    uid = row.get("UserId")
+    return Event(
+        time_ns=_whole(row.get("TimeGenerated")),
+        source=Source(str(row.get("EventSource"))),
+        origin=Origin(str(row.get("Origin"))),
+        grade=Grade(str(row.get("Grade"))),
+        kind=Kind(str(row.get("Kind"))),
+        uid=uid if isinstance(uid, int) else -1,
+        entrypoint=entrypoint if isinstance(entrypoint, bool) else None,
+        exec_probe=row.get("ExecProbe") is True,
+        access=Access(str(row.get("FileAccess") or Access.UNKNOWN)),
+        domain=Domain(str(domain)) if domain else None,
+        outcome=Outcome(str(row.get("Outcome") or Outcome.UNKNOWN)),
+        **told,  # type: ignore[arg-type]
+    )
+
+
+def _list(value: object) -> list[Any]:
+    """A cell that is a list, also as the JSON text that a store gives."""
+    if isinstance(value, str):
+        value = msgspec.json.decode(value)
+    return value if isinstance(value, list) else []
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise ValueError("a row without a time")
+    return value
 
 
 def process_row(event: Event, parent: str = "") -> Row:

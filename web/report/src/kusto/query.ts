@@ -17,9 +17,18 @@ const COLUMNS =
   "DestinationName, FilePath, Identity, Verb, Resource, ObjectName, Outcome, Grade, Origin, EvidenceFile, EvidenceLine";
 const IN_ORDER = "| sort by TimeGenerated asc";
 const MAX_IDS = 50;
+const MAX_TEXT = 1000; // characters of a literal: longer text is asked for by its start
+
+function start(text: string): string {
+  return Array.from(text.slice(0, 2 * MAX_TEXT)).slice(0, MAX_TEXT).join("");
+}
 
 function list(values: readonly string[]): string {
-  return values.slice(0, MAX_IDS).map(literal).join(", ");
+  return values.slice(0, MAX_IDS).map((one) => literal(start(one))).join(", ");
+}
+
+function is(column: string, text: string): string {
+  return text.length > MAX_TEXT ? `${column} startswith ${literal(start(text))}` : `${column} == ${literal(text)}`;
 }
 
 function between(from: string, to: string, before: string, after: string): string[] {
@@ -34,12 +43,12 @@ function podOf(story: Story, mark: Mark): string[] {
   const own = pod ? [`${pod.namespace}/${pod.name}`, pod.name, pod.uid] : [];
   if (pod && (mark.pod === "" || own.includes(mark.pod))) return podLines(pod);
   const [namespace, name] = mark.pod.includes("/") ? mark.pod.split("/", 2) : ["", mark.pod];
-  return name ? [`| where ${namespace ? `Namespace == ${literal(namespace)} and ` : ""}PodName == ${literal(name)}`] : [];
+  return name ? [`| where ${namespace ? `${is("Namespace", namespace)} and ` : ""}${is("PodName", name)}`] : [];
 }
 
 function podLines(pod: PodRef): string[] {
-  const lines = [`| where Namespace == ${literal(pod.namespace)} and PodName == ${literal(pod.name)}`];
-  if (pod.uid) lines.push(`| where isempty(PodUid) or PodUid == ${literal(pod.uid)}`);
+  const lines = [`| where ${is("Namespace", pod.namespace)} and ${is("PodName", pod.name)}`];
+  if (pod.uid) lines.push(`| where isempty(PodUid) or ${is("PodUid", pod.uid)}`);
   return lines;
 }
 
@@ -50,7 +59,7 @@ function evidenceLine(evidence: readonly Evidence[]): string[] {
     files.set(name, [...(files.get(name) ?? []), line]);
   }
   const parts = [...files].map(
-    ([name, lines]) => `(EvidenceFile endswith ${literal(name)} and EvidenceLine in (${lines.map((line) => Math.trunc(line)).join(", ")}))`,
+    ([name, lines]) => `(EvidenceFile endswith ${literal(name.slice(-MAX_TEXT))} and EvidenceLine in (${lines.map((line) => Math.trunc(line)).join(", ")}))`,
   );
   return parts.length ? [`| where ${parts.join(" or ")}`] : [];
 }
@@ -143,9 +152,9 @@ export function forIdentity(story: Story, identity: IdentityStory): Query[] {
 
 export function forEntity(story: Story, name: string): Query[] {
   const lines = [EVENTS, ...between(story.first || story.t0, story.last || story.t0, "5m", "1d")];
-  const text = literal(name);
+  const text = literal(start(name));
   lines.push(
-    `| where DestinationName == ${text} or DestinationIp == ${text} or ProcessCommandLine has ${text} or ObjectName == ${text} or Artifacts has ${text}`,
+    `| where ${is("DestinationName", name)} or ${is("DestinationIp", name)} or ProcessCommandLine has ${text} or ObjectName == ${text} or Artifacts has ${text}`,
   );
   return [{ name: "Where its name stands", text: [...lines, COLUMNS, IN_ORDER].join("\n") }];
 }
