@@ -10,7 +10,7 @@ import pytest
 
 from eightysix.hunt.binder import Binder
 from eightysix.hunt.calls import respelled
-from eightysix.hunt.engine import _sql, run
+from eightysix.hunt.engine import _raw, run
 from eightysix.hunt.functions import ADDED, MAX_EXPRESSION
 from eightysix.hunt.local import source_of_rows
 from eightysix.model.errors import QueryError
@@ -89,7 +89,7 @@ def test_what_is_added_stands_in_the_table() -> None:
 def test_a_call_within_calls_grows_by_its_length_alone(call: str, source: object) -> None:
     before, _, after = call.replace("@@", "'y'").partition("@")
     sizes = [
-        len(_sql(respelled(f"print X = {before * deep}1{after * deep}"), {"T": {"A": "VARCHAR"}}))
+        len(_raw(respelled(f"print X = {before * deep}1{after * deep}"), {"T": {"A": "VARCHAR"}}))
         for deep in (5, 10, 20)
     ]
     assert sizes[2] - sizes[1] < 3 * (sizes[1] - sizes[0]) + 10_000
@@ -102,7 +102,7 @@ def test_a_call_within_calls_grows_by_its_length_alone(call: str, source: object
 def test_calls_within_calls_end_in_rows_or_in_a_refusal(name: str, deep: int, source: object) -> None:
     text = f"print X = {f'{name}(' * deep}'x'{')' * deep}"
     with suppress(QueryError):  # for its size, or because Kusto takes no such argument
-        assert len(_sql(respelled(text), {"T": {"A": "VARCHAR"}})) < 4 * MAX_EXPRESSION
+        assert len(_raw(respelled(text), {"T": {"A": "VARCHAR"}})) < 4 * MAX_EXPRESSION
 
 
 @pytest.mark.parametrize(
