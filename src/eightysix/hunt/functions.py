@@ -223,9 +223,10 @@ ADDED: Sequence[str] = (*(one.name for one in _scalars()), *(one.name for one in
 """Names of all that is added or changed."""
 
 
-MAX_EXPRESSION = 2 << 20
-"""Characters of the SQL of one expression. The translator's own templates repeat their arguments, `tostring()` a dozen times: ten
-calls within calls would be a hundred gigabytes. The largest of the pack has some 10,000."""
+MAX_EXPRESSION = 1 << 19
+"""Characters of the SQL of one expression. The translator's own templates repeat their arguments, `tostring()` eight times:
+ten calls within calls would be gigabytes. The largest of the pack has 76,216; a text of 64 KiB holds no more than some 200 MB of
+such."""
 
 
 def _bounded(render: Callable[[Any], str]) -> Callable[[Any], str]:
