@@ -225,7 +225,6 @@ def test_files_become_tables(tmp_path: Path) -> None:
         source.close()
     stamp = "2026-01-01T00:00:00.1234560Z"
     assert audit == [
-        ("1970-01-01T00:00:00.0000000Z", "1970-01-01T00:00:00.0000000Z", "", "5"),
         (stamp, stamp, "x", "get"),
     ]
     assert cloud == [("2026-01-02T00:00:00.0000000Z", "one"), (None, "two")]

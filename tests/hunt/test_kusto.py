@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from duckdb import DuckDBPyConnection
 
 from eightysix.hunt.binder import Binder
 from eightysix.hunt.calls import respelled
@@ -23,7 +24,7 @@ NAMES = [f"{one.group}: {one.name}" for one in CASES]
 
 
 @pytest.fixture(scope="module")
-def source() -> Iterator[object]:
+def source() -> Iterator[DuckDBPyConnection]:
     made = source_of_rows([])
     yield made
     made.close()
@@ -86,10 +87,10 @@ def test_what_is_added_stands_in_the_table() -> None:
         "bin_at(@, 5, 1)",
     ],
 )
-def test_a_call_within_calls_grows_by_its_length_alone(call: str, source: object) -> None:
+def test_a_call_within_calls_grows_by_its_length_alone(call: str, source: DuckDBPyConnection) -> None:
     before, _, after = call.replace("@@", "'y'").partition("@")
     sizes = [
-        len(_sql(respelled(f"print X = {before * deep}1{after * deep}"), {"T": {"A": "VARCHAR"}}))
+        len(_sql(respelled(f"print X = {before * deep}1{after * deep}"), source, {"T": {"A": "VARCHAR"}}))
         for deep in (5, 10, 20)
     ]
     assert sizes[2] - sizes[1] < 3 * (sizes[1] - sizes[0]) + 10_000
@@ -99,10 +100,12 @@ def test_a_call_within_calls_grows_by_its_length_alone(call: str, source: object
     "name", ["tostring", "todatetime", "isempty", "tolong", "strcat_array", "reverse", "hash_sha256"]
 )
 @pytest.mark.parametrize("deep", [10, 50])
-def test_calls_within_calls_end_in_rows_or_in_a_refusal(name: str, deep: int, source: object) -> None:
+def test_calls_within_calls_end_in_rows_or_in_a_refusal(
+    name: str, deep: int, source: DuckDBPyConnection
+) -> None:
     text = f"print X = {f'{name}(' * deep}'x'{')' * deep}"
     with suppress(QueryError):  # for its size, or because Kusto takes no such argument
-        assert len(_sql(respelled(text), {"T": {"A": "VARCHAR"}})) < 4 * MAX_EXPRESSION
+        assert len(_sql(respelled(text), source, {"T": {"A": "VARCHAR"}})) < 4 * MAX_EXPRESSION
 
 
 @pytest.mark.parametrize(
