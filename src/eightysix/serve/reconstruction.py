@@ -107,7 +107,9 @@ class Reconstructing:
         judged = self.replay.judged()
         report = self.replay.account([case.incident for case in judged.cases])
         searched = len(narrowed.rest) if narrowed is not None else 0
-        read = Read(judged, self._log, self._attributor.attribute, report.coverage, searched)
+        flooded = tuple(sorted({*report.coverage.flooded, *self._attributor.full}))
+        coverage = msgspec.structs.replace(report.coverage, flooded=flooded)
+        read = Read(judged, self._log, self._attributor.attribute, coverage, searched)
         return tell(read, asked, report.counts)
 
     def _with_records(self, told: Reconstruction, paths: Sequence[str]) -> Reconstruction:
