@@ -21,7 +21,11 @@ __all__ = ["read", "secret_of_account"]
 _AUTOMOUNTED = ("kube-api-access-", "default-token-")
 """How the admission plugin names the volume of an automounted token (plugin/pkg/admission/serviceaccount)."""
 
-_SERVER = ("kubernetes.default.svc", "https://kubernetes.default.svc", "https://kubernetes.default")
+_SERVER = tuple(
+    f"{scheme}kubernetes.default{end}"
+    for scheme in ("", "https://")
+    for end in ("", ".svc", ".svc.cluster.local")
+)
 _ISSUER_ENDS = (".oic.prod-aks.azure.com", ".amazonaws.com", ".googleapis.com")
 _TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type
 _ACCOUNT_NAME = "kubernetes.io/service-account.name"
@@ -96,7 +100,7 @@ def _projected(holder: Holder, path: str, volume: Volume) -> Iterator[Credential
 def _audience(audience: str) -> tuple[Domain | None, str]:
     """What a token for an audience opens."""
     low = audience.lower()
-    if low in ("", *_SERVER) or low.startswith("https://kubernetes.default.svc."):
+    if low in ("", *_SERVER):
         return Domain.CLUSTER, ""
     known = _AUDIENCES.get(low)
     if known is not None:
