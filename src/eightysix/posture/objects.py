@@ -388,8 +388,15 @@ class _Peer(Struct, frozen=True, rename="camel"):
     namespace_selector: _Selector | None = None
 
 
+class _PolicyPort(Struct, frozen=True, rename="camel"):
+    port: int | str | None = None
+    end_port: int | None = None
+    protocol: str = ""
+
+
 class _Egress(Struct, frozen=True):
     to: tuple[_Peer, ...] | None = None
+    ports: tuple[_PolicyPort, ...] | None = None
 
 
 class _PolicySpec(Struct, frozen=True, rename="camel"):
