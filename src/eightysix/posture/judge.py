@@ -209,7 +209,9 @@ def judge(
     paths, left = _paths(world, pods)
     gaps = list(world.not_seen())
     if left:
-        gaps.append(NotSeen(f"{left} more paths", "the list is cut; ask for one with `eightysix posture why`"))
+        gaps.append(
+            NotSeen(f"{left} more paths", "the list is cut; ask for one with `eightysix posture why`")
+        )
     return Posture(
         cluster=snapshot.cluster,
         taken_at=snapshot.taken_at,

@@ -17,6 +17,7 @@ from eightysix.model.incident import Problem
 from eightysix.model.posture import NotSeen
 from eightysix.posture.absent import not_given
 from eightysix.posture.azure import CloudBuilder
+from eightysix.posture.builtin import with_builtin
 from eightysix.posture.decoding import (
     CUSTOM_KINDS,
     Bytes,
@@ -66,11 +67,12 @@ class _Place(NamedTuple):
 
 class SnapshotBuilder(Struct):
     """Takes records; `snapshot` is what they make. `kinds` counts objects that were used, `unknown` those that mean nothing
-    here."""
+    here. With `manifests` what only a cluster has is not told as missing."""
 
     cluster: str = ""
     taken_at: str = ""
     server: str = ""
+    manifests: bool = False
     kinds: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -116,13 +118,19 @@ class SnapshotBuilder(Struct):
 
     def snapshot(self) -> Snapshot:
         """Everything that was taken. The order of objects is that of their names."""
-        found = {name: dict(sorted(objects.items())) for name, objects in self._objects.items()}
+        found: dict[str, Any] = {
+            name: dict(sorted(objects.items())) for name, objects in self._objects.items()
+        }
         custom: dict[str, list[Any]] = {}
         for key, item in found.pop("custom", {}).items():
             custom.setdefault(key.partition("/")[0], []).append(item)
         given = self._given | set(self.kinds)
         cloud = self._cloud.cloud()
-        gaps = {*self._gaps, *not_given(given, self._cloud.given, live=self._is_live())}
+        if "role_bindings" in found or "cluster_role_bindings" in found:
+            found["cluster_roles"] = with_builtin(found.get("cluster_roles", {}))
+        gaps = {*self._gaps}
+        if not self.manifests:
+            gaps.update(not_given(given, self._cloud.given, live=self._is_live()))
         if self.malformed:
             what = f"{self.malformed} records that could not be used"
             gaps.add(
