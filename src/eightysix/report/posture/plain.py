@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from eightysix.model.posture import Fix, IdentityUse, PodReach, Posture
-from eightysix.report.inert import columns, inert_copy, shorten, shorten_path
+from eightysix.report.inert import columns, inert_copy, shorten_path
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, flow, measure, paint, row
 from eightysix.report.posture.words import plural, reached, sink_word, summary, workload
@@ -28,6 +28,7 @@ _COMMAND = 240
 
 _NAME = 34
 _HIGH, _MIDDLE = 8.0, 4.0
+_MARGIN: Line = (("  ", Ink.PLAIN),)
 _LETTERS = (("cluster", "K"), ("delivery", "D"), ("cloud", "C"), ("llm", "L"))
 
 
@@ -87,7 +88,8 @@ def _pods(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
     needed = [pod for pod in pods if pod.architectural]
     quiet = len(pods) - len(shown) - len(needed)
     if shown:
-        yield _heading("which pods", "risk  pods  " + "workload".ljust(_NAME) + "  holds  reaches")
+        yield _heading("which pods", "the worst first")
+        yield (("  risk  pods  " + "workload".ljust(_NAME) + "  holds  reaches", Ink.DIM),)
     for pod in shown if options.verbose else shown[:_PODS]:
         yield from _pod(pod, options)
     if not options.verbose and len(shown) > _PODS:
@@ -103,10 +105,10 @@ def _pods(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
         yield from row((("  architectural  ", Ink.BLUE),), what, options.width)
     if quiet and (shown or needed):
         rest = f"{plural(quiet, 'more workload')} hold credentials that reach nothing known."
-        yield from row(((" " * 2, Ink.PLAIN),), rest, options.width, Ink.DIM)
+        yield from row(_MARGIN, rest, options.width, Ink.DIM)
     if shown or needed:
         yield from row(
-            ((" " * 2, Ink.PLAIN),),
+            _MARGIN,
             "holds: credentials of K the cluster, D delivery, C the cloud, L models",
             options.width,
             Ink.DIM,
@@ -132,8 +134,7 @@ def _pod(pod: PodReach, options: RenderOptions) -> Iterator[Line]:
         (name + " " * (_NAME - columns(name)), Ink.BOLD),
         (f"  {held}   ", Ink.PLAIN),
     )
-    most = 0 if options.verbose else 4
-    yield from row(prefix, ", ".join(reached(pod.sinks, most)), options.width)
+    yield from row(prefix, reached(pod.sinks), options.width)
     if options.verbose:
         for reason in pod.why:
             yield from row(((" " * 8, Ink.PLAIN),), reason, options.width, Ink.DIM)
@@ -141,42 +142,43 @@ def _pod(pod: PodReach, options: RenderOptions) -> Iterator[Line]:
 
 def _identities(found: Sequence[IdentityUse], options: RenderOptions) -> Iterator[Line]:
     """Those that nobody uses and a pod can reach come first: removing one costs nothing."""
+    if not found:
+        return
     unused = [one for one in found if one.unused and one.pods]
     unknown = [one for one in found if one.unused is None and one.pods and one.roles]
     idle = sum(1 for one in found if one.unused and not one.pods)
-    if not found:
-        return
-    yield _heading("which identities", "")
-    for one in unused if options.verbose else unused[:_IDENTITIES]:
-        yield from _identity(one, "unused", Ink.YELLOW, options)
-    room = len(unknown) if options.verbose else max(_IDENTITIES - len(unused), 0)
-    for one in unknown[:room]:
-        yield from _identity(one, "use unknown", Ink.BLUE, options)
-    left = len(unused) + len(unknown) - (len(unused) if options.verbose else min(len(unused), _IDENTITIES))
-    left -= min(room, len(unknown))
-    if left > 0:
-        yield from row(
-            (), f"  … and {plural(left, 'more')[:-1] if left != 1 else '1 more'} (-v)", options.width, Ink.DIM
-        )
+    yield _heading("which identities", "unused and within reach of a pod: to remove one costs nothing")
+    told = [*unused, *unknown]
+    for one in told if options.verbose else told[:_IDENTITIES]:
+        yield from _identity(one, options)
+    if not options.verbose and len(told) > _IDENTITIES:
+        yield from row((), f"  … and {len(told) - _IDENTITIES:,} more (-v)", options.width, Ink.DIM)
+    if not unused:
+        why = "none is known to be unused"
+        if unknown:
+            why += ": no records of sign-ins and audit were given"
+        yield from row(_MARGIN, why, options.width, Ink.DIM)
     if idle:
-        yield from row((("  ", Ink.PLAIN),), f"{idle:,} unused that no pod reaches", options.width, Ink.DIM)
-    if not unused and not unknown:
-        yield from row(
-            (("  ", Ink.PLAIN),), "none that a pod reaches and nobody is known to use", options.width, Ink.DIM
-        )
+        yield from row(_MARGIN, f"{idle:,} more are unused, and no pod reaches them", options.width, Ink.DIM)
     yield ()
 
 
-def _identity(one: IdentityUse, state: str, ink: Ink, options: RenderOptions) -> Iterator[Line]:
-    since = f" since {one.since}" if state == "unused" and one.since else ""
-    told = [one.name, f"reached by {plural(one.pods, 'pod')}"]
+def _identity(one: IdentityUse, options: RenderOptions) -> Iterator[Line]:
+    state, ink = ("unused", Ink.YELLOW) if one.unused else ("unknown", Ink.BLUE)
+    name = shorten_path(one.name, _NAME)
+    prefix: Line = (
+        (f"  {state:<8}", ink),
+        (f"{one.pods:>4,}  ", Ink.PLAIN),
+        (name + " " * (_NAME - columns(name)), Ink.BOLD),
+        ("  ", Ink.PLAIN),
+    )
+    told = [one.kind.replace("-", " "), plural(len(one.roles), "role")]
     if one.last_used:
-        told.append(f"last used {one.last_used}")
-    if one.roles:
-        told.append(
-            ", ".join(one.roles[:2]) + (f" and {len(one.roles) - 2} more" if len(one.roles) > 2 else "")
-        )
-    yield from row(((f"  {state}{since}  ", ink),), " · ".join(told), options.width)
+        told.append(f"last {one.last_used[:10]}")
+    yield from row(prefix, ", ".join(told), options.width)
+    if options.verbose:
+        for role in one.roles:
+            yield from row(((" " * 16, Ink.PLAIN),), role, options.width, Ink.DIM)
 
 
 def _fixes(fixes: Sequence[Fix], posture: Posture, options: RenderOptions) -> Iterator[Line]:
@@ -188,24 +190,29 @@ def _fixes(fixes: Sequence[Fix], posture: Posture, options: RenderOptions) -> It
     yield _heading("which fixes" if len(fixes) > 1 else "which fix", "each counted after the ones before it")
     for fix in fixes:
         prefix: Line = ((f"{fix.order:3}  ", Ink.BOLD),)
-        yield from row(prefix, shorten(fix.what, _LIMIT if options.verbose else _COMMAND), options.width)
+        yield from row(prefix, fix.what if options.verbose else _begin(fix.what), options.width)
         indent: Line = ((" " * measure(prefix), Ink.PLAIN),)
         yield from row(indent, fix.why, options.width, Ink.DIM)
         for text, sign in ((fix.command, "$ "), ("" if fix.command else fix.patch, "patch ")):
             lines = text.split("\\n") if text else []
             for line in lines if options.verbose else lines[:1]:
-                shown = line if options.verbose else shorten(line, _COMMAND)
+                shown = line if options.verbose else _begin(line)
                 yield from row((*indent, (sign, Ink.DIM)), shown, options.width, Ink.CYAN)
             if not options.verbose and len(lines) > 1:
                 yield from row(indent, f"… and {len(lines) - 1} more (-v)", options.width, Ink.DIM)
     yield ()
 
 
+def _begin(text: str) -> str:
+    """The beginning of a long text: what is done says more than to what else."""
+    return text if columns(text) <= _COMMAND else f"{text[: _COMMAND - 1]}…"
+
+
 def _not_seen(posture: Posture, options: RenderOptions) -> Iterator[Line]:
     found = posture.not_seen
     if not found:
         return
-    yield _heading("not seen", "")
+    yield _heading("not seen", "what that leaves unknown, and what closes it")
     for one in found if options.verbose else found[:_NOT_SEEN]:
         yield from row((("  ", Ink.PLAIN), ("? ", Ink.YELLOW)), f"{one.what}: {one.why}", options.width)
         if one.close:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from eightysix.model.posture import PodReach, Posture
@@ -39,20 +40,18 @@ def sink_word(sink: str) -> str:
     return f"{told} {member}" if family == "ns-admin" and member not in ("", "*") else told
 
 
-def reached(sinks: Sequence[str], most: int = 0) -> list[str]:
-    """Sinks in words, each once, the worst first as they came; namespaces are counted where there are several. At most
-    `most`, where that is not 0, with how many are left out."""
-    spaces = [sink for sink in sinks if sink.startswith("sink:ns-admin/")]
-    told: dict[str, None] = {}
-    for sink in sinks:
-        if sink in spaces and len(spaces) > 1:
-            told[f"all of {len(spaces)} namespaces"] = None
+def reached(sinks: Sequence[str]) -> str:
+    """Sinks by the names that `posture why` takes, the worst first as they came; of a family of several how many."""
+    families = Counter(sink.removeprefix("sink:").partition("/")[0] for sink in sinks)
+    members = {sink.removeprefix("sink:").partition("/")[0]: sink.removeprefix("sink:") for sink in sinks}
+    told = []
+    for family, count in families.items():
+        several = sum(1 for sink in sinks if sink.startswith(f"sink:{family}/"))
+        if several > 1:
+            told.append(f"{family} of {several}")
         else:
-            told[sink_word(sink)] = None
-    words = list(told)
-    if most and len(words) > most:
-        return [*words[: most - 1], f"{len(words) - most + 1} more"]
-    return words
+            told.append(members[family] if count == several else family)
+    return ", ".join(told)
 
 
 def summary(posture: Posture) -> list[str]:
