@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from eightysix.detect.actions import Action
@@ -54,14 +54,34 @@ class Read:
     coverage: Coverage
     searched: int = 0
 
-    def taken(self) -> frozenset[str]:
+    def taken(self) -> Container[str]:
         """Keys of the pods in which an incident took a credential."""
-        return frozenset(
-            chain.view.key
-            for case in self.judged.cases
-            if any(i.state is not IdentityState.EXPOSED for i in case.incident.identities)
-            for chain in case.chains
-        )
+        return _Taken(self.judged)
+
+
+class _Taken:
+    """The same, of pods that were not judged yet as somebody asks."""
+
+    def __init__(self, judged: Judged) -> None:
+        self._judged = judged
+        self._known = _losers(judged.cases)
+        self._states = {state.key: state for state in judged.states}
+
+    def __contains__(self, key: object) -> bool:
+        later = self._judged.later
+        if key in self._known or later is None:
+            return key in self._known
+        state = self._states.get(str(key))
+        return state is not None and key in _losers(later(state))
+
+
+def _losers(cases: Iterable[Case]) -> frozenset[str]:
+    return frozenset(
+        chain.view.key
+        for case in cases
+        if any(i.state is not IdentityState.EXPOSED for i in case.incident.identities)
+        for chain in case.chains
+    )
 
 
 def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection) -> Story:
