@@ -182,6 +182,9 @@ def test_any_order_and_repetition_tells_the_same(name: str, seed: int, tmp_path:
     for one, other in zip(plain.stories, again.stories, strict=True):
         for field in one.__struct_fields__:
             left, right = getattr(one, field), getattr(other, field)
+            if field == "records":  # by place, and a repeated record has several
+                assert {record.text for record in left} == {record.text for record in right}
+                continue
             assert _told_without_places(left) == _told_without_places(right), field
 
 

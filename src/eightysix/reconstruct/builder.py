@@ -15,7 +15,7 @@ from eightysix.detect.observe import Observation
 from eightysix.detect.view import PodView
 from eightysix.detect.wording import (
     destination_of,
-    evidence_of,
+    evidence_in_order,
     pod_name,
     pod_of,
     process_of,
@@ -143,6 +143,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
             told,
             domains,
             found,
+            raised=lead is not None,
         ),
         marks=tuple(marks),
         entities=entities,
@@ -247,7 +248,7 @@ def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
     event = observation.event
     actor, subject = graph.moment(moment) if moment.stage is not None else ("", "")
     last = max(o.time_ns for o in moment.all)
-    places = sorted({place for o in moment.all[:_PLACES] for place in evidence_of(view, o)})
+    places = dict.fromkeys(place for o in moment.all[:_PLACES] for place in evidence_in_order(view, o))
     return Mark(
         id=digest(event.event_id, moment.signal, str(observation.time_ns)),
         at=rfc3339(observation.time_ns),
@@ -266,7 +267,7 @@ def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
         signal=moment.signal,
         also=tuple(sorted(moment.also, key=list(Stage).index)),
         count=len(moment.all),
-        evidence=tuple(places[:_PLACES]),
+        evidence=tuple(places)[:_PLACES],
     )
 
 
