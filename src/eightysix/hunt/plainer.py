@@ -123,7 +123,9 @@ def _choice(text: str, start: int, names: Names) -> tuple[str, int] | None:
 def _case(text: str, start: int) -> tuple[str, str, int] | None:
     """The two values of the CASE that begins at `start`, and the place behind it; None where it has more."""
     inside = start + len("CASE ")
-    found = [one for one in words(text, inside, to_end=True) if one[0] in ("WHEN", "THEN", "ELSE", "END")]
+    found = [
+        one for one in words(text, inside, to_end=True) if one[0] in ("WHEN", "THEN", "ELSE", "END")
+    ]
     if [word for word, _, _ in found] != ["WHEN", "THEN", "ELSE", "END"]:
         return None
     _, (_, _, then), (_, other, other_end), (_, last, end) = found

@@ -22,9 +22,7 @@ _Scope = Mapping[str, Columns | None]
 """What a name after FROM gives; None where its columns are not known."""
 
 _CLAUSES = ("WHERE", "GROUP", "ORDER", "LIMIT", "HAVING", "QUALIFY")
-_JOINS = frozenset(
-    {"JOIN", "ANTI", "CROSS", "FULL", "INNER", "LEFT", "RIGHT", "SEMI", "ASOF", "LATERAL", ","}
-)
+_JOINS = frozenset({"JOIN", "ANTI", "CROSS", "FULL", "INNER", "LEFT", "RIGHT", "SEMI", "ASOF", "LATERAL", ","})
 _DEAR = ("regexp_", "LIKE ", "json_", "->>", "list_", "CASE ", "lower(", "_kql_", "IN (SELECT ", "UNION")
 """What a filter is not repeated for."""
 _DEPTH = 60
