@@ -40,7 +40,7 @@ from eightysix.reconstruct.sightings import find_sightings
 from eightysix.reconstruct.summary import summary_of
 from eightysix.reconstruct.uses import Attribute, is_ours
 
-__all__ = ["Read", "pod_story"]
+__all__ = ["Read", "pod_story", "revision_of"]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     account = service_account_of(view)
     return Story(
         id=lead.id if lead is not None else digest("story", view.key),
-        revision=digest(*(mark.id for mark in marks), *(i.entity for i in told), *_seen(found)),
+        revision=revision_of(marks, told, _seen(found)),
         title=lead.title if lead is not None else f"What {pod_name(view)} did",
         asked=asked.words,
         verdict=lead.verdict if lead is not None else None,
@@ -172,6 +172,17 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
             searched=read.searched,
         ),
         left_out=left_out + graph.left_out + more,
+    )
+
+
+def revision_of(
+    marks: Iterable[Mark], identities: Iterable[IdentityStory] = (), seen: Iterable[str] = ()
+) -> str:
+    """What a story rests on, as a text that is another one when evidence is added, a repetition of what was there aside."""
+    return digest(
+        *(f"{mark.id} {mark.count} {mark.until}" for mark in marks),
+        *(f"{i.entity} {i.other_uses} {sum(use.count for use in i.uses)}" for i in identities),
+        *seen,
     )
 
 

@@ -9,7 +9,7 @@ from eightysix.detect.wording import rfc3339
 from eightysix.model.attribution import Attribution
 from eightysix.model.story import Entity, EntityKind, IdentityStory, Lane, Link, LinkKind, Mark, Story, Use
 from eightysix.model.words import Grade, IdentityState, Origin
-from eightysix.reconstruct.builder import Read
+from eightysix.reconstruct.builder import Read, revision_of
 from eightysix.reconstruct.gaps import gaps_of
 from eightysix.reconstruct.identities import Principals
 from eightysix.reconstruct.identitylog import UseGroup
@@ -58,7 +58,7 @@ def identity_story(read: Read, asked: Selection) -> Story | None:
     marks = tuple(_mark(key, use, entities, links) for use in uses.told)
     return Story(
         id=digest("identity", asked.identity),
-        revision=digest(*(mark.id for mark in marks)),
+        revision=revision_of(marks, (identity,)),
         title=f"Where {asked.identity} was used",
         asked=asked.words,
         verdict=None,
