@@ -15,6 +15,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 .DEFAULT_GOAL := help
 .PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan bench-reconstruct fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
+.PHONY: bench-store bench-report
 .PHONY: parser web web-libraries browser-setup notebook notebook-setup
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
@@ -38,7 +39,7 @@ layers: dev ## Imports point down only
 	@$(IN_DEV) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 
 unit: dev parser web-libraries ## The tests alone
-	@$(IN_DEV) -m pytest
+	@$(IN_DEV) -m pytest --numprocesses=auto --dist=loadgroup
 
 parser: dev ## Fetch Microsoft's parser of KQL by npm, once (needs Node.js; without it its tests are skipped)
 	@PYTHONPATH=src $(IN_DEV) tools/kql_parser.py
@@ -95,6 +96,12 @@ evasion: dev ## Run every way to be seen less, and write the table of docs/evasi
 bench-sensor: dev ## Measure what the sensor's native part adds (LIBRARIES=python that has torch, transformers, fastapi)
 	@$(IN_DEV) -m bench.sensor_native --python $(IN_DEV) $(foreach one,$(LIBRARIES),--python $(one)) --output bench/results/sensor_native.json
 	@$(IN_DEV) -m bench.sensor_native --page docs/sensor-native.md bench/results/sensor_native.json
+
+bench-report: dev ## Measure the page of a story in Chromium: its size, and what a frame of zooming costs
+	@$(IN_DEV) -m bench.html_report --output bench/results/html_report.json
+
+bench-store: dev ## Measure rows, the store and hunts, and kill the store's owner 80 times (half an hour on two cores)
+	@for name in tabulate store store_crash hunt; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'

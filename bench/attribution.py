@@ -64,6 +64,7 @@ def of_recording(
                     uses.append(event)
     attributor.learn(replay.engine.knowledge.learnt)
     attributor.note_plain(replay.engine.contacts, replay.engine.names)
+    attributor.note_processes(replay.engine.trees)
     return attributor, uses, [json.loads(line) for line in recording.files[recorded.TRUTH].splitlines()]
 
 

@@ -1,7 +1,7 @@
 """A store's owner killed (SIGKILL) while it ingests, appends, seals and compacts: is an acknowledged row lost, or one
 there twice?
 
-    python -m bench.store_crash [--kills 20] [--rows 2000] [--records 40000] [--seed 86]
+    python -m bench.store_crash [--kills 20] [--rows 2000] [--records 20000] [--seed 86]
                                 [--output bench/results/store_crash.json]
 
 A child appends numbered rows in batches, and tells each that was acknowledged; it tells when it begins to append, to seal
@@ -9,8 +9,8 @@ and to compact, and is killed at a random moment of the one that is tested. Afte
 store as it was left, then it is opened again and counted: every acknowledged row must be there once, the batch that was
 under way wholly or not at all, and what is sealed as it was written. The next child offers the unacknowledged batch again.
 
-`ingest` kills `eightysix store ingest` over a file that it reads with several processes: each time no row may be there
-twice and none be gone that was there before, and when it was let finish, the store has what one undisturbed run has.
+`ingest` kills what `eightysix store ingest` does with a file that several processes read: each time no row may be there
+twice and none be gone that was acknowledged, and when it was let finish, the store has what one undisturbed run has.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +30,10 @@ from pathlib import Path
 from typing import IO
 
 from bench.corpus import write_corpus
+from eightysix.hunt.rows import packed_of
 from eightysix.model.table import Row
+from eightysix.serve.crew import Crew
+from eightysix.serve.ingest import Writer, fill_from
 from eightysix.store.events.accounts import verify
 from eightysix.store.events.compacting import compact, remove_doomed
 from eightysix.store.events.hot import Hot
@@ -37,6 +41,8 @@ from eightysix.store.events.sealing import seal
 from eightysix.store.events.view import open_view
 
 PHASES = ("append", "seal", "compact")
+OPEN_BYTES = 1 << 18
+"""Bytes of a batch where files are ingested: small, so that kills find some of them committed."""
 TABLE = "EightySixEvents_CL"
 HOUR = 3_600_000_000_000
 T0 = 1_795_392_000_000_000_000  # 2026-11-23T00:00:00Z
@@ -148,51 +154,79 @@ def faults_of(folder: str, acknowledged: int, size: int) -> list[str]:
     return found
 
 
-COMMAND = [sys.executable, "-m", "eightysix", "store", "ingest", "--quiet"]
+def ingesting(folder: str, telemetry: str) -> None:
+    """What `eightysix store ingest` does, with batches of some hundred rows; tells how many rows are acknowledged."""
+    total = 0
+
+    def acknowledged(rows: int) -> None:
+        nonlocal total
+        total += rows
+        print(f"acknowledged {total}", flush=True)
+
+    with Hot(folder, create=True) as hot, Writer(hot, acknowledged) as writer:
+        with Crew(hot, writer, 2, 1 << 20, OPEN_BYTES) as crew:
+            rows = packed_of([telemetry], None, lambda problem: None, taken=crew.take)
+            fill_from(hot, rows, writer, OPEN_BYTES)
+            crew.finish()
+        writer.wait()
 
 
 def ingests(kills: int, records: int, rng: random.Random) -> dict[str, object]:
-    """Kill the command `kills` times while it reads one file into one store."""
+    """Kill it `kills` times while it reads one file into one store."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         telemetry, store = folder / "tetragon.jsonl", str(folder / "store")
         write_corpus(telemetry, records=records)
+        command = [sys.executable, "-m", "bench.store_crash", "--ingest"]
         began = time.monotonic()
-        subprocess.run([*COMMAND, str(telemetry), "--store", str(folder / "whole")], check=True)
+        subprocess.run(
+            [*command, str(folder / "whole"), str(telemetry)], check=True, stdout=subprocess.DEVNULL
+        )
         whole, longest = events_in(str(folder / "whole")), time.monotonic() - began
-        before, killed, partly, tries = 0, 0, 0, 0
+        before, killed, partly, tries, told = 0, 0, 0, 0, 0
         faults: list[str] = []
         while killed < kills and tries < 4 * kills:
             tries += 1
-            running = subprocess.Popen(
-                [*COMMAND, str(telemetry), "--store", store], stderr=subprocess.DEVNULL
-            )
+            # Later kills begin anew, as a store that has everything has nothing left to lose.
+            if before == whole[0]:
+                shutil.rmtree(store)
+                before = 0
+            running = subprocess.Popen([*command, store, str(telemetry)], stdout=subprocess.PIPE, text=True)
             with suppress(subprocess.TimeoutExpired):
                 running.wait(rng.uniform(0.3, longest))
             running.kill()
-            killed += running.wait() == -signal.SIGKILL
-            count, distinct = events_in(store) if Path(store, "store.json").exists() else (0, 0)
+            said = running.communicate()[0].splitlines()
+            killed += running.returncode == -signal.SIGKILL
+            acknowledged = max([int(line.split()[1]) for line in said if len(line.split()) == 2], default=0)
+            told += acknowledged
+            count, distinct, every = events_in(store) if Path(store, "store.json").exists() else (0, 0, 0)
             partly += 0 < count < whole[0]
-            if count != distinct or count < before:
-                faults.append(f"{count} rows, {distinct} events, {before} before")
+            if count != distinct or count < before or every < acknowledged:
+                faults.append(
+                    f"{every} rows, {count} of {distinct} events, {before} before, {acknowledged} told"
+                )
             before = count
-        subprocess.run([*COMMAND, str(telemetry), "--store", store], check=True)
-        if events_in(store) != whole:
+        subprocess.run([*command, store, str(telemetry)], check=True, stdout=subprocess.DEVNULL)
+        if events_in(store)[:2] != whole[:2]:
             faults.append(f"{events_in(store)} at the end and not {whole}")
         with Hot(store) as hot:
             faults += [f"{path}: {fault}" for path, fault in verify(hot).faults]
             faults += [f"left behind in work: {path.name}" for path in hot.layout.work.iterdir()]
     return {
-        "kills": tries, "killed_inside": killed, "events": whole[0], "found_with_some_of_them": partly,
-        "lost_or_doubled_or_damaged": faults,
+        "kills": tries, "killed_inside": killed, "events": whole[0], "acknowledged_rows": told,
+        "found_with_some_of_them": partly, "lost_or_doubled_or_damaged": faults,
     }  # fmt: skip
 
 
-def events_in(store: str) -> tuple[int, int]:
-    """Rows of the table of events, and how many events they are."""
+def events_in(store: str) -> tuple[int, int, int]:
+    """Rows of the table of events, how many events they are, and rows of all tables."""
     with Hot(store, create=True) as hot, hot.reading() as cursor:
-        row = cursor.execute(f"SELECT count(*), count(DISTINCT EventId) FROM {TABLE}").fetchone()
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+        row = cursor.execute(f"SELECT count(*), count(DISTINCT EventId) FROM {TABLE}").fetchone() or (0, 0)
+        every = sum(
+            int((cursor.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,))[0])
+            for table in hot.tables
+        )
+    return int(row[0]), int(row[1]), every
 
 
 def run(kills: int, size: int, records: int, seed: int) -> dict[str, object]:
@@ -228,11 +262,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--records", type=int, default=40_000)
+    parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=86)
     parser.add_argument("--output")
     parser.add_argument("--child", nargs=3)
+    parser.add_argument("--ingest", nargs=2)
     args = parser.parse_args()
+    if args.ingest:
+        ingesting(*args.ingest)
+        return
     if args.child:
         child(args.child[0], int(args.child[1]), int(args.child[2]))
         return

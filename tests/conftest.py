@@ -23,6 +23,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Tiers(), "tiers")
 
 
+TOGETHER = ("tests/lab/", "tests/sensor/")
+"""Tests that share what a machine has once (network namespaces, the kernel's tracing, one runtime): one after the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (pytest-xdist), the tests of one file run in one of them, for its fixtures' sake. What takes
+    longest comes first, so that no process is left with it at the end."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        together = next((folder for folder in TOGETHER if file.startswith(folder)), file)
+        item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository."""

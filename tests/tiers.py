@@ -30,6 +30,7 @@ class Tiers:
         listed = os.environ.get(REQUIRED, "") if required is None else required
         self.required = frozenset(name.strip() for name in listed.split(",") if name.strip())
         self.skipped: dict[str, dict[str, int]] = {}
+        self._modules: set[str] = set()
 
     @property
     def missing(self) -> list[str]:
@@ -49,17 +50,23 @@ class Tiers:
             reasons[text] = reasons.get(text, 0) + 1
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a whole module that was skipped."""
-        self._note([], report)
+        """Note a whole module that was skipped, once for all processes that collect it."""
+        if report.nodeid not in self._modules:
+            self._modules.add(report.nodeid)
+            self._note([], report)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note a skipped test."""
+        """Write a test's tiers on its report, which may go to another process."""
         report = yield
-        self._note([str(marker.args[0]) for marker in item.iter_markers("tier")], report)
+        report.__dict__["tiers"] = [str(marker.args[0]) for marker in item.iter_markers("tier")]
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a skipped test."""
+        self._note(getattr(report, "tiers", []), report)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail the run when a required tier was skipped."""

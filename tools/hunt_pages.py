@@ -30,8 +30,11 @@ BOTH = (
     " portal a workspace that was connected to it has its tables beside Defender's own, under their own names."
 )
 PLANS = (
-    "Plans are those of Log Analytics that take the table. Scheduled rules need `Analytics`; tables of the others are"
-    " searched one by one, without joins among them."
+    "Plans are those of Log Analytics that take the table. Scheduled rules, joins and unions need `Analytics`; tables of the"
+    " others are read one by one, without `join`, `union` among them, or functions of one's own, over the time range of the"
+    " request, and nothing alerts on `Auxiliary`"
+    " ([Azure Monitor](https://learn.microsoft.com/azure/azure-monitor/logs/data-platform-logs#table-plans),"
+    " [Basic and Auxiliary](https://learn.microsoft.com/azure/azure-monitor/logs/basic-logs-query))."
 )
 
 OF_TABLE = {

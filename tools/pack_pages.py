@@ -14,6 +14,7 @@ from urllib.parse import quote
 from eightysix.hunt.interface import Analytics, Query, QueryKind
 from eightysix.hunt.pack import load
 from eightysix.hunt.pack.matrix import MATRIX, PAGES
+from eightysix.hunt.plans import Plan
 from eightysix.model.table import Environment
 from eightysix.store import tables
 
@@ -52,7 +53,7 @@ def _page(query: Query) -> Iterator[str]:
             f"[documented]({table.source})" if table.source.startswith("https:") else "our own, see deploy/"
         )
         yield f"| `{name}` | {plans} | {source} |"
-    yield from ("", "Joins and alerts need the plan Analytics, whatever else a table may have.")
+    yield from ("", _plan(query))
     yield from ("", "## The query", "", "```kusto", query.text.rstrip("\n"), "```")
     if query.parameters:
         yield from ("", "| parameter (`--set NAME=VALUE`) | what it is |", "|---|---|")
@@ -72,11 +73,28 @@ def _page(query: Query) -> Iterator[str]:
     yield f"Query and rows: [`hunt/pack/{query.id}`]({folder}) (`fires/` must give rows, `quiet/` must not)."
 
 
+PLANS = "https://learn.microsoft.com/azure/azure-monitor/logs/data-platform-logs#table-plans"
+
+
+def _plan(query: Query) -> str:
+    if not query.plan:
+        return "Its tables are Defender's alone: they have no plan."
+    if query.plan == Plan.ANALYTICS:
+        why = "A scheduled rule reads" if query.analytics else "What joins or unites tables reads"
+        return f"Plan: **Analytics**. {why} tables of that plan ([Azure Monitor]({PLANS}))."
+    return (
+        f"Plan: **{query.plan}** is enough to hunt: it reads one table and joins nothing ([Azure Monitor]({PLANS})). The"
+        " time range of the request counts there, not the one in the text."
+    )
+
+
 def _schedule(analytics: Analytics) -> str:
     told = (
         f"Every {_minutes(analytics.every)} over {_minutes(analytics.over)}, and {_minutes(analytics.late)} more "
         f"for rows that arrive late; severity {analytics.severity}."
     )
+    if analytics.key:
+        told += f" A finding is one by {', '.join(f'`{one}`' for one in analytics.key)}, and told once while it is in sight."
     entities = "; ".join(
         f"{kind} from {', '.join(f'`{column}`' for column in identifiers.values())}"
         for kind, identifiers in analytics.entities.items()

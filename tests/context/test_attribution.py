@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import random
+from base64 import b64encode
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bench.attribution import REMOVED, outcomes
-from eightysix.context.attribution import Attributor
+from eightysix.context.addresses import Learnt
+from eightysix.context.attribution import Attributor, contacts
 from eightysix.context.attribution.tokens import token_key
 from eightysix.context.inventory import Inventory
 from eightysix.lab import recorded
 from eightysix.model.attribution import MAX_CANDIDATES, Attribution
 from eightysix.model.event import Event
 from eightysix.model.words import Grade, Kind, Origin, Outcome, Source
-from tests.context.objects import MI, NODE, SCALE_SET, account, node, pod, read, scale_set
+from tests.context.objects import MI, NODE, SCALE_SET, account, at, node, pod, read, scale_set
 from tests.detect.events import BASE_NS, SECOND, event, metadata
 
 UTI = "k38f9CuPn99GBLWA7NhOeQ"
@@ -155,6 +159,40 @@ def test_a_node_that_nobody_looked_at_keeps_it_open() -> None:
     assert "aks-gpu-31337-vmss000001" in told.why
 
 
+def test_programs_that_start_tell_that_a_node_was_looked_at() -> None:
+    other = "aks-gpu-31337-vmss000001"
+    inventory = Inventory()
+    read(inventory, node(), node(other, f"azure://{SCALE_SET}/virtualMachines/1"))
+    row = cloud(1000)
+
+    def told(*starts: float) -> Attribution:
+        """What starts on the other node add to an event of it long before."""
+        made = attributor_of(asked(999, 0), row, asked(400, 1, node=other), inventory=inventory)
+        trees = {
+            "uid-1": {
+                b64encode(f"{other}:{number}:7".encode()).decode(): (
+                    "",
+                    7,
+                    rfc3339(at),
+                    "/bin/true",
+                    "",
+                    None,
+                )
+                for number, at in enumerate(starts)
+            }
+        }
+        made.note_processes(trees)
+        return made.attribute(row)
+
+    assert not told().certain
+    assert not told(100.0).certain  # before anybody looked: found running
+    assert told(980.0).certain
+
+
+def rfc3339(at: float) -> str:
+    return datetime.fromtimestamp((BASE_NS + at * SECOND) / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def test_a_process_of_the_node_keeps_it_open() -> None:
     row = cloud(10)
     stranger = metadata(9.5, pod="", pod_uid="", namespace="", container_id="", node=NODE)
@@ -209,8 +247,6 @@ def test_without_a_connection_those_stay_whom_it_is_declared_for() -> None:
 
 
 def pod_time() -> int:
-    from tests.context.objects import at
-
     return at("10:30:00")
 
 
@@ -221,6 +257,14 @@ def test_without_anything_all_pods_of_the_machines_stay_bounded() -> None:
     told = attributor_of(row, inventory=inventory).attribute(row)
     assert (told.grade, len(told.candidates), told.others) == (Grade.E, MAX_CANDIDATES, 100 - MAX_CANDIDATES)
     assert sum(one.probability for one in told.candidates) < 1
+
+
+def test_nothing_is_certain_where_a_bound_was_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contacts, "MAX_CONTACTS", 1)
+    row = cloud(10)
+    told = attributor_of(asked(9.9), asked(9.8, 1), row).attribute(row)
+    assert (len(told.candidates), told.certain) == (1, False)
+    assert "a bound was hit" in told.why
 
 
 def test_nothing_known_is_told_as_that() -> None:
@@ -341,6 +385,42 @@ def test_a_token_that_a_pod_had_issued_was_its_own_first() -> None:
     assert (told.join_key, told.certain, told.candidates[0].uid) == ("issued-credential-id", True, "uid-0")
 
 
+def test_a_token_that_was_issued_for_another_pod_is_of_who_had_it_issued() -> None:
+    """It is bound to the victim, so the API server names that one; the thief holds it."""
+    mint = audit(
+        5,
+        pod="thief",
+        pod_uid="u-thief",
+        verb="create",
+        resource="serviceaccounts",
+        subresource="token",
+        object_namespace="ml",
+        object_name="victim-sa",
+        issued_credential_id="jti-3",
+    )
+    use = audit(50, credential_id="jti-3", service_account="ml/victim-sa", pod="victim", pod_uid="u-victim")
+    told = attributor_of(mint, use).attribute(use)
+    assert (names(told), told.join_key, told.certain) == (["ml/thief"], "issued-credential-id", True)
+    by_hand = replace(mint, pod="", pod_uid="", service_account="", identity="alice@example.com")
+    told = attributor_of(by_hand, use).attribute(use)
+    assert (names(told), told.certain) == (["ml/victim"], False)
+    assert "alice@example.com had this token issued" in told.why
+    kubelet = replace(by_hand, identity=f"system:node:{NODE}")
+    assert attributor_of(kubelet, use).attribute(use).certain
+
+
+def test_what_a_token_is_bound_to_is_told_by_the_body_that_asked_for_it() -> None:
+    learnt = Learnt()
+    learnt.note_token("jti-4", "uid-0")
+    learnt.note_account("uid-0", "ml/inference-sa")
+    use = audit(50, credential_id="jti-4")
+    made = attributor_of(asked(0), use)
+    made.learn(learnt)
+    told = made.attribute(use)
+    assert (told.join_key, told.certain, told.candidates[0].uid) == ("credential-id", True, "uid-0")
+    assert [p.uid for p in made.inventory.running_as("ml/inference-sa", use.time_ns)] == ["uid-0"]
+
+
 def test_tokens_that_had_themselves_issued_end() -> None:
     loop = [
         audit(
@@ -384,10 +464,8 @@ def test_a_person_is_no_pod() -> None:
 
 @pytest.mark.parametrize("written", ["22", "36", "48"])
 def test_the_id_of_a_token_leads_from_the_sign_in_to_the_use(written: str) -> None:
-    import base64
-
     guid = token_key(UTI)
-    other = {"22": UTI, "36": guid.upper(), "48": base64.b64encode(guid.encode()).decode()}[written]
+    other = {"22": UTI, "36": guid.upper(), "48": b64encode(guid.encode()).decode()}[written]
     row = cloud(10, credential_id=UTI)
     use = cloud(3000, "activity", credential_id=other, source_ip="203.0.113.9")
     told = attributor_of(asked(9.9), row, use).attribute(use)

@@ -34,7 +34,8 @@ def test_the_kind_of_identity_says_more_than_the_stage() -> None:
     assert techniques(Stage.PIVOT, "second_domain", "service-account") == ("T1528",)
     assert techniques(Stage.REACH, "first_credential", "docker-config") == ("T1552.001",)
     assert techniques(Stage.REACH, "any_credential") == ("T1552",)
-    assert techniques(Stage.PIVOT, "secret_read", "secret") == ("T1552.007",)
+    assert techniques(Stage.PIVOT, "api_use", "service-account") == ("T1550.001",)
+    assert techniques(Stage.PIVOT, "api_use", "secret") == ("T1552.007",)
     assert techniques(Stage.USE, "secret_read") == ("T1555.006",)
     assert techniques(None, "install") == ()
 

@@ -112,6 +112,7 @@ analytics:
   entities:
     IP:
       Address: SourceIp
+plan: Analytics
 """
 TEXT = "let lookback = 1d;\nAKSAudit | where TimeGenerated > ago(lookback) | project SourceIp = tostring(SourceIps[0])\n"
 
@@ -123,6 +124,12 @@ def folder(tmp_path: Path) -> Path:
     (one / "query.kql").write_text(TEXT)
     (one / "about.yml").write_text(ABOUT)
     return one
+
+
+def test_every_query_of_the_pack_says_its_plan() -> None:
+    for name, query in load().items():
+        about = (packaged_folder() / name / "about.yml").read_text()
+        assert (f"\nplan: {query.plan}\n" in about) is (Environment.LOG_ANALYTICS in query.environments), name
 
 
 def test_a_query_is_read(folder: Path) -> None:
@@ -168,6 +175,12 @@ def faults() -> Iterator[tuple[str, str, str]]:
         "line 20, column 7: unknown key 'Adress'; did you mean 'Address'?",
     )
     yield "kind: analytics", "kind: hunting", "a hunting query has no schedule"
+    yield (
+        "plan: Analytics",
+        "plan: Basic",
+        "line 21, column 7: plan cannot be 'Basic'; the query needs Analytics",
+    )
+    yield "plan: Analytics", "plan: Free", "line 21, column 7: plan cannot be 'Free'"
     yield "volume:", "volume: &a", "anchors and aliases are not allowed"
 
 

@@ -22,6 +22,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiers import require_tier
+
 ROOT = Path(__file__).resolve().parents[2]
 UPDATE = os.environ.get("EIGHTYSIX_UPDATE_SNAPSHOTS") == "1"
 PAGES = [
@@ -104,6 +106,9 @@ def trimmed(lines: list[str]) -> tuple[str, ...]:
     return tuple("\n".join(line.rstrip() for line in lines).rstrip("\n").split("\n")) if any(lines) else ()
 
 
+NEED_PARSER = ("eightysix hunt validate", "eightysix hunt publish")
+
+
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 
 
@@ -142,6 +147,11 @@ def test_block_does_what_it_shows(
     checkout_env: dict[str, str],
     printed_anew: dict[tuple[Path, int], tuple[int, list[str]]],
 ) -> None:
+    if any(one in command.line for command in block.commands for one in NEED_PARSER):
+        from eightysix.hunt.binder.parser import lacking
+
+        if missing := lacking():
+            require_tier("node", f"{missing}: make parser")
     cwd = places(block.page)
     status = 0
     for command in block.commands:

@@ -29,6 +29,13 @@ def test_skips_for_itself():
 """
 
 
+MODULE = """
+from tests.tiers import require_tier
+
+require_tier("module", "not today", allow_module_level=True)
+"""
+
+
 @pytest.fixture
 def suite(root: Path, tmp_path: Path) -> Path:
     """A small suite with the plug-in of this one."""
@@ -40,10 +47,10 @@ def suite(root: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(suite: Path, required: str = "") -> subprocess.CompletedProcess[str]:
+def run(suite: Path, required: str = "", *more: str) -> subprocess.CompletedProcess[str]:
     """Run the small suite with `required` tiers."""
     env = {key: text for key, text in os.environ.items() if not key.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(suite)]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *more, str(suite)]
     env["EIGHTYSIX_REQUIRED_TIERS"] = required
     return subprocess.run(
         command, env=env, cwd=suite, capture_output=True, text=True, check=False, timeout=120
@@ -77,3 +84,21 @@ def test_a_required_tier_that_ran_is_fine(suite: Path) -> None:
 def test_the_last_line_is_the_summary_of_pytest(suite: Path) -> None:
     last = run(suite, "moon").stdout.splitlines()[-1]
     assert "1 passed, 4 skipped" in last
+
+
+def test_a_module_that_is_skipped_as_a_whole_is_told_once(suite: Path) -> None:
+    (suite / "test_module.py").write_text(MODULE)
+    assert "\nmodule: 1 test skipped: not today" in run(suite).stdout
+
+
+def test_several_processes_tell_the_same(suite: Path) -> None:
+    pytest.importorskip("xdist")
+    (suite / "test_module.py").write_text(MODULE)
+    one, several = run(suite, "module"), run(suite, "module", "--numprocesses=2", "--dist=loadgroup")
+    assert told(several.stdout) == told(one.stdout) != ""
+    assert several.returncode == one.returncode == 1
+
+
+def told(output: str) -> str:
+    """What is told of skipped tiers."""
+    return output.partition(" skipped tiers ")[2].partition("\n")[2].rpartition("\n" + "=" * 3)[0].strip()

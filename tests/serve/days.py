@@ -10,7 +10,7 @@ import msgspec
 
 from tests.streams import ATTACKS, FULL, KERNEL_AND_AUDIT, KERNEL_ONLY, LOOK_ALIKES, Recording, Setting
 
-__all__ = ["DAY_S", "write_days", "write_stream"]
+__all__ = ["DAY_S", "others_of", "write_days", "write_stream"]
 
 DAY_S = 86_400.0
 
@@ -44,7 +44,7 @@ def on_day(setting: Setting, day: int) -> Setting:
 def write_stream(folder: Path, recording: Recording, number: str = "") -> None:
     """Write a recording, in another pod of the same workload where `number` says so."""
     folder.mkdir(parents=True)
-    others = _others(recording, number) if number else {}
+    others = others_of(recording, number) if number else {}
     for name, lines in recording.streams.items():
         text = "\n".join(lines) + "\n"
         for old, new in others.items():
@@ -52,7 +52,7 @@ def write_stream(folder: Path, recording: Recording, number: str = "") -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _others(recording: Recording, number: str) -> dict[str, str]:
+def others_of(recording: Recording, number: str) -> dict[str, str]:
     """What names the pod `inference-0` in the records, and what names the other one."""
     for line in recording.streams["tetragon.jsonl"]:
         pod = msgspec.json.decode(line).get("process_exec", {}).get("process", {}).get("pod", {})

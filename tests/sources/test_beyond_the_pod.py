@@ -205,3 +205,26 @@ def test_a_body_that_cannot_be_read_costs_nothing_else(body: object) -> None:
     row = audit("system:serviceaccount:ml:sa", "create", "pods", requestObject=body)
     _, (event,) = learnt(row)
     assert (event.object_name, event.host) == ("a-0", ())
+
+
+def test_a_new_token_tells_the_pod_that_it_is_bound_to_and_nothing_of_itself() -> None:
+    bound = {"kind": "Pod", "apiVersion": "v1", "name": "inference-0", "uid": "uid-0"}
+    body = {"spec": {"audiences": ["a"], "boundObjectRef": bound}, "status": {"token": "CANARY"}}
+    ref = {"name": "inference-sa", "subresource": "token"}
+    row = audit("system:node:n", "create", "serviceaccounts", ref=ref, responseObject=body)
+    row["annotations"] = {"authentication.kubernetes.io/issued-credential-id": "JTI=jti-1"}
+    found, events = learnt(row)
+    assert found.tokens == {"jti-1": "uid-0"}
+    assert "CANARY" not in repr((vars(found), events))
+    refused, _ = learnt({**row, "responseStatus": {"code": 403}})
+    assert refused.tokens == {}
+
+
+def test_a_new_pod_tells_what_it_runs_as() -> None:
+    made = {"metadata": {"name": "a-x2x4z", "uid": "uid-1"}, "spec": {"serviceAccountName": "inference-sa"}}
+    row = audit("system:serviceaccount:kube-system:rs", "create", "pods", responseObject=made)
+    found, _ = learnt(row)
+    assert found.accounts == {"uid-1": {"ml/inference-sa"}}
+    other = Learnt()
+    other.add(found.facts())
+    assert other.accounts == found.accounts

@@ -97,7 +97,8 @@ def _page(query: Query, width: int) -> Iterator[str]:
     for name in query.tables:
         plans = ", ".join(known[name].plans) if name in known else ""
         yield from _wrapped(f"- {name}{f' ({plans})' if plans else ''}", width, "  ", "    ")
-    yield from _wrapped(f"in {', '.join(query.environments)}", width, "  ", "  ")
+    plan = f"; plan {query.plan}" if query.plan else ""
+    yield from _wrapped(f"in {', '.join(query.environments)}{plan}", width, "  ", "  ")
     yield from _section("volume", [query.volume], width, "")
     yield from _section("not what it seems", query.false_positives, width)
     yield from _section("then", query.next, width)

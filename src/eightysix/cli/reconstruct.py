@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from eightysix.cli.detect import exit_code as report_exit_code
 from eightysix.cli.detect import tell_problems, write_output
+from eightysix.cli.inventory import add_inventory, read_inventory_options
 from eightysix.cli.options import add_judging, add_reading, add_writing, catalog_and_options
 from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
 from eightysix.model.errors import UsageError
@@ -61,6 +62,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="with --pod: read what all nodes wrote, not only search it for what landed (EIGHTYSIX_READ_ALL)",
     )
     add_reading(parser, asks=True)
+    add_inventory(parser)
     add_judging(parser)
     add_writing(parser, FORMATS)
     parser.set_defaults(run=run)
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         raise UsageError("there is nothing to read", "Name files or folders with telemetry, - or --store DIR")
     asked = _asked(args)
     catalog, options = catalog_and_options(args)
-    run = Reconstructing(catalog.rules, options)
+    run = Reconstructing(catalog.rules, options, read_inventory_options(args, err))
     if args.store:
         told = run.read_store(args.store, asked)
     else:

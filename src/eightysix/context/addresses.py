@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from eightysix.context.destinations import address
 from eightysix.model.errors import UsageError
 
-__all__ = ["MAX_ADDRESSES", "MAX_OWNERS", "Fact", "Learnt", "Ranges", "family"]
+__all__ = ["MAX_ADDRESSES", "MAX_OWNERS", "MAX_TOKENS", "Fact", "Learnt", "Ranges", "family"]
 
 MAX_ADDRESSES = 16
 """Addresses kept of one node or pod: two of each family, times the outbound addresses that a gateway rotates through."""
@@ -22,11 +22,14 @@ MAX_ADDRESSES = 16
 MAX_OWNERS = 40_000
 """Nodes and pods of which addresses are kept: twice the pods of which events are."""
 
+MAX_TOKENS = 200_000
+"""Bound tokens that are remembered: two of each of as many pods, anew after four fifths of an hour."""
+
 MAX_RANGES = 256
 
 
 Fact = tuple[str, str, str]
-"""What is known (`nodes`, `pods`, `principals`, `claims`), of whom, and the address, id or name."""
+"""What is known (`nodes`, `pods`, `principals`, `claims`, `accounts`), of whom, and the address, id or name."""
 
 
 def family(ip: str) -> int:
@@ -77,8 +80,9 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 class Learnt:
     """What the control plane tells beside events: addresses by node and by pod (its uid, or `namespace/name`), and the
-    cloud principals that service accounts (`namespace/name`) are annotated with, and the volume claims of pods. Sets:
-    order and repetition do not matter.
+    cloud principals that service accounts (`namespace/name`) are annotated with, the volume claims of pods, and what
+    pods run as. Sets: order and repetition do not matter. `tokens` are pods by the ids of tokens that are bound to them,
+    which nobody keeps.
     `news` takes what is new, for who keeps it (None: nobody does); `node_facts` counts what is known of nodes.
     """
 
@@ -87,6 +91,8 @@ class Learnt:
         self.pods: dict[str, set[str]] = {}
         self.principals: dict[str, set[str]] = {}
         self.claims: dict[str, set[str]] = {}
+        self.accounts: dict[str, set[str]] = {}
+        self.tokens: dict[str, str] = {}
         self.full = False
         self.node_facts = 0
         self.news: list[Fact] | None = None
@@ -107,11 +113,20 @@ class Learnt:
         """A volume claim (`namespace/name`) that a pod mounts."""
         self._note("claims", name, (claim,))
 
+    def note_account(self, name: str, service_account: str) -> None:
+        """The service account (`namespace/name`) that a pod runs as."""
+        self._note("accounts", name, (service_account,))
+
+    def note_token(self, credential_id: str, pod_uid: str) -> None:
+        """The pod that a token is bound to."""
+        if len(self.tokens) < MAX_TOKENS or credential_id in self.tokens:
+            self.tokens[credential_id] = min(pod_uid, self.tokens.get(credential_id, pod_uid))
+
     def facts(self) -> list[Fact]:
         """All that is known, as `add` takes it."""
         return [
             (kind, name, value)
-            for kind in ("nodes", "pods", "principals", "claims")
+            for kind in ("nodes", "pods", "principals", "claims", "accounts")
             for name, values in sorted(self._owners(kind).items())
             for value in sorted(values)
         ]
@@ -122,7 +137,7 @@ class Learnt:
             self._note(kind, name, (value,))
 
     def _owners(self, kind: str) -> dict[str, set[str]]:
-        known = {"nodes": self.nodes, "pods": self.pods, "claims": self.claims}
+        known = {"nodes": self.nodes, "pods": self.pods, "claims": self.claims, "accounts": self.accounts}
         return known.get(kind, self.principals)
 
     def _note(self, kind: str, name: str, values: Iterable[str]) -> None:

@@ -79,6 +79,7 @@ contacts uploads                                         | T1567
 publish_tool                                             | T1567.001
 moved_elsewhere other_client tried_outside               | T1550.001
 used_elsewhere used_outside made_pod_asks new_request    | T1550.001
+api_use                                                  | T1550.001
 seen_outside refused_outside control_plane signs_in      | T1078.004
 host_pod                                                 | T1610 T1611
 pod_made pod_elsewhere                                   | T1610
@@ -111,6 +112,8 @@ def techniques(stage: Stage | None, signal: str = "", identity_kind: str = "") -
         return ()
     if stage is Stage.USE and signal == "secret_read":  # of a vault; in a pivot it is the Kubernetes API's
         return ("T1555.006",)
+    if identity_kind == "secret" and stage in _TAKING:  # whatever the request is called
+        return (_BY_IDENTITY[identity_kind],)
     told = _BY_SIGNAL.get(signal)
     if told is not None and signal not in _UNSAID:
         return told

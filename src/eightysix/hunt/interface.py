@@ -31,6 +31,8 @@ class Analytics(Struct, frozen=True, kw_only=True):
     """Entity kind of Sentinel -> identifier -> column."""
     late: int = 15
     """Minutes by which rows may arrive late: the query looks back `over + late`, and keeps what was ingested since it ran."""
+    key: tuple[str, ...] = ()
+    """Columns by which a finding is one: a rule that puts rows together tells each once, while it is in sight."""
 
 
 class Query(Struct, frozen=True, kw_only=True):
@@ -43,6 +45,8 @@ class Query(Struct, frozen=True, kw_only=True):
     text: str
     tables: tuple[str, ...]
     environments: tuple[Environment, ...]
+    plan: str = ""
+    """The least plan of Log Analytics that its tables must have (`hunt.plans`); empty where it is Defender's alone."""
     stages: tuple[str, ...]
     attack: tuple[str, ...]
     """MITRE ATT&CK techniques (T1552.005)."""

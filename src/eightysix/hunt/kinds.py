@@ -46,8 +46,7 @@ def kind_of(text: str, names: Names) -> str | None:
     if text.startswith("'"):
         return "VARCHAR" if end_of_quoted(text, 0) == len(text) else _operated(text, names)
     if text.startswith(('"', "_l.", "_r.")):
-        found = _column(text, names)
-        return found or _operated(text, names)
+        return _column(text, names) or _operated(text, names)
     if text.startswith("CASE ") and text.endswith(" END"):
         return _of_case(text, names)
     opening = text.find("(")

@@ -123,9 +123,7 @@ def _choice(text: str, start: int, names: Names) -> tuple[str, int] | None:
 def _case(text: str, start: int) -> tuple[str, str, int] | None:
     """The two values of the CASE that begins at `start`, and the place behind it; None where it has more."""
     inside = start + len("CASE ")
-    found = [
-        one for one in words(text, inside, to_end=True) if one[0] in ("WHEN", "THEN", "ELSE", "END")
-    ]
+    found = [one for one in words(text, inside, to_end=True) if one[0] in ("WHEN", "THEN", "ELSE", "END")]
     if [word for word, _, _ in found] != ["WHEN", "THEN", "ELSE", "END"]:
         return None
     _, (_, _, then), (_, other, other_end), (_, last, end) = found
@@ -179,9 +177,9 @@ def _patterns(text: str, names: Names) -> str:
     return _replaced(text, _ESCAPING, names, _pattern)
 
 
-def _pattern(text: str, start: int, names: Names) -> tuple[str, int] | None:
-    """`LIKE '%' || (the text, escaped) || '%' ESCAPE ...` as `ILIKE '%text%'`, where it holds nothing to escape: DuckDB has
-    a fast way for that."""
+def _pattern(text: str, start: int, _: Names) -> tuple[str, int] | None:
+    """`LIKE '%' || (the text, escaped) || '%' ESCAPE ...` as `LIKE '%text%'`, where it holds nothing to escape: DuckDB has
+    a fast way for that. The same of ILIKE."""
     opening = next((one for one in _LIKES if text.startswith(one, start)), "")
     if not opening:
         return None

@@ -22,7 +22,9 @@ _Scope = Mapping[str, Columns | None]
 """What a name after FROM gives; None where its columns are not known."""
 
 _CLAUSES = ("WHERE", "GROUP", "ORDER", "LIMIT", "HAVING", "QUALIFY")
-_JOINS = frozenset({"JOIN", "ANTI", "CROSS", "FULL", "INNER", "LEFT", "RIGHT", "SEMI", "ASOF", "LATERAL", ","})
+_JOINS = frozenset(
+    {"JOIN", "ANTI", "CROSS", "FULL", "INNER", "LEFT", "RIGHT", "SEMI", "ASOF", "LATERAL", ","}
+)
 _DEAR = ("regexp_", "LIKE ", "json_", "->>", "list_", "CASE ", "lower(", "_kql_", "IN (SELECT ", "UNION")
 """What a filter is not repeated for."""
 _DEPTH = 60
@@ -151,7 +153,7 @@ def _select(sql: str, scope: _Scope, depth: int) -> tuple[str, Columns | None] |
     distinct = head.startswith("DISTINCT ") and not head.startswith("DISTINCT ON")
     items = head.removeprefix("DISTINCT ") if distinct else head
     new = _expression(items, names, scope, depth)
-    text = f"SELECT {'DISTINCT ' if distinct else ''}{new} FROM {sources}"
+    text = f"SELECT {'DISTINCT ' if distinct else ''}{new} FROM {sources}"  # noqa: S608 - what it was, plainer
     for start, stop in zip(clauses, ends[1:], strict=True):
         clause = _expression(sql[start:stop].strip(), names, scope, depth)
         if clause.startswith("WHERE "):

@@ -65,11 +65,12 @@ def words(sql: str, at: int = 0, *, to_end: bool = False) -> Iterator[tuple[str,
             while end < len(sql) and sql[end] in _WORD:
                 end += 1
             word = sql[at:end]
-            depth -= word == "END"
-            if to_end and depth < 0:
-                yield word, at, end
-                return
-            if not depth:
+            if word == "END":
+                depth -= 1
+                if to_end and depth < 0:
+                    yield word, at, end
+                    return
+            elif not depth:
                 yield word, at, end
             depth += word == "CASE"
             at = end

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from eightysix.context.techniques import techniques
 from eightysix.detect.actions import Action
 from eightysix.detect.chain import Chain
 from eightysix.detect.combine import Case
@@ -257,6 +258,7 @@ def _landed_text(artifacts: Sequence[Artifact]) -> str:
 def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
     observation = moment.observation
     event = observation.event
+    taken = taken_by(view, observation)
     actor, subject = graph.moment(moment) if moment.stage is not None else ("", "")
     last = max(o.time_ns for o in moment.all)
     places = dict.fromkeys(place for o in moment.all[:_PLACES] for place in evidence_in_order(view, o))
@@ -276,6 +278,7 @@ def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
         subject=subject,
         pod=pod_name(view),
         signal=moment.signal,
+        techniques=techniques(moment.stage, moment.signal, taken.kind if taken is not None else ""),
         also=tuple(sorted(moment.also, key=list(Stage).index)),
         count=len(moment.all),
         evidence=tuple(places)[:_PLACES],
@@ -353,6 +356,7 @@ def _use_mark(identity: IdentityStory, use: Use, stage: Stage | None, subject: s
         outcome=use.outcome,
         actor=identity.entity,
         subject=subject,
+        techniques=techniques(stage, "", identity.kind),
         count=use.count,
         evidence=use.evidence,
         attribution=use.attribution,

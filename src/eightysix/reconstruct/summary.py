@@ -30,9 +30,8 @@ def summary_of(
         told.append(f"{landed or land.detail or land.title} landed in {where} at {_clock(t0)} UTC.")
     else:
         told.append(f"What landed in {where} was not seen; the story begins at {_clock(t0)} UTC.")
-    for stage in (Stage.RUN, Stage.REACH, Stage.PIVOT, Stage.LEAVE, Stage.USE):
-        mark = firsts.get(stage)
-        if mark is not None:
+    for stage, mark in sorted(firsts.items(), key=lambda item: item[1].offset_s):
+        if stage is not Stage.LAND:
             more = f": {mark.detail}" if mark.detail else ""
             told.append(f"T+{mark.offset_s:.1f} s: {mark.title}{more}.")
     lost = [i for i in identities if i.state is not IdentityState.EXPOSED]

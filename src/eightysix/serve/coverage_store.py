@@ -257,6 +257,7 @@ def _audit(census: Census, reader: _Reader) -> None:
                 f"verb {short(verb)}": number,
                 f"level {short(level)}": number,
                 "bodies": bodies,
+                "bodies untold": number,  # a store keeps none of what it is given
                 "token ids": ids,
             }
             if secrets and verb in ("get", "list", "watch"):

@@ -1,8 +1,8 @@
 """Processes that make batches of rows beside the owner of a store, which commits them (`serve.packer`).
 
-They are given blocks of formats of which every record stands for itself, and only when there is much to read: to start
-one takes as long as to read 20 MB. What is given to them comes back as batches, in no order; a row's id is made of what
-it says, so that the store is the same whoever made it.
+They are given blocks of formats of which every record stands for itself, and only when there is much to read. What is
+given to them comes back as batches, in no order; a row's id is made of what it says, so that the store is the same whoever
+made it, but for how often pods are listed.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ from eightysix.store.events.packing import Packed
 
 __all__ = ["LEAST_BYTES", "MOST", "Crew"]
 
-LEAST_BYTES = 32 << 20
-"""What is read alone before others are started."""
+LEAST_BYTES = 128 << 20
+"""What is read alone before others are started: two seconds' work, a tenth of which starting two of them costs."""
 
 MOST = 4
 """Processes: DuckDB takes what two to three of them make (bench/store.py)."""
+
+OPEN_BYTES = 48 << 20
+"""Bytes of rows that each holds until a batch is full."""
 
 AHEAD = 2
 """Batches of each that wait for the writer, on the disk."""
@@ -97,11 +100,18 @@ class _Hand:
 class Crew(AbstractContextManager["Crew"]):
     """Takes blocks where it can, and gives their batches to `writer`. Every method may raise what the writer raises."""
 
-    def __init__(self, hot: Hot, writer: Writer, size: int | None = None, least: int = LEAST_BYTES) -> None:
+    def __init__(
+        self,
+        hot: Hot,
+        writer: Writer,
+        size: int | None = None,
+        least: int = LEAST_BYTES,
+        open_bytes: int = OPEN_BYTES,
+    ) -> None:
         self.problems: list[Problem] = []
         self.misfits = 0
         self.size = min(MOST, os.cpu_count() or 1) if size is None else size
-        self._least = least
+        self._least, self._open_bytes = least, open_bytes
         self._hot = hot
         self._writer = writer
         self._hands: list[_Hand] = []
@@ -132,9 +142,9 @@ class Crew(AbstractContextManager["Crew"]):
         if self._seen <= self._least:
             return False
         if not self._hands:
-            told = Told(self._hot.settings.key, str(self._hot.layout.work), "")
+            key, work = self._hot.settings.key, str(self._hot.layout.work)
             self._hands = [
-                _Hand(msgspec.structs.replace(told, name=f"packed-{number}"), self._heard)
+                _Hand(Told(key, work, f"packed-{number}", self._open_bytes), self._heard)
                 for number in range(self.size)
             ]
             self._waiting = self.size
@@ -149,6 +159,7 @@ class Crew(AbstractContextManager["Crew"]):
             hand.give(Block("", 0, b""))
         while self._waiting:
             self._one(self._heard.get())
+        self._writer.wait()  # until then the file of the last batch is read
 
     def _commit(self, most: int) -> None:
         """Commit what came; wait where more than `most` batches did."""

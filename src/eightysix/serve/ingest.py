@@ -149,9 +149,11 @@ def ingest(
         return writer.finish()
 
 
-def fill_from(hot: Hot, rows: Iterable[Columns | tuple[str, Row]], writer: Writer) -> None:
-    """Have all `rows` committed."""
-    filling = Filling(lambda table: hot.batch(table) if table in hot.tables else None)
+def fill_from(
+    hot: Hot, rows: Iterable[Columns | tuple[str, Row]], writer: Writer, open_bytes: int = MAX_OPEN_BYTES
+) -> None:
+    """Have all `rows` committed; `open_bytes` of them wait for their batch to be full."""
+    filling = Filling(lambda table: hot.batch(table) if table in hot.tables else None, open_bytes)
     for each in rows:
         full = filling.add(each)
         if full is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from eightysix.model.incident import SCHEMA, Evidence, Incident
 from eightysix.model.stored import as_json
 from eightysix.model.table import Columns, Row
-from eightysix.serve.evidence import Kept, Shelf, moved_lines, raw_rows
+from eightysix.serve.evidence import MAX_BYTES, Kept, Shelf, moved_lines, raw_rows
 from eightysix.serve.replay import Replay
 from eightysix.sources.lines import Block
 from eightysix.sources.raw import Redactor, raw_lines
@@ -19,13 +19,13 @@ __all__ = ["Judging"]
 class Judging:
     """Feeds blocks to a run of detection; at the end, `rows` has what it found."""
 
-    def __init__(self, replay: Replay, redactor: Redactor) -> None:
+    def __init__(self, replay: Replay, redactor: Redactor, shelf: Shelf | None = None) -> None:
         self.incidents: Sequence[Incident] = ()
         self.missing = 0
         """Pieces of evidence whose raw records are not at hand any more."""
         self._replay = replay
         self._redactor = redactor
-        self._shelf = Shelf()
+        self._shelf = shelf if shelf is not None else Shelf()
         self._moved: dict[str, set[str]] = {}
         replay.tetragon.moved_contacts = self._moved
 
@@ -61,9 +61,10 @@ class Judging:
                 yield each
         files = [path for path in paths if path != "-"]
         if left and files:
+            again = Shelf(4 * MAX_BYTES)
             for evidence, text in raw_lines(files, left):
-                self._shelf.put(evidence.file, evidence.line, text)
-            for each in raw_rows(self.incidents, self._shelf, self._redactor, kept):
+                again.put(evidence.file, evidence.line, text)
+            for each in raw_rows(self.incidents, again, self._redactor, kept):
                 if isinstance(each, Evidence):
                     self.missing += 1
                 else:

@@ -25,9 +25,6 @@ from eightysix.store.tables import load
 
 __all__ = ["Account", "Head", "Told", "main"]
 
-MOST_OPEN = 48 << 20
-"""Bytes of rows that wait here for their batch to be full."""
-
 
 class Told(Struct):
     """How batches are made: `key` is the store's, in hex."""
@@ -36,6 +33,8 @@ class Told(Struct):
     work: str
     name: str
     """What files of this process begin with."""
+    open_bytes: int
+    """Bytes of rows that wait here for their batch to be full."""
 
 
 class Head(Struct):
@@ -57,11 +56,14 @@ class Account(Struct):
 def main() -> int:
     """Serve one owner until it has no more, or is gone."""
     given, said = sys.stdin.buffer, sys.stdout.buffer
-    told = msgspec.json.decode(given.readline(), type=Told)
+    how = given.readline()
+    if not how.endswith(b"\n"):
+        return 1
+    told = msgspec.json.decode(how, type=Told)
     os.umask(0o077)
     tables = load()
     shapes = {name: Shape(table, bytes.fromhex(told.key)) for name, table in tables.items()}
-    filling = Filling(lambda table: Batch(shapes[table]) if table in shapes else None, MOST_OPEN)
+    filling = Filling(lambda table: Batch(shapes[table]) if table in shapes else None, told.open_bytes)
     reader = Tabulator(tables)
     number = 0
 

@@ -48,7 +48,9 @@ class Reconstructing:
     ) -> None:
         self.replay = Replay(rules, options)
         self._log = IdentityLog()
-        self._attributor = Attributor(inventory)
+        known = inventory if inventory is not None else Inventory()
+        known.declare(options.identities)
+        self._attributor = Attributor(known)
 
     def read(
         self, paths: Sequence[str], stdin: BinaryIO | None, asked: Selection, *, everything: bool = False
@@ -101,10 +103,13 @@ class Reconstructing:
         engine = self.replay.engine
         self._attributor.learn(engine.knowledge.learnt)
         self._attributor.note_plain(engine.contacts, engine.names)
+        self._attributor.note_processes(engine.trees)
         judged = self.replay.judged(partial(_is_of, asked) if asked.pod else None)
         report = self.replay.account([case.incident for case in judged.cases])
         searched = len(narrowed.rest) if narrowed is not None else 0
-        read = Read(judged, self._log, self._attributor.attribute, report.coverage, searched)
+        flooded = tuple(sorted({*report.coverage.flooded, *self._attributor.full}))
+        coverage = msgspec.structs.replace(report.coverage, flooded=flooded)
+        read = Read(judged, self._log, self._attributor.attribute, coverage, searched)
         return tell(read, asked, report.counts)
 
     def _with_records(self, told: Reconstruction, paths: Sequence[str]) -> Reconstruction:

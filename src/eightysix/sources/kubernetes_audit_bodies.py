@@ -55,10 +55,12 @@ def learn(learnt: Learnt, audit: AuditEvent, peer: str) -> None:
             _learn_status(learnt, audit, node)
     if target is not None and target.resource == "pods" and not target.subresource and not refused:
         if audit.verb == "create":
-            _learn_claims(learnt, audit)
-    if target is not None and target.resource == "serviceaccounts" and not target.subresource and not refused:
-        if audit.verb in _WRITES:
+            _learn_made(learnt, audit)
+    if target is not None and target.resource == "serviceaccounts" and not refused:
+        if not target.subresource and audit.verb in _WRITES:
             _learn_principal(learnt, audit)
+        elif target.subresource == "token" and audit.verb == "create":
+            _learn_token(learnt, audit)
 
 
 def _learn_status(learnt: Learnt, audit: AuditEvent, node: str) -> None:
@@ -73,8 +75,18 @@ def _learn_status(learnt: Learnt, audit: AuditEvent, node: str) -> None:
         learnt.note_node(node, [status.host_ip or "", *(one.ip for one in status.host_ips or ())])
 
 
-def _learn_claims(learnt: Learnt, audit: AuditEvent) -> None:
-    """The claims of a new pod. Its uid is in the response alone; without that it is known by its name."""
+def _learn_token(learnt: Learnt, audit: AuditEvent) -> None:
+    """The pod that a new token is bound to. The token itself, which the response has, is not decoded."""
+    issued = (audit.annotations.issued if audit.annotations is not None else None) or ""
+    for body in (_read(audit.request), _read(audit.response)):
+        bound = body.spec.bound if body is not None and body.spec is not None else None
+        if issued and bound is not None and bound.kind == "Pod" and bound.uid:
+            learnt.note_token(issued.removeprefix("JTI=")[:_LONGEST], bound.uid[:_LONGEST])
+            return
+
+
+def _learn_made(learnt: Learnt, audit: AuditEvent) -> None:
+    """The claims of a new pod, and what it runs as. Its uid is in the response alone; without that it is known by its name."""
     target = audit.target
     asked, made = _read(audit.request), _read(audit.response)
     spec = next((body.spec for body in (made, asked) if body is not None and body.spec is not None), None)
@@ -83,6 +95,9 @@ def _learn_claims(learnt: Learnt, audit: AuditEvent) -> None:
     name = (target.name if target is not None else None) or next((m.name for m in named if m.name), "")
     if spec is None or target is None or not target.namespace:
         return
+    if spec.account and (uid or name):
+        called = (uid or f"{target.namespace}/{name}")[:_LONGEST]
+        learnt.note_account(called, f"{target.namespace}/{spec.account}"[:_LONGEST])
     for volume in spec.volumes or ():
         if volume.claim is not None and volume.claim.name and (uid or name):
             claim = f"{target.namespace}/{volume.claim.name}"[:_LONGEST]

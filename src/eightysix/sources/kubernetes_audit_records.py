@@ -135,9 +135,10 @@ class PodSpec(
         "host_network": "hostNetwork",
         "host_ipc": "hostIPC",
         "first": "initContainers",
+        "account": "serviceAccountName",
     },
 ):
-    """What of the node a pod asks for."""
+    """What of the node a pod asks for, and what it runs as."""
 
     host_pid: bool | None = None
     host_network: bool | None = None
@@ -145,6 +146,14 @@ class PodSpec(
     volumes: list[Volume] | None = None
     containers: list[BodyContainer] | None = None
     first: list[BodyContainer] | None = None
+    account: str | None = None
+
+
+class Bound(Struct, gc=False):
+    """`boundObjectRef` of a request for a token."""
+
+    kind: str | None = None
+    uid: str | None = None
 
 
 class Template(Struct, gc=False):
@@ -165,11 +174,12 @@ class JobTemplate(Struct, gc=False):
     spec: JobSpec | None = None
 
 
-class Spec(PodSpec, gc=False, rename={"job": "jobTemplate"}):
-    """`spec` of a pod or of a workload that makes pods."""
+class Spec(PodSpec, gc=False, rename={"job": "jobTemplate", "bound": "boundObjectRef"}):
+    """`spec` of a pod, of a workload that makes pods, or of a request for a token."""
 
     template: Template | None = None
     job: JobTemplate | None = None
+    bound: Bound | None = None
 
 
 class Notes(Struct, gc=False, rename={"client_id": "azure.workload.identity/client-id"}):

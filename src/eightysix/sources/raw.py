@@ -152,7 +152,8 @@ class Redactor:
         return self.print_of(text) if text else text
 
     def _id(self, text: str, _: Mapping[str, object]) -> object:
-        return self.print_of(text) if starts_as_token(text) or len(text) > _LONGEST else text
+        words = " " in text and not text[0].isdigit()  # a moment may have a blank
+        return self.print_of(text) if words or starts_as_token(text) or len(text) > _LONGEST else text
 
     def _name(self, text: str, _: Mapping[str, object]) -> object:
         if text[:1] == "{":

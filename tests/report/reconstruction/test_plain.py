@@ -68,7 +68,7 @@ def test_colour_adds_nothing_but_colour(make: Callable[[], Reconstruction]) -> N
     assert [row.rstrip(" ") for row in rows(text)] == rows(rendered(make()))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.data(), st.integers(30, 110), st.integers(0, 1))
 def test_no_text_in_any_field_breaks_the_page(data: st.DataObject, width: int, verbose: int) -> None:
     pool = data.draw(st.lists(hostile_text, min_size=1, max_size=9))

@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eightysix.model.errors import StateError, UsageError
-from eightysix.model.table import Row
+from eightysix.model.table import Columns, Row
 from eightysix.store.events.hot import Hot
 from eightysix.store.events.ownership import StoreOwnedError
 from eightysix.store.events.sealing import seal
-from tests.store.events.rows import HOUR, T0, TABLES, row, rows, table
+from tests.store.events.rows import EVENTS, HOUR, T0, TABLES, row, rows, table
 
 
 def opened(folder: Path, **more: object) -> Hot:
@@ -337,3 +337,58 @@ def test_a_cursor_for_questions_writes_nothing(tmp_path: Path) -> None:
             with hot.reading() as cursor, pytest.raises(duckdb.Error):
                 cursor.execute(statement).fetchall()
         assert select(hot, "SELECT count(*) FROM Pods") == [(10,)]
+
+
+def test_batches_are_kept_together_or_not_at_all(tmp_path: Path) -> None:
+    with Hot(tmp_path, create=True, tables=TABLES) as hot:
+        one, other = hot.batch("Pods"), hot.batch("Other")
+        for each in rows(10):
+            one.add(each)
+        other.add({"TimeGenerated": T0, "Text": "x"})
+        other.names.add("Nothing")  # no such column: its part of the transaction fails
+        before = other.shape.json_columns
+        other.shape.json_columns = lambda names: before(names)[:-1]  # type: ignore[method-assign]
+        with pytest.raises(StateError):
+            hot.commit(one, other)
+        with hot.reading() as cursor:
+            assert cursor.execute("SELECT count(*) FROM Pods").fetchall() == [(0,)]
+        other.shape.json_columns = before  # type: ignore[method-assign]
+        assert hot.commit(one, other) == 11
+        assert hot.total.kept == 11
+        with hot.reading() as cursor:
+            assert cursor.execute("SELECT count(*) FROM Pods").fetchall() == [(10,)]
+
+
+def test_columns_are_kept_as_rows_are(tmp_path: Path) -> None:
+    """Whatever is in them: what does not fit, what is there twice, what has no id and what is too old."""
+    offered: list[dict[str, object]] = [
+        {"TimeGenerated": T0, "EventId": "a" * 32, "ProcessId": 1, "Chain": ["x"], "InInitTree": False},
+        {"TimeGenerated": T0 + 1, "EventId": "b" * 32, "ProcessId": 2},
+        {"TimeGenerated": T0 + 2, "EventId": "c" * 32, "ProcessId": "no number"},
+        {"TimeGenerated": T0 + 1, "EventId": "b" * 32, "ProcessId": 2},
+        {"TimeGenerated": 5, "EventId": "d" * 32},
+        {"TimeGenerated": T0 + 3, "Namespace": "no id"},
+        {"TimeGenerated": T0 + 4, "EventId": "e" * 32, "Namespace": "\ud800"},
+    ]
+    found = []
+    for number, parts in enumerate(([offered[:2]], [offered[:2], offered[1:4]], [offered])):
+        names = {name for part in parts for row in part for name in row}
+        packed = [
+            Columns(EVENTS, len(part), {name: [row.get(name) for row in part] for name in names})
+            for part in parts
+        ]
+        with (
+            Hot(tmp_path / f"rows-{number}", create=True) as one,
+            Hot(tmp_path / f"columns-{number}", create=True) as other,
+        ):
+            one.append(EVENTS, [row for part in parts for row in part])
+            batch = other.batch(EVENTS)
+            for columns in packed:
+                batch.add_columns(columns)
+            other.commit(batch)
+            assert other.total == one.total
+            for hot in (one, other):
+                with hot.reading() as cursor:
+                    found.append(cursor.execute(f"SELECT * FROM {EVENTS} ORDER BY ALL").fetchall())
+        assert found[-1] == found[-2]
+    assert len(found[-1]) == 5

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from eightysix.context.addresses import Learnt
 from eightysix.context.attribution.cloud import attribute_use, with_token
-from eightysix.context.attribution.contacts import Contacts
+from eightysix.context.attribution.contacts import Contacts, ProcessFact
 from eightysix.context.attribution.federated import attribute_federated, attribute_login
 from eightysix.context.attribution.known import Known, nobody
 from eightysix.context.attribution.kubernetes import attribute_request
@@ -21,7 +23,7 @@ from eightysix.context.names import Validity, merge_names
 from eightysix.context.pods import named_key
 from eightysix.model.attribution import Attribution
 from eightysix.model.event import Contact, Event
-from eightysix.model.words import Kind
+from eightysix.model.words import Grade, Kind
 
 __all__ = ["Attributor"]
 
@@ -58,6 +60,7 @@ class Attributor:
         """Take what audit bodies told beside events."""
         self._forget()
         self.inventory.learn(learnt)
+        self._known.tokens.bound.update(learnt.tokens)
 
     def note_plain(
         self, contacts: Mapping[str, Mapping[str, Contact]], names: Mapping[str, Mapping[str, Validity]]
@@ -71,16 +74,26 @@ class Attributor:
             told[key] = merge_names(names.get(key, {}), other)
         self._known.contacts.note_plain(contacts, told)
 
+    def note_processes(self, trees: Mapping[str, Mapping[str, ProcessFact]]) -> None:
+        """Take starts of programs as `detect.engine.Engine` keeps them (`trees`)."""
+        self._forget()
+        self._known.contacts.note_processes(trees)
+
     def _forget(self) -> None:
         if self._told or self._known.memo:
             self._told.clear()
             self._known.memo.clear()
+            self._known.contacts.forget()
 
     def attribute(self, event: Event) -> Attribution:
         """Whose use of an identity `event` is: a request to the Kubernetes API, a sign-in, or something done in the cloud."""
         held = self._told.get(event.event_id)
         if held is None:
-            held = self._told[event.event_id] = self._attribute(event)
+            held = self._attribute(event)
+            if held.certain and held.grade is not Grade.C and (full := self.full):
+                # What is missing may be another candidate; a token's own pod is told by the API server itself.
+                held = replace(held, certain=False, why=f"{held.why}; a bound was hit: {full[0]}")
+            self._told[event.event_id] = held
         return held
 
     def attribute_all(self, events: Iterable[Event]) -> list[Attribution]:

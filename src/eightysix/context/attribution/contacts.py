@@ -6,6 +6,8 @@ candidates where no kernel looked, and explains; it never takes anybody's place.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 
@@ -16,6 +18,7 @@ from eightysix.context.inventory.observing import key_of_pod
 from eightysix.context.names import NameIndex, Validity
 from eightysix.context.pods import address_key, container_key, node_key
 from eightysix.model.event import Contact, Event
+from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Kind, Origin
 
 __all__ = ["COVERED_NS", "LOGIN_HOSTS", "MAX_CONTACTS", "MINUTE_NS", "Asked", "Contacts"]
@@ -39,6 +42,11 @@ LOGIN_HOSTS = frozenset(
 """Where federated tokens and secrets are exchanged (learn.microsoft.com/entra/identity-platform/authentication-national-cloud;
 the second to fourth are the aliases that instance discovery answers). Regional ones end in `.login.microsoft.com`."""
 
+ProcessFact = tuple[str, int, str, str, str, bool | None]
+"""What the engine keeps of a process; the third is when it started (`sources.tetragon.Fact`)."""
+
+_LONGEST_ID = 512
+
 _TOKEN = "/metadata/identity/oauth2/token"  # noqa: S105 - a path
 
 
@@ -61,6 +69,8 @@ class Contacts:
         self._login: set[Asked] = set()
         self._sorted: dict[int, list[Asked]] = {}
         self._seen: dict[str, set[int]] = {}
+        self._started: dict[str, set[int]] = {}
+        self._looked: dict[str, set[int]] = {}
         self.full = False
 
     def observe(self, event: Event) -> None:
@@ -111,15 +121,27 @@ class Contacts:
     ) -> None:
         """Take plain connections by pod key, with the names that the resolver told each pod."""
         for key, told in contacts.items():
-            known = names.get(key)
-            if not known:
-                continue
-            index = NameIndex(known)
+            index = NameIndex(names.get(key, {}))
             for called, seen in told.items():
                 ip = called.split("|")[1] if called.count("|") == 2 else ""
                 for time_ns, *_ in seen:
+                    self._note_start(called.partition("|")[0], time_ns)
                     if any(map(_is_login, index.at(ip, time_ns))):
                         self._add(self._login, Asked(time_ns, key, "", str(Origin.KERNEL)))
+
+    def note_processes(self, trees: Mapping[str, Mapping[str, ProcessFact]]) -> None:
+        """Take starts of programs: of most of them there is no event, and each tells that its node was looked at."""
+        for processes in trees.values():
+            for exec_id, fact in processes.items():
+                try:
+                    self._note_start(exec_id, to_ns(fact[2]))
+                except ValueError:
+                    continue
+
+    def _note_start(self, exec_id: str, time_ns: int) -> None:
+        node = _node_of(exec_id)
+        if node:
+            self._started.setdefault(node, set()).add(time_ns // MINUTE_NS)
 
     def metadata(self, first_ns: int, last_ns: int) -> list[Asked]:
         """Contacts with the metadata service in a time, both ends included."""
@@ -141,9 +163,26 @@ class Contacts:
         """Nodes whose kernel told something at some time."""
         return self._seen.keys()
 
+    def _minutes(self, node: str) -> set[int]:
+        """Minutes in which a node's kernel told something. What started before its first event was found running by an agent
+        that came later."""
+        seen = self._seen.get(node)
+        if not seen:
+            return set()
+        held = self._looked.get(node)
+        if held is None:
+            first = min(seen)
+            started = {minute for minute in self._started.get(node, ()) if minute >= first}
+            held = self._looked[node] = seen | started
+        return held
+
+    def forget(self) -> None:
+        """Something new was told."""
+        self._looked.clear()
+
     def is_covered(self, node: str, time_ns: int) -> bool:
         """Whether the kernel of a node was looked at then."""
-        minutes = self._seen.get(node)
+        minutes = self._minutes(node)
         if not minutes:
             return False
         here, span = time_ns // MINUTE_NS, COVERED_NS // MINUTE_NS
@@ -152,6 +191,16 @@ class Contacts:
         return any(here + step in minutes for step in range(-span, 1)) and any(
             here + step in minutes for step in range(span + 1)
         )
+
+
+def _node_of(exec_id: str) -> str:
+    """The node in Tetragon's id of a process (base64 of `node:ktime_ns:pid`); empty for any other."""
+    if len(exec_id) > _LONGEST_ID or ":" in exec_id:
+        return ""
+    try:
+        return base64.b64decode(exec_id, validate=True).decode("ascii").partition(":")[0]
+    except (binascii.Error, ValueError):
+        return ""
 
 
 def _time(asked: Asked) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from eightysix.context.attribution.known import LIFE_NS, Found, Known, nobody, shared
 from eightysix.context.attribution.tokens import minted_by_node
 from eightysix.context.inventory import SKEW_NS, Pod
@@ -17,11 +19,14 @@ _DEEPEST = 8
 
 def attribute_request(known: Known, event: Event, depth: int = 0) -> Attribution:
     """Which pods a request may be of."""
+    mint = known.tokens.mint(event.credential_id)
+    if mint is not None and not minted_by_node(mint) and mint.event_id != event.event_id and depth < _DEEPEST:
+        return _by_minter(known, event, mint, depth)
     by_name = _named(known, event)
     if by_name is not None:
         return by_name
     if event.credential_id:
-        by_token = _by_token(known, event, depth)
+        by_token = _by_token(known, event, mint)
         if by_token is not None:
             return by_token
     if not event.service_account:
@@ -58,38 +63,45 @@ def _unknown(event: Event) -> Pod:
     )
 
 
-def _by_token(known: Known, event: Event, depth: int) -> Attribution | None:
-    pods = [known.pod(key, event.time_ns) for key in sorted(known.tokens.showed(event.credential_id))]
-    found = [Found(pod, "the same token was shown as its own") for pod in pods if pod is not None]
-    if found:
-        why = "another request with this token names its pod"
-        return shared(Grade.C, Origin.CONTROL_PLANE, "credential-id", found, certain=True, why=why)
-    mint = known.tokens.mint(event.credential_id)
-    if mint is None or depth >= _DEEPEST or mint.event_id == event.event_id:
-        return None
-    node = minted_by_node(mint)
-    if node:
-        account = f"{mint.object_namespace}/{mint.object_name}"
-        words = f"ran as {account} on {node} when the token was issued"
-        all_of_it = known.running_as(account, mint.time_ns, mint.time_ns, words)
-        found = [one for one in all_of_it if one.pod.node in (node, "")]
-        why = f"the kubelet of {node} had this token issued for a pod there"
-        if not found:
-            return None
-        # Never certain: a pod that nobody told of may have been started there, too.
-        return shared(Grade.C, Origin.CONTROL_PLANE, "issued-credential-id+node", found, why=why)
+def _by_minter(known: Known, event: Event, mint: Event, depth: int) -> Attribution:
+    """Somebody else than a kubelet had the token issued, and holds it: for a pod that it is bound to as well, which may know
+    nothing of it."""
     asked = attribute_request(known, mint, depth + 1)
-    if not asked.candidates:
+    if asked.candidates:
+        return Attribution(
+            max(Grade.C, asked.grade),
+            Origin.CONTROL_PLANE,
+            "issued-credential-id",
+            asked.certain,
+            asked.candidates,
+            asked.others,
+            "who had this token issued: wherever it is used, it was theirs first",
+        )
+    named = _named(known, event) or _by_token(known, event, None)
+    why = f"{mint.identity[:128]} had this token issued, and no kubelet"
+    if named is None:
+        return nobody("issued-credential-id", why, Origin.CONTROL_PLANE)
+    return replace(named, certain=False, why=f"{named.why}; {why}")
+
+
+def _by_token(known: Known, event: Event, mint: Event | None) -> Attribution | None:
+    pods = [known.pod(key, event.time_ns) for key in sorted(known.tokens.showed(event.credential_id))]
+    found = [Found(pod, "this token is bound to it") for pod in pods if pod is not None]
+    if found:
+        why = "another record of this token names its pod"
+        return shared(Grade.C, Origin.CONTROL_PLANE, "credential-id", found, certain=True, why=why)
+    node = minted_by_node(mint) if mint is not None else ""
+    if mint is None or not node:
         return None
-    return Attribution(
-        max(Grade.C, asked.grade),
-        Origin.CONTROL_PLANE,
-        "issued-credential-id",
-        asked.certain,
-        asked.candidates,
-        asked.others,
-        "who had this token issued: wherever it is used, it was theirs first",
-    )
+    account = f"{mint.object_namespace}/{mint.object_name}"
+    words = f"ran as {account} on {node} when the token was issued"
+    all_of_it = known.running_as(account, mint.time_ns, mint.time_ns, words)
+    found = [one for one in all_of_it if one.pod.node in (node, "")]
+    if not found:
+        return None
+    why = f"the kubelet of {node} had this token issued for a pod there"
+    # Never certain: a pod that nobody told of may have been started there, too.
+    return shared(Grade.C, Origin.CONTROL_PLANE, "issued-credential-id+node", found, why=why)
 
 
 def minters(known: Known, account: str, time_ns: int) -> list[Found]:

@@ -23,17 +23,19 @@ EVERY_POD = "*"
 
 
 class Inventory:
-    """Who was who, valid in time. `declared` are cloud identities by service account, as `context.principals` reads them
-    from the operator; those of `*` are the nodes'."""
+    """Who was who, valid in time."""
 
-    def __init__(self, declared: Mapping[str, frozenset[str]] | None = None) -> None:
+    def __init__(self) -> None:
         self.facts = Facts()
         self._worked: Index | None = None
         self._of = -1
-        self._everywhere = frozenset(
-            id_.lower() for id_ in (declared or {}).get(EVERY_POD, frozenset()) if id_
-        )
-        for account, ids in (declared or {}).items():
+        self._everywhere: frozenset[str] = frozenset()
+
+    def declare(self, declared: Mapping[str, frozenset[str]]) -> None:
+        """Take what the operator says: cloud identities by service account, as `context.principals` reads them; those of
+        `*` are the nodes'."""
+        self._everywhere |= {id_.lower() for id_ in declared.get(EVERY_POD, ()) if id_}
+        for account, ids in declared.items():
             held = self.facts.account(account) if account != EVERY_POD else None
             if held is not None:
                 held.declared |= {id_.lower() for id_ in ids}

@@ -10,6 +10,7 @@ from eightysix.detect.fieldnames import nearest
 from eightysix.hunt.interface import Analytics, Query, QueryKind
 from eightysix.hunt.lexer import tokens
 from eightysix.hunt.pack.matrix import MATRIX
+from eightysix.hunt.plans import Plan, least_plan
 from eightysix.hunt.publish.entities import IDENTIFIERS
 from eightysix.model.table import Environment
 from eightysix.model.words import Stage
@@ -32,7 +33,7 @@ _REQUIRED: Final = (
     "false_positives",
     "next",
 )
-_OPTIONAL: Final = ("parameters", "analytics")
+_OPTIONAL: Final = ("plan", "parameters", "analytics")
 _MOST: Final = 32
 
 _SHORTEST: Final = 5
@@ -78,6 +79,7 @@ class About:
             text=self._text,
             tables=self._tables(root.get("tables")),
             environments=self._environments(root.get("environments")),
+            plan=self._plan(root, kind is QueryKind.ANALYTICS),
             stages=self._stages(root.get("stages")),
             attack=self._attack(root.get("attack")),
             matrix=self._matrix(root.get("matrix")),
@@ -128,6 +130,17 @@ class About:
         found = [self._form.choice(item, "an environment", Environment) for item in items]
         return tuple(one for one in found if one is not None)
 
+    def _plan(self, root: Table, scheduled: bool) -> str:
+        """The least plan that the tables must have, by the text; where it is told, it must be that one."""
+        node = root.get("plan")
+        known = tables.load()
+        named = {one.text for one in tokens(self._text) if one.kind == "word" and one.text in known}
+        least = least_plan(self._text, [known[name] for name in sorted(named)], scheduled=scheduled)
+        plan = self._form.choice(node, "plan", Plan) if node is not None else None
+        if node is not None and plan is not None and plan is not least:
+            self._form.fault(node, f"plan cannot be {str(plan)!r}", f"the query needs {least or 'none'}")
+        return str(least or "")
+
     def _stages(self, node: Node | None) -> tuple[str, ...]:
         items = self._form.items(node, "stages", len(Stage))
         found = [self._form.choice(item, "a stage", Stage) for item in items]
@@ -172,7 +185,7 @@ class About:
 
     def _analytics(self, node: Node | None) -> Analytics | None:
         form = self._form
-        table = form.table(node, "analytics", ("every", "over", "severity"), ("late", "entities"))
+        table = form.table(node, "analytics", ("every", "over", "severity"), ("late", "entities", "key"))
         if table is None:
             return None
         every = form.integer(table.get("every"), "every (minutes)", _SHORTEST, _LONGEST) or _SHORTEST
@@ -189,7 +202,18 @@ class About:
             severity=str(severity or Severity.LOW),
             entities=self._entities(table.get("entities")),
             late=late or 0,
+            key=self._key(table.get("key")),
         )
+
+    def _key(self, node: Node | None) -> tuple[str, ...]:
+        """Columns; whether the query gives them is for Microsoft's parser to say."""
+        if node is None:
+            return ()
+        found = self._words(node, "key")
+        for item, word in found:
+            if not _is_column(word):
+                self._form.fault(item, f"{word!r} is no column", "write 'PodName'")
+        return tuple(word for _, word in found)
 
     def _entities(self, node: Node | None) -> Mapping[str, Mapping[str, str]]:
         """Entity kind -> identifier -> column; whether the query gives the column is for Microsoft's parser to say."""
@@ -214,6 +238,10 @@ class About:
                     for name, column in identifiers.entries
                 }
         return found
+
+
+def _is_column(text: str) -> bool:
+    return text.isascii() and text.replace("_", "a").isalnum() and not text[:1].isdigit()
 
 
 def _lets(text: str) -> list[str]:

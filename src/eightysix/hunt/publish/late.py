@@ -8,8 +8,19 @@ further by the delay, and takes only what was ingested since it last ran.
     | where ingestion_time() > ago(rule_look_back)
 
 That holds for a query over one table that looks at each row by itself, or counts what came since its last run. One that joins
-rows needs the older of them, which were ingested before: such a rule looks back further without the second line, and
-repeated alerts join one incident.
+rows needs the older of them, which were ingested before. Where `about.yml` says by which columns a finding is one (`key`), such
+a rule asks twice, of what is there and of what was there when it last ran, and tells the difference:
+
+    let found = (upto: datetime) {
+    AKSAudit
+    | where ingestion_time() <= upto
+    | ...
+    };
+    found(now())
+    | join kind=leftanti (found(ago(60m)) | distinct Namespace, PodName) on Namespace, PodName
+
+So each finding is told once, by the run after its last missing row has come, however late. Without `key` such a rule looks
+back further without the second line, and repeated alerts join one incident.
 """
 
 from __future__ import annotations
@@ -22,7 +33,10 @@ from eightysix.hunt.interface import Analytics
 from eightysix.hunt.lexer import Token, tokens
 from eightysix.hunt.twins import tables_of
 
-__all__ = ["LONGEST", "Window", "overlapped"]
+__all__ = ["LONGEST", "MAX_TEXT", "Window", "overlapped"]
+
+MAX_TEXT = 10_000
+"""Characters of a rule's query (learn.microsoft.com/azure/sentinel/sentinel-service-limits)."""
 
 LONGEST = 14 * 24 * 60
 """Minutes that a rule may look back (learn.microsoft.com/azure/sentinel/scheduled-rules-overview)."""
@@ -48,6 +62,8 @@ class Window(Struct, frozen=True):
 def overlapped(text: str, analytics: Analytics) -> Window:
     """`text` as a rule of this schedule runs it."""
     period = min(analytics.over + analytics.late, LONGEST)
+    if analytics.key:
+        return Window(_difference(text, analytics), period, True)
     place = _one_table(text, analytics.over > analytics.every)
     if place is None or not analytics.late:
         return Window(text, period, not analytics.late and analytics.over == analytics.every)
@@ -60,6 +76,40 @@ def overlapped(text: str, analytics: Analytics) -> Window:
         text[end:],
     )
     return Window("".join(lines), period, True)
+
+
+def _difference(text: str, analytics: Analytics) -> str:
+    """What the query gives now, less what it gave of the rows that were there when it last ran."""
+    made = _asked_twice(text, analytics)
+    return made if len(made) <= MAX_TEXT else _asked_twice(_without_comments(text), analytics)
+
+
+def _asked_twice(text: str, analytics: Analytics) -> str:
+    key = ", ".join(analytics.key)
+    return (
+        f"let found = (upto: datetime) {{\n{_ingested(text).strip()}\n}};\nfound(now())"
+        f"\n| join kind=leftanti (found(ago({analytics.every:d}m)) | distinct {key}) on {key}"
+    )
+
+
+def _ingested(text: str) -> str:
+    """Each table with the rows alone that had come by `upto`."""
+    tables = {table.name for table in tables_of(text)}
+    found = tokens(text)
+    out = [one.text for one in found]
+    for place, one in enumerate(found):
+        if one.kind == "word" and one.text in tables:
+            out[place] = f"{one.text} | where ingestion_time() <= upto"
+            rest = next((after.text for after in found[place + 1 :] if after.kind != "space"), "")
+            if rest not in ("|", ";", ")", ""):
+                out[place] = f"({out[place]})"
+    return "".join(out)
+
+
+def _without_comments(text: str) -> str:
+    """A rule's text has an end: comments go first, and stay in the pack."""
+    lines = "".join("" if one.text.startswith("//") else one.text for one in tokens(text)).split("\n")
+    return "\n".join(line for line in lines if line.strip())
 
 
 def _one_table(text: str, further: bool) -> Token | None:

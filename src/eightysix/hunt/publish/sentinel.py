@@ -17,15 +17,13 @@ from eightysix.hunt.interface import Analytics, Query, QueryKind
 from eightysix.hunt.publish import Published, Ready, Refusal, line, ready
 from eightysix.hunt.publish.attack import TECHNIQUES, of_enterprise, parent, tactics
 from eightysix.hunt.publish.entities import faults, for_sentinel
-from eightysix.hunt.publish.late import LONGEST, overlapped
+from eightysix.hunt.publish.late import LONGEST, MAX_TEXT, overlapped
 from eightysix.model.errors import QueryError
 from eightysix.model.table import Environment
 
 __all__ = ["CONNECTORS", "MAX_TEXT", "SEVERITIES", "hunting", "publish", "rule"]
 
 SEVERITIES = ("Informational", "Low", "Medium", "High")
-MAX_TEXT = 10_000
-"""Characters of a rule's query."""
 SHORTEST = 5
 """Minutes between two runs of a rule, at least."""
 _LONG = 2 * 24 * 60

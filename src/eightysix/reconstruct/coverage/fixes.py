@@ -13,6 +13,7 @@ from msgspec import Struct
 from eightysix.model.visibility import Fix
 
 __all__ = [
+    "PATCHED",
     "baseline",
     "cloud",
     "command_name",
@@ -25,10 +26,15 @@ __all__ = [
     "look_at_receiver",
     "names",
     "own_audit",
+    "policies",
     "sensor",
+    "sooner",
     "tetragon",
     "tetragon_values",
 ]
+
+PATCHED = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds of workloads whose template can be patched while their pods run."""
 
 _HARMLESS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
 _VALUES = "deploy/tetragon/values.yaml"
@@ -92,6 +98,20 @@ def host_policy() -> Fix:
     return Fix("the Tetragon policy on setns and the kubelet's folders", file, (f"kubectl apply -f {file}",))
 
 
+def policies() -> Fix:
+    """Policies are there and not loaded."""
+    fix = tetragon()
+    return Fix(
+        "what the agent says of them, then the policies of deploy/tetragon again",
+        "deploy/tetragon/connections.yaml",
+        (
+            "kubectl get tracingpolicies",
+            "kubectl -n kube-system logs -l app.kubernetes.io/name=tetragon -c tetragon --tail=-1 | grep -i polic",
+            fix.commands[1],
+        ),
+    )
+
+
 def tetragon_values(what: str) -> Fix:
     """A value of Tetragon's chart."""
     return Fix(what, _VALUES, (_HELM,))
@@ -147,7 +167,7 @@ def sensor(namespace: str, workload: str, kind: str, *, receiver: bool) -> Fix:
     """Pods with Python without the sensor."""
     commands = () if receiver else ("kubectl apply -f deploy/sensor/receiver.yaml",)
     space, name = command_name(namespace, "NAMESPACE"), command_name(workload, "WORKLOAD")
-    what = kind.lower() if kind in ("Deployment", "StatefulSet", "DaemonSet") else "deployment"
+    what = kind.lower() if kind in PATCHED else "deployment"
     label = '{"spec": {"template": {"metadata": {"labels": {"eightysix.dev/sensor": "enabled"}}}}}'
     return Fix(
         "the label of deploy/sensor/workload.yaml on the pods' template, and the receiver on their nodes",
@@ -246,6 +266,21 @@ def cloud(name: str) -> Fix:
             (
                 f'{_CREATE} --resource "${variable}_ID{setting.below}" --workspace "$WORKSPACE_ID"{dedicated}'
                 f" --logs '{_logs(*setting.categories)}'"
+            ),
+        ),
+    )
+
+
+def sooner() -> Fix:
+    """A log that comes late."""
+    file = "deploy/azure/activity.bicep"
+    return Fix(
+        "an Event Hub in the same setting, which Azure writes to before it ingests (each file of deploy/azure takes one)",
+        file,
+        (
+            (
+                f'az deployment sub create --location "$LOCATION" --template-file {file}'
+                ' --parameters eventHubRuleId="$HUB_RULE_ID" eventHubName="$HUB"'
             ),
         ),
     )

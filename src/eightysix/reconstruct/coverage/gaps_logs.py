@@ -34,7 +34,9 @@ def sensor_gaps(cluster: Cluster) -> Iterator[Gap]:
     without = [
         pod for pod in cluster.pods if pod.python and not pod.sensor and pod.namespace != "kube-system"
     ]
-    pod = min(without, key=lambda one: (one.namespace, one.workload or one.name), default=None)
+    patched = [pod for pod in without if pod.workload and pod.workload_kind in fixes.PATCHED]
+    pod = min(patched, key=lambda one: (one.namespace, one.workload), default=None)
+    nobodys = sum(one.tally.unattributed for one in told)
     fix = fixes.sensor(
         pod.namespace if pod else "",
         pod.workload if pod else "",
@@ -61,10 +63,15 @@ def sensor_gaps(cluster: Cluster) -> Iterator[Gap]:
         yield gap(
             "sensor-missing",
             Importance.PART,
-            Certainty.SHOWN,
+            Certainty.OPEN if nobodys else Certainty.SHOWN,
             cluster.name,
             f"{counted(len(without), 'pod')} with Python and no sensor",
-            f"{listed(places)}; {having} of {known} have one.",
+            f"{listed(places)}; {having} of {known} have one."
+            + (
+                f" But {counted(nobodys, 'record')} of sensors name no pod, and may be theirs."
+                if nobodys
+                else ""
+            ),
             stages=_SENSOR_STAGES,
             fix=fix,
             places=places,
@@ -87,16 +94,15 @@ def sensor_gaps(cluster: Cluster) -> Iterator[Gap]:
             fix=fixes.look_at_receiver(min(nodes, default="")),
             places=nodes,
         )
-    lost_place = sum(one.tally.unattributed for one in told)
-    if lost_place:
+    if nobodys:
         of = sum(one.tally.of for one in told)
         yield gap(
             "sensor-unattributed",
             Importance.PART,
             Certainty.SHOWN,
             cluster.name,
-            f"{share(lost_place, of)} of the sensors' records name no pod",
-            f"{lost_place:,} of {of:,}: they came past the receiver, which adds the pod. detect reads them with --pod.",
+            f"{share(nobodys, of)} of the sensors' records name no pod",
+            f"{nobodys:,} of {of:,}: they came past the receiver, which adds the pod. detect reads them with --pod.",
             stages=_SENSOR_STAGES,
             fix=fixes.look_at_receiver(""),
         )
@@ -151,7 +157,7 @@ def audit_gaps(cluster: Cluster) -> Iterator[Gap]:
             stages=(Stage.PIVOT, Stage.USE),
             fix=fixes.own_audit() if not azure else fixes.cloud("aks-audit"),
         )
-    if requests and not facts.get("bodies"):
+    if requests and not facts.get("bodies") and not facts.get("bodies untold"):
         yield gap(
             "audit-bodies",
             Importance.NOTE,

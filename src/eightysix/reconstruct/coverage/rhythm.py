@@ -16,7 +16,7 @@ from eightysix.detect.wording import rfc3339
 from eightysix.model.visibility import Silence
 from eightysix.sources.survey.census import Rhythm
 
-__all__ = ["ENOUGH", "LEAST_S", "TIMES", "has_rhythm", "silences"]
+__all__ = ["ENOUGH", "KUBELETS", "LEAST_S", "TIMES", "has_rhythm", "silences"]
 
 ENOUGH = 30
 """Slots with records. Judged: five minutes of a feed that tells something in every slot."""
@@ -26,6 +26,9 @@ TIMES = 10
 
 LEAST_S = 300
 """Judged: Tetragon holds an event for half a minute, and files are rotated within seconds; five minutes are neither."""
+
+KUBELETS = "its kubelet, by the audit log"
+"""Who is named only where nobody else told of a place: it says that the node was there, and nothing of its pods."""
 
 MOST = 20
 """Silences that are listed of one feed, the longest."""
@@ -64,7 +67,7 @@ def _silence(start: int, end: int, usual: float, others: Mapping[str, Iterable[R
         number = sum(_within(rhythm, start, end) for rhythm in rhythms)
         if number:
             told[name] = number
-    most = max(told, key=lambda name: (told[name], name), default="")
+    most = max(told, key=lambda name: (name != KUBELETS, told[name], name), default="")
     return Silence(
         rfc3339(start * _S), rfc3339(end * _S), float(end - start), float(usual), most, told.get(most, 0)
     )

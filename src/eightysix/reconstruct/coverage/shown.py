@@ -36,7 +36,16 @@ _BY_KIND = {
     Shown.FILES: ("file",),
 }
 _BY_SENSOR = {
-    Shown.CODE: ("import", "start", "pickle", "revive"),
+    Shown.CODE: (
+        "import",
+        "start",
+        "pickle",
+        "revive",
+        "connect",
+        "http",
+        "file",
+        "spawn",
+    ),  # each has its chain of code
     Shown.CONNECTIONS: ("connect", "http"),
     Shown.FILES: ("file", "start", "import"),
 }

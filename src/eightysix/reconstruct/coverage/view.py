@@ -22,8 +22,14 @@ from eightysix.model.visibility import (
 from eightysix.reconstruct.coverage.estate import Cluster, Counted, Estate, estate_of, kinds_of
 from eightysix.reconstruct.coverage.gaps_kernel import kernel_gaps
 from eightysix.reconstruct.coverage.gaps_logs import audit_gaps, cloud_gaps, name_gaps, sensor_gaps
-from eightysix.reconstruct.coverage.gaps_rest import late_gaps, operator_gaps, silent_gaps, unread_gaps
-from eightysix.reconstruct.coverage.rhythm import has_rhythm, silences
+from eightysix.reconstruct.coverage.gaps_rest import (
+    agent_gaps,
+    late_gaps,
+    operator_gaps,
+    silent_gaps,
+    unread_gaps,
+)
+from eightysix.reconstruct.coverage.rhythm import KUBELETS, has_rhythm, silences
 from eightysix.reconstruct.coverage.sight import cells, python_pods
 from eightysix.sources.survey.census import LATE_BOUNDS, Census, Late, Rhythm
 
@@ -35,13 +41,7 @@ _CLOSES: Mapping[Need, tuple[str, ...]] = {
     Need.PROCESSES: ("kernel-absent", "programs-unseen"),
     Need.PROVENANCE: ("sensor-absent",),
     Need.API_AUDIT: ("audit-absent",),
-    Need.CLOUD_LOGS: (
-        "sign-ins-absent",
-        "activity-absent",
-        "key-vault-absent",
-        "storage-absent",
-        "registry-absent",
-    ),
+    Need.CLOUD_LOGS: ("activity-absent",),  # any of the logs meets it: this one tells most
     Need.BASELINE: ("baseline-absent",),
 }
 """Which gaps a need that is not met stands for: closing any one of them meets it."""
@@ -51,7 +51,8 @@ _OF_THE_CLOUD = frozenset((*_CLOSES[Need.CLOUD_LOGS], *_CLOSES[Need.BASELINE]))
 _ORDER = {
     name: place
     for place, name in enumerate(
-        "kernel-absent nodes-untold connections-unseen files-unseen programs-unseen audit-absent tetragon-drops"
+        "kernel-absent nodes-untold connections-unseen files-unseen programs-unseen audit-absent"
+        " policies-failed agents-lost tetragon-drops"
         " falco-drops silence audit-admin-only audit-no-reads sensor-absent sensor-missing sensor-loss host-unseen"
         " connections-metadata-only unattributed sign-ins-absent activity-absent key-vault-absent"
         " registry-absent storage-absent defender-no-network baseline-absent unread".split()
@@ -80,13 +81,13 @@ def visibility(census: Census, rules: Sequence[Rule], given: Given) -> Visibilit
     cloud = tuple(_feed(one, {}, 0, 0) for one in estate.cloud)
     everything = [*estate.cloud, *(item for one in estate.clusters for item in one.counted)]
     told = account(rules, met_needs(kinds_of(everything), baseline=given.baseline))
-    found = list(_gaps(estate, clusters, cloud, given, ledger=ledger))
+    found = [*_gaps(estate, clusters, cloud, given, ledger=ledger), *agent_gaps(census.agents)]
     found = [_with_rules(one, estate, rules, given.baseline) for one in found]
     found.sort(
         key=lambda one: (
             one.importance.rank,
-            -len(one.rules),
-            _ORDER.get(one.id, 99),
+            _ORDER.get(one.id, len(_ORDER)),
+            one.id,
             one.cluster,
             one.places,
         )
@@ -139,7 +140,7 @@ def _others(cluster: Cluster) -> _Others:
         for node in {one.place.node, ""}:
             found.setdefault(node, {}).setdefault(one.place.feed, []).append(one.tally.rhythm)
     for node, rhythm in cluster.alive.items():
-        found.setdefault(node, {}).setdefault("its kubelet, by the audit log", []).append(rhythm)
+        found.setdefault(node, {}).setdefault(KUBELETS, []).append(rhythm)
     return found
 
 

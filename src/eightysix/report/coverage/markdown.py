@@ -17,9 +17,13 @@ from eightysix.report.interface import RenderOptions
 __all__ = ["FORMAT", "MarkdownFormat", "escaped"]
 
 _LIMIT = 2_000
-_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?[\\]^_`{|}~")
-_PLAIN = frozenset("()',;%")
-"""Of these none begins anything in Markdown; without the escapes the source is easier to read."""
+_PUNCTUATION = frozenset('!"#$&*+<=>?[\\]^_`{|}~')
+"""What begins something in Markdown within a line; the rest of ASCII's punctuation does at the start of one, where no name
+from telemetry stands, or in a link."""
+
+_IN_LINKS = frozenset(".:/")
+_LINKS = ("://", "www.")
+"""What GitHub makes a link of by itself."""
 
 _PLACES = 20
 
@@ -40,12 +44,10 @@ FORMAT = MarkdownFormat()
 
 def escaped(text: str) -> str:
     """Inert `text` as Markdown that shows it and does nothing else."""
+    lower = text.lower()
+    special = _PUNCTUATION | _IN_LINKS if any(link in lower for link in _LINKS) else _PUNCTUATION
     return "".join(
-        "(at)"
-        if character == "@"
-        else f"\\{character}"
-        if character in _PUNCTUATION and character not in _PLAIN
-        else character
+        "(at)" if character == "@" else f"\\{character}" if character in special else character
         for character in text
     )
 

@@ -29,7 +29,7 @@ from eightysix.report.layout import Ink, Line, flow, paint, row
 
 __all__ = ["FORMAT", "PlainFormat"]
 
-_NARROWEST, _WIDEST = 60, 100
+_NARROWEST, _WIDEST = 66, 100
 _LIMIT = 2_000
 """Columns of one text before its middle is left out: sentences with names of telemetry in them, shortened where made."""
 
@@ -50,7 +50,7 @@ _GAP_INKS = {Importance.BLIND: Ink.RED, Importance.PART: Ink.YELLOW, Importance.
 
 
 class PlainFormat:
-    """Plain text, laid out for at least 60 columns and at most 100."""
+    """Plain text, laid out for at least 66 columns and at most 100."""
 
     name = "plain"
 
@@ -135,8 +135,8 @@ def _arriving(visibility: Visibility, options: RenderOptions) -> Iterator[Line]:
     )
     shown = groups if options.verbose else groups[:_CLUSTERS] + groups[_CLUSTERS:][-1:]
     for name, found in shown:
-        if len(visibility.clusters) > 1 and name:
-            yield ((shorten(name, options.width), Ink.PLAIN),)
+        if len(visibility.clusters) > 1:
+            yield ((shorten(name or "of no single cluster", options.width), Ink.PLAIN),)
         for one in found:
             yield _row(one, name_columns)
     yield ()

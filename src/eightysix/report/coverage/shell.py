@@ -14,7 +14,7 @@ def folded(command: str, width: int, indent: str = "    ") -> Iterator[str]:
     is JSON, to which a line break is a blank. What is in double quotes stays whole.
     """
     line, further = "", ""
-    for piece, quoted in _glued(command):
+    for piece, quoted in _glued(command, width - len(indent) - 2):
         joined = f"{line} {piece}" if line else piece
         if line.strip() and len(joined) > width - 2:
             yield line if quoted else f"{line} \\"
@@ -25,11 +25,11 @@ def folded(command: str, width: int, indent: str = "    ") -> Iterator[str]:
     yield line
 
 
-def _glued(command: str) -> Iterator[tuple[str, bool]]:
-    """Words, each option with its value: they stay on one line where they can."""
+def _glued(command: str, room: int) -> Iterator[tuple[str, bool]]:
+    """Words, each option with its values: they stay on one line where there is room."""
     held = ""
     for piece, quoted in _pieces(command):
-        if held and (quoted or piece.startswith("-")):
+        if held and (quoted or piece.startswith("-") or len(held) + 1 + len(piece) > room):
             yield held, False
             held = ""
         if quoted:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eightysix.model.story import IdentityStory, Mark, Reconstruction, Story, Use
+from eightysix.model.story import IdentityStory, Reconstruction, Story, Use
 from eightysix.model.words import Outcome
 from eightysix.report.interface import RenderOptions
 from eightysix.report.notes import count
@@ -15,17 +15,21 @@ from eightysix.report.reconstruction.marking import block, prose, row, span
 from eightysix.report.reconstruction.telling import (
     LANES,
     SECONDS,
+    asked_for,
     candidates,
+    chain_of,
     identity_name,
     owner,
     place,
     revocable,
     sighted,
     stories_of,
+    summary_of,
     sure,
     times,
     use_from,
 )
+from eightysix.report.reconstruction.timeline import Act, acts
 from eightysix.report.story import clock, offset
 
 __all__ = ["FORMAT", "MarkdownFormat"]
@@ -65,13 +69,12 @@ FORMAT = MarkdownFormat()
 def _story(story: Story) -> Iterator[str]:
     told = f"**{story.verdict}**" if story.verdict else "asked for"
     yield f"# {prose(story.title or owner(story))}\n\n"
-    if story.summary:
-        yield "".join(f"{prose(text, 2000)}\n\n" for text in story.summary)
+    yield "".join(f"{prose(text, 2000)}\n\n" for text in summary_of(story))
     yield row(("", "")) + row(("---", "---"))
     yield row(("Verdict", f"{told}, score {story.score}" if story.verdict else told))
     pod = story.pod
     facts = (
-        ("Asked", story.asked),
+        ("Asked", asked_for(story)),
         ("Pod", f"{pod.namespace}/{pod.name}" if pod and pod.name else ""),
         ("Pod uid", pod.uid if pod else ""),
         ("Node", pod.node if pod else ""),
@@ -96,35 +99,45 @@ def _timeline(story: Story) -> Iterator[str]:
     yield "## What happened\n\n"
     yield row(("T+", "Lane", "Stage", "What", "Sure", "Record"))
     yield row(("---:", "---", "---", "---", "---", "---"))
-    hidden = max(len(story.marks) - _MARKS, 0)
-    marks = [*story.marks[: _MARKS // 2], *story.marks[_MARKS // 2 + hidden :]]
-    drawn = not any(mark.stage for mark in marks)
-    for mark in marks:
-        if not drawn and mark.offset_s > SECONDS:
+    chain = chain_of(story.marks)
+    told = list(acts(chain))
+    hidden = max(len(told) - _MARKS, 0)
+    told = [*told[: _MARKS // 2], *told[_MARKS // 2 + hidden :]]
+    drawn = not any(act.mark.stage for act in told)
+    for act in told:
+        if not drawn and act.mark.offset_s > SECONDS:
             drawn = True
             yield row((f"**{offset(SECONDS)}**", "", "", "**86 seconds**", "", ""))
-        yield _mark(mark)
+        yield _act(act)
     yield "\n"
-    left = hidden + max(story.left_out, 0)
-    if left:
-        yield f"{count(left, 'marks')} left out.\n\n"
+    around = len(story.marks) - len(chain)
+    left = (
+        f"{count(hidden + max(story.left_out, 0), 'steps')} left out" if hidden or story.left_out > 0 else "",
+        f"{count(around, 'marks')} around the chain left out" if around else "",
+    )
+    rest = ", ".join(filter(None, left))
+    if rest:
+        yield f"{rest}: `--format json` has them.\n\n"
 
 
-def _mark(mark: Mark) -> str:
+def _act(act: Act) -> str:
+    mark = act.mark
+    seen = max(item.count for item in act.marks)
     refused = " (refused)" if mark.outcome is Outcome.DENIED else ""
-    count_of = f" {times(mark.count)}" if mark.count > 1 else ""
+    count_of = f" {times(seen)}" if seen > 1 else ""
     what = [prose(mark.title, _CELL) + count_of + refused, span(mark.detail, _CELL) if mark.detail else ""]
     if mark.attribution is not None and not mark.attribution.certain:
         what.append(prose(candidates(mark.attribution)))
-    more = f" +{len(mark.evidence) - 1}" if len(mark.evidence) > 1 else ""
-    record = span(place(mark.evidence[0]), 120) + more if mark.evidence else ""
+    evidence = [item for told in act.marks for item in told.evidence]
+    more = f" +{len(evidence) - 1}" if len(evidence) > 1 else ""
+    record = span(place(evidence[0]), 120) + more if evidence else ""
     return row(
         (
             offset(mark.offset_s),
             LANES[mark.lane],
             str(mark.stage or ""),
             " · ".join(filter(None, what)),
-            sure(mark),
+            act.sure,
             record,
         )
     )
@@ -223,8 +236,9 @@ def _rotate(story: Story) -> Iterator[str]:
     yield f"## What to do{unless}, in this order\n\n"
     for number, item in enumerate(story.rotate[:_ITEMS], 1):
         head = f"{number}. "
-        why = f" ({prose(item.why)})" if item.why else ""
-        yield f"{head}{prose(item.what)}{why}\n"
+        yield f"{head}{prose(item.what)}\n"
+        if item.why:
+            yield f"\n   {' ' * (len(head) - 3)}{prose(item.why, 2000)}\n"
         if any(item.commands):
             yield "\n" + _indented(block(item.commands), len(head)) + "\n"
     yield "\n"
@@ -242,7 +256,7 @@ def _gaps(story: Story) -> Iterator[str]:
     for gap in story.gaps[:_ITEMS]:
         stage = f"{span(gap.stage)}: " if gap.stage else ""
         close = f" → {span(gap.close, 1000)}" if gap.close else ""
-        yield f"- {stage}{prose(gap.text)}{close}\n"
+        yield f"- {stage}{prose(gap.text, 1000)}{close}\n"
     yield "\n"
     yield from _rest(len(story.gaps) - _ITEMS)
 

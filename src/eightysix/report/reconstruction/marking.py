@@ -73,10 +73,11 @@ def _parted(word: str) -> tuple[str, str, str]:
 def _is_plain(word: str) -> bool:
     """Whether `word` is nothing but a word. Hosts (a full stop or colon inside), references (a dash before digits), and
     long hexadecimal words (commits) are not."""
+    if word.endswith(":"):
+        return len(word) > 1 and ":" not in word[:-1] and _is_plain(word[:-1])
     if not all(character.isalnum() or character in _PLAIN for character in word):
-        bare = word.rstrip(":").replace("-", "").replace("/", "")
-        told = word.count(":") == int(word.endswith(":")) and "//" not in word
-        return bool(bare) and told and bare.isascii() and bare.isalpha() and word[:1].isalpha()
+        parts = word.rstrip(".,;)").replace("/", "-").split("-")
+        return len(parts) > 1 and all(part.isascii() and part.isalpha() for part in parts)
     if word.isdigit() or not word:
         return True
     digits = sum(character.isdigit() for character in word)

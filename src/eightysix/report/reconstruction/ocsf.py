@@ -88,14 +88,14 @@ def story_finding(story: Story) -> Json:
 def _info(story: Story, times: list[int]) -> Json:
     techniques = sorted({item for mark in story.marks for item in mark.techniques})
     info: Json = {
-        "uid": story.id,
+        "uid": story.id or "unknown",
         "title": story.title or owner(story),
         "desc": "\n".join(story.summary) or "; ".join(reason.text for reason in story.why),
         "types": [str(story.verdict or "asked")],
         "analytic": {"name": "reconstruction", "uid": "reconstruction", "type": "Rule", "type_id": 1},
         "data_sources": sorted({item.source for mark in story.marks for item in mark.evidence}),
         "attacks": [_attack(item) for item in techniques],
-        "related_events": [{"uid": item} for item in story.incidents] + _related(story),
+        "related_events": [{"uid": item} for item in story.incidents if item] + _related(story),
     }
     if times:
         info |= {"first_seen_time": times[0], "last_seen_time": times[-1]}

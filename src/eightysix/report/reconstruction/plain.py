@@ -17,7 +17,7 @@ from eightysix.report.layout import Ink, Line, flow, paint, row
 from eightysix.report.notes import count, coverage, input_read
 from eightysix.report.reconstruction.marking import unlogged
 from eightysix.report.reconstruction.sections import sections
-from eightysix.report.reconstruction.telling import owner, stories_of
+from eightysix.report.reconstruction.telling import asked_for, owner, stories_of, summary_of
 from eightysix.report.reconstruction.timeline import timeline
 from eightysix.report.story import MARGIN, VERDICT_INK, clock, heading, short_digest
 
@@ -26,8 +26,8 @@ __all__ = ["FORMAT", "PlainFormat"]
 _NARROWEST, _WIDEST = 40, 100
 _STORIES = 3
 _LINES = 20
-_EVERYTHING = "everything"
-"""What a story says that it was asked for when nobody asked for anything."""
+_LIMIT = 2_000
+"""Columns of one text: what to do and why are told in whole sentences, and lists bound how many there are."""
 
 
 class PlainFormat:
@@ -65,10 +65,12 @@ def _lines(reconstruction: Reconstruction, options: RenderOptions) -> Iterator[L
 def _story(story: Story, options: RenderOptions) -> Iterator[Line]:
     orders = [replace(item, commands=()) for item in story.rotate]
     commands = {index: item.commands for index, item in enumerate(story.rotate)}
-    safe = inert_copy(replace(story, rotate=tuple(orders), records=(), entities=(), links=()))
+    summary = story.summary if options.verbose else tuple(summary_of(story))
+    rest = replace(story, summary=summary, rotate=tuple(orders), records=(), entities=(), links=(), marks=())
+    safe = inert_copy(rest, _LIMIT)
     yield from _header(safe, options)
     yield ()
-    drawn = list(timeline(safe, options))
+    drawn = list(timeline(story, options))
     if drawn:
         yield from drawn
         yield ()
@@ -93,7 +95,7 @@ def _header(story: Story, options: RenderOptions) -> Iterator[Line]:
         f"service account {story.service_account}" if story.service_account else "",
         f"image {short_digest(story.image)}" if story.image else "",
         f"T0 {clock(story.t0)} UTC" if story.t0 else "",
-        f"asked for {story.asked}" if story.asked not in ("", story.title, _EVERYTHING) else "",
+        f"asked for {asked_for(story)}" if asked_for(story) else "",
         *([f"story {story.id}", f"revision {story.revision}", *story.incidents] if options.verbose else ()),
     )
     yield from flow([shorten(fact, longest) for fact in facts], options.width, 2, Ink.DIM)

@@ -30,6 +30,7 @@ __all__ = ["sections"]
 _ITEMS = 12
 _USES = (5, 3)
 _SERVICE = 10
+_SENTENCES = 2
 _LONGEST_COMMAND = 40_000
 """Columns of a command line: it is shown whole, or it would be another command."""
 _INKS = {
@@ -201,13 +202,20 @@ def _rotate(
         below: Line = (*_INDENT, (" " * len(head), Ink.PLAIN))
         yield from row((*_INDENT, (head, Ink.PLAIN)), item.what, options.width)
         if item.why:
-            yield from row(below, item.why, options.width, Ink.DIM)
+            reason = item.why if options.verbose else _sentences(item.why, _SENTENCES)
+            yield from row(below, reason, options.width, Ink.DIM)
         for command in filter(None, commands.get(number, ())):
             safe = inert(command, _LONGEST_COMMAND)
             for line in fold(safe, options.width - 4 - len(head)):
                 yield (*below, (line, Ink.CYAN))
     yield from more
     yield ()
+
+
+def _sentences(text: str, most: int) -> str:
+    """The first sentences of `text`; an ellipsis says that there are more."""
+    parts = text.split(". ")
+    return text if len(parts) <= most else ". ".join(parts[:most]) + ". …"
 
 
 def _gaps(story: Story, options: RenderOptions) -> Iterator[Line]:

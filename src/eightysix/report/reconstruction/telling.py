@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -28,9 +28,11 @@ from eightysix.report.story import clock
 __all__ = [
     "LANES",
     "SECONDS",
+    "asked_for",
     "at_ms",
     "at_ns",
     "candidates",
+    "chain_of",
     "gap_text",
     "identity_name",
     "iso",
@@ -39,6 +41,7 @@ __all__ = [
     "revocable",
     "sighted",
     "stories_of",
+    "summary_of",
     "sure",
     "times",
     "use_from",
@@ -57,6 +60,10 @@ LANES = {
 }
 """The lanes from left to right, as they are called."""
 
+_AROUND = 4
+"""Marks around a chain that do not hide it."""
+_ALMOST = 0.99
+"""Probability from which no percentage is told: nothing else is known, and it is not certain."""
 _KINDS = {"environment": "environment variable"}
 
 
@@ -83,6 +90,22 @@ def worst_first(stories: Iterable[Story]) -> list[Story]:
     return sorted(
         stories, key=lambda story: (-(story.verdict.rank if story.verdict else 0), story.t0, story.id)
     )
+
+
+def chain_of(marks: Sequence[Mark]) -> list[Mark]:
+    """What people read: the steps of the chain, and what surrounds it as long as that is little."""
+    around = sum(mark.stage is None for mark in marks)
+    return [mark for mark in marks if mark.stage is not None or around <= _AROUND]
+
+
+def summary_of(story: Story) -> list[str]:
+    """The summary without what a timeline below it tells in the same words."""
+    return [text for text in story.summary if not (story.marks and text.startswith("T+"))]
+
+
+def asked_for(story: Story) -> str:
+    """What somebody asked for; empty where that was everything, or is what the title says."""
+    return "" if story.asked in (story.title, "everything") else story.asked
 
 
 def owner(story: Story) -> str:
@@ -128,7 +151,9 @@ def candidates(attribution: Attribution | None) -> str:
     pods = [f"{item.pod} {item.probability:.0%}" for item in named]
     if attribution.others > 0:
         pods.append(f"{attribution.others} more")
-    return "one of " + ", ".join(pods) if len(pods) > 1 else "maybe " + pods[0]
+    if len(pods) > 1:
+        return "one of " + ", ".join(pods)
+    return f"probably {named[0].pod}" if named[0].probability > _ALMOST else f"maybe {pods[0]}"
 
 
 def use_text(use: Use) -> str:
@@ -158,7 +183,8 @@ def revocable(revocation: Revocation, brief: bool = False) -> str:
         return ""
     until = f"good until {clock(revocation.until)[:16]} UTC at the latest" if revocation.until else ""
     how = revocation.how.partition(". ")[0] if brief else revocation.how
-    return " · ".join(filter(None, (head[revocation.possible], how.removesuffix("."), until)))
+    said = revocation.possible is False and "cannot be revoked" in how
+    return " · ".join(filter(None, ("" if said else head[revocation.possible], how.removesuffix("."), until)))
 
 
 def sighted(sighting: Sighting) -> str:

@@ -11,17 +11,15 @@ from typing import NamedTuple
 
 from eightysix.model.story import Mark, Story
 from eightysix.model.words import Outcome
-from eightysix.report.inert import shorten, shorten_path
+from eightysix.report.inert import inert_copy, shorten, shorten_path
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, Span, measure, row
-from eightysix.report.reconstruction.telling import LANES, SECONDS, candidates, place, sure, times
+from eightysix.report.reconstruction.telling import LANES, SECONDS, candidates, chain_of, place, sure, times
 from eightysix.report.story import MARGIN, offset
 
-__all__ = ["timeline"]
+__all__ = ["Act", "acts", "timeline"]
 
 _SHOWN = (16, 8)  # first and last steps of a long chain: the landing and the leaving matter most
-_AROUND = 4
-"""Marks that are no part of the chain, as long as there are few."""
 _AT_ONCE = 0.1
 """Seconds between what two sources tell of one act on one node: one clock, and their own time to notice."""
 _LATER = 120.0
@@ -36,15 +34,16 @@ _BAR, _BREAK, _NONE = "│", "┊", " "
 
 
 def timeline(story: Story, options: RenderOptions) -> Iterator[Line]:
-    """The marks of `story`, whose texts are inert already, in their order."""
-    shown, hidden_at, hidden = _shown(story.marks, options)
+    """The marks of `story` in their order. Those that are drawn are made inert here, as there may be many others."""
+    drawn, hidden_at, hidden = _shown(story.marks, options)
+    shown = [Act(inert_copy(act.marks)) for act in drawn]
     if not shown:
         return
     wide = max(len(offset(seconds)) for seconds in (SECONDS, *(act.mark.offset_s for act in shown)))
     yield from _legend(wide)
     ends = _ends(shown)
     line_at = _line_at(shown)
-    previous: _Act | None = None
+    previous: Act | None = None
     for index, act in enumerate(shown):
         above = _hidden_or_later(act, previous, hidden if index == hidden_at else [])
         yield from (_between((wide, index), ends, text, options) for text in above[:1] if text)
@@ -59,7 +58,7 @@ def timeline(story: Story, options: RenderOptions) -> Iterator[Line]:
     yield from _uncounted(story, shown, hidden, options)
 
 
-class _Act(NamedTuple):
+class Act(NamedTuple):
     """What stands on one line: a mark, and those of other sources that tell of the same."""
 
     marks: tuple[Mark, ...]
@@ -76,18 +75,18 @@ class _Act(NamedTuple):
         return ", ".join((first, *(text.removeprefix(f"{self.mark.grade} ") for text in others)))
 
 
-def _acts(marks: Sequence[Mark]) -> Iterator[_Act]:
+def acts(marks: Sequence[Mark]) -> Iterator[Act]:
     """Marks of the same thing at the same time, which the kernel and the sensor tell one after the other, are one."""
     several: list[Mark] = []
     for mark in marks:
         if several and not (
             _same(several[0], mark) and all(mark.origin != other.origin for other in several)
         ):
-            yield _Act(tuple(several))
+            yield Act(tuple(several))
             several = []
         several.append(mark)
     if several:
-        yield _Act(tuple(several))
+        yield Act(tuple(several))
 
 
 def _same(one: Mark, other: Mark) -> bool:
@@ -97,7 +96,7 @@ def _same(one: Mark, other: Mark) -> bool:
     ) and abs(one.offset_s - other.offset_s) < _AT_ONCE
 
 
-def _hidden_or_later(act: _Act, previous: _Act | None, hidden: list[_Act]) -> tuple[str, str]:
+def _hidden_or_later(act: Act, previous: Act | None, hidden: list[Act]) -> tuple[str, str]:
     """What stands above `act`, before and after the 86-second line if that falls between the two."""
     if hidden:
         before = sum(item.mark.offset_s <= SECONDS for item in hidden)
@@ -109,12 +108,11 @@ def _hidden_or_later(act: _Act, previous: _Act | None, hidden: list[_Act]) -> tu
     return ("", _later(silence)) if silence >= _LATER else ("", "")
 
 
-def _shown(marks: Sequence[Mark], options: RenderOptions) -> tuple[list[_Act], int, list[_Act]]:
+def _shown(marks: Sequence[Mark], options: RenderOptions) -> tuple[list[Act], int, list[Act]]:
     """What is drawn, and before which of it what else of the chain is left out."""
     if options.verbose:
-        return [_Act((mark,)) for mark in marks], 0, []
-    around = sum(mark.stage is None for mark in marks)
-    kept = list(_acts([mark for mark in marks if mark.stage is not None or around <= _AROUND]))
+        return [Act((mark,)) for mark in marks], 0, []
+    kept = list(acts(chain_of(marks)))
     first, last = _SHOWN
     hidden = len(kept) - first - last
     if hidden <= 1:
@@ -122,7 +120,7 @@ def _shown(marks: Sequence[Mark], options: RenderOptions) -> tuple[list[_Act], i
     return [*kept[:first], *kept[-last:]], first, kept[first:-last]
 
 
-def _uncounted(story: Story, shown: list[_Act], hidden: list[_Act], options: RenderOptions) -> Iterator[Line]:
+def _uncounted(story: Story, shown: list[Act], hidden: list[Act], options: RenderOptions) -> Iterator[Line]:
     rest = len(story.marks) - sum(len(act.marks) for act in (*shown, *hidden))
     if rest > 0:
         yield from row(
@@ -134,7 +132,7 @@ def _uncounted(story: Story, shown: list[_Act], hidden: list[_Act], options: Ren
         )
 
 
-def _ends(acts: list[_Act]) -> dict[str, tuple[int, int]]:
+def _ends(acts: list[Act]) -> dict[str, tuple[int, int]]:
     """Index of the first and the last act of each lane."""
     ends: dict[str, tuple[int, int]] = {}
     for index, act in enumerate(acts):
@@ -142,7 +140,7 @@ def _ends(acts: list[_Act]) -> dict[str, tuple[int, int]]:
     return ends
 
 
-def _line_at(acts: list[_Act]) -> int | None:
+def _line_at(acts: list[Act]) -> int | None:
     """Before which act the 86 seconds end; None where nothing landed, so that no time counts."""
     if not any(act.mark.stage for act in acts):
         return None
@@ -178,8 +176,8 @@ def _symbol(mark: Mark) -> Span:
 
 
 def _act(
-    act: _Act,
-    previous: _Act | None,
+    act: Act,
+    previous: Act | None,
     at: tuple[int, int],
     ends: dict[str, tuple[int, int]],
     options: RenderOptions,
@@ -220,7 +218,7 @@ def _hung(lines: Iterator[Line], below: Line) -> Iterator[Line]:
         yield (*below, *line[1:]) if line and line[0][0] == indent else line
 
 
-def _under(act: _Act, previous: _Act | None, below: Line, options: RenderOptions) -> Iterator[Line]:
+def _under(act: Act, previous: Act | None, below: Line, options: RenderOptions) -> Iterator[Line]:
     """Who did it to what and whose it was; the proof takes lines of its own and is shown on request."""
     indent: Line = ((" " * measure(below), Ink.PLAIN),)
     mark = act.mark

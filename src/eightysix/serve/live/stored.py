@@ -25,7 +25,7 @@ from eightysix.sources.raw import Redactor
 from eightysix.sources.tables import ENOUGH, Tabulator
 from eightysix.store.events.compacting import compact
 from eightysix.store.events.hot import Hot
-from eightysix.store.events.packing import Batch
+from eightysix.store.events.packing import BATCH_BYTES, Batch
 from eightysix.store.events.retention import trim
 from eightysix.store.events.sealing import seal
 from eightysix.store.live import SourceRow
@@ -40,8 +40,8 @@ TIDY_S = 60.0
 
 COMPACT_S = 3600.0
 
-_OWN = frozenset({"EightySixFindings_CL", "EightySixIncidents_CL", RAW})
-"""Tables that say what we found: nobody may write them over HTTP."""
+_OWN = frozenset({"EightySixEvents_CL", "EightySixFindings_CL", "EightySixIncidents_CL", RAW})
+"""Tables that say what we found: nobody may write rows of them over HTTP. Events come by columns, from records that say so."""
 
 
 class Storing:
@@ -110,15 +110,26 @@ class Storing:
         self._waiting.extend(self._open.values())
         self._open.clear()
         while self._waiting:
+            batches = self._first()
             try:
-                self._hot.commit(self._waiting[0])
+                self._hot.commit(*batches)
             except StateError as error:
                 self._note_trouble(f"{error.what}; {error.advice}")
                 break
-            self._waiting.popleft()
+            for _ in batches:
+                self._waiting.popleft()
             self._note_trouble("")
         while sum(batch.bytes for batch in self._waiting) > MAX_WAITING_BYTES:
             self.lost += self._waiting.popleft().rows
+
+    def _first(self) -> list[Batch]:
+        """What waits, as much as is committed at once."""
+        found: list[Batch] = []
+        for batch in self._waiting:
+            if found and sum(one.bytes for one in found) + batch.bytes > BATCH_BYTES:
+                break
+            found.append(batch)
+        return found
 
     def turn(self) -> None:
         """Tell what happened beside."""

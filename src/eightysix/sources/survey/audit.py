@@ -29,8 +29,9 @@ def audit_survey(census: Census) -> KubernetesAuditDecoder:
         category = record.category or record.row_category or record.row_type or ""
         place = Place(_FEEDS.get(category, PLAIN), short(cluster), "")
         tally = census.tally(place, Witness.AUDIT, "kubernetes-audit")
-        # The time too: an Audit-ID is the client's to choose, and may come again for another request.
-        if not census.is_new(hash((audit.audit_id, audit.stage, time_ns))):
+        # The time too: an Audit-ID is the client's to choose, and may come again for another request. The log too: two
+        # exports of one cluster both arrive, and which of them was read first says nothing.
+        if not census.is_new(hash((place, audit.audit_id, audit.stage, time_ns))):
             tally.duplicates += 1
             return
         tally.records += 1

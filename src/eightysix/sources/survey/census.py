@@ -199,12 +199,14 @@ class Pod(Struct):
 
 class Census(Struct):
     """Everything that a survey counted. `alive` is when the API server heard a node's kubelet, which is what tells a node
-    that is silent from one that is gone; `crowded` counts what found no room in the bounds above."""
+    that is silent from one that is gone; `agents` is the worst that metrics of agents say;
+    `crowded` counts what found no room in the bounds above."""
 
     tallies: dict[Place, Tally] = field(default_factory=dict)
     pods: dict[PodName, Pod] = field(default_factory=dict)
     alive: dict[tuple[str, str], Rhythm] = field(default_factory=dict)
     crowded: dict[str, int] = field(default_factory=dict)
+    agents: dict[str, int] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
     ledger: bool = False
     full: bool = False

@@ -7,6 +7,7 @@ from eightysix.sources.survey.audit import audit_survey
 from eightysix.sources.survey.azure import azure_survey
 from eightysix.sources.survey.census import Census
 from eightysix.sources.survey.falco import falco_survey
+from eightysix.sources.survey.metrics import MetricsSurvey
 from eightysix.sources.survey.others import LedgerSurvey, NamesSurvey
 from eightysix.sources.survey.sensor import sensor_survey
 from eightysix.sources.survey.tetragon import TetragonSurvey
@@ -24,4 +25,5 @@ def surveys(census: Census) -> list[Decoder]:
         NamesSurvey(census),
         azure_survey(census),
         LedgerSurvey(census),
+        MetricsSurvey(census),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -129,26 +129,40 @@ class Hot:
             shape = self._shapes[table] = Shape(self.tables[table], bytes.fromhex(self.settings.key))
         return shape
 
-    def commit(self, batch: Batch) -> int:
-        """Keep a batch, whole or not at all."""
-        if not batch.rows:
-            self._count(batch.taken, 0, 0)
-            return batch.offered
-        self._numbers += 1
-        path = self.layout.work / f"rows-{self._numbers}.ndjson"
+    def commit(self, *batches: Batch) -> int:
+        """Keep batches, all of them whole or none: one write to the disk."""
+        paths = []
         try:
+            packed = []
             with told(f"the store {self.layout.folder}"):
-                packed = batch.write(path)
-            return self.commit_packed(packed)
+                for batch in batches:
+                    if not batch.rows:
+                        continue
+                    self._numbers += 1
+                    paths.append(self.layout.work / f"rows-{self._numbers}.ndjson")
+                    packed.append(batch.write(paths[-1]))
+            self._keep(packed)
         finally:
-            path.unlink(missing_ok=True)
+            for path in paths:
+                path.unlink(missing_ok=True)
+        for batch in batches:
+            if not batch.rows:
+                self._count(batch.taken, 0, 0)
+        return sum(batch.offered for batch in batches)
 
     def commit_packed(self, packed: Packed) -> int:
         """Keep a batch that is in a file of the folder `work`, whole or not at all. The file is the caller's to remove."""
-        with self.lock, told(f"the store {self.layout.folder}"):
-            new = self._insert(self.shape(packed.table), packed)
-        self._count(packed.taken, new, packed.rows - new)
+        self._keep([packed])
         return packed.offered
+
+    def _keep(self, packed: Sequence[Packed]) -> None:
+        if not packed:
+            return
+        with self.lock, told(f"the store {self.layout.folder}"):
+            with self.transaction() as connection:
+                new = [self._insert(connection, one) for one in packed]
+            for one, kept in zip(packed, new, strict=True):
+                self._count(one.taken, kept, one.rows - kept)
 
     def _count(self, taken: Taken, kept: int, again: int) -> None:
         total = self.total
@@ -157,21 +171,19 @@ class Hot:
         total.refused += taken.refused
         total.misfits += taken.misfits
 
-    def _insert(self, shape: Shape, packed: Packed) -> int:
+    def _insert(self, connection: DuckDBPyConnection, packed: Packed) -> int:
+        shape = self.shape(packed.table)
         path = self.layout.work / packed.name
         read = (
             f"read_json({literal(str(path))}, format = 'newline_delimited',"
             f" maximum_object_size = {MAX_LINE}, columns = {shape.json_columns(packed.names)})"
         )
-        with self.transaction() as connection:
-            self._have_table(shape)
-            known = " UNION ALL ".join(
-                self._known(shape.name, packed.first_ns // 1000, packed.last_ns // 1000)
-            )
-            (new,) = connection.execute(
-                f"INSERT INTO hot.{quoted(shape.name)} BY NAME SELECT * FROM"
-                f" ({shape.unpacked(read, packed.names)}) ANTI JOIN ({known}) USING ({quoted(ROW_ID)})"
-            ).fetchone() or (0,)
+        self._have_table(shape)
+        known = " UNION ALL ".join(self._known(shape.name, packed.first_ns // 1000, packed.last_ns // 1000))
+        (new,) = connection.execute(
+            f"INSERT INTO hot.{quoted(shape.name)} BY NAME SELECT * FROM"
+            f" ({shape.unpacked(read, packed.names)}) ANTI JOIN ({known}) USING ({quoted(ROW_ID)})"
+        ).fetchone() or (0,)
         return int(new)
 
     def _known(self, table: str, first_us: int, last_us: int) -> list[str]:

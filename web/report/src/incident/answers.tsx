@@ -49,7 +49,7 @@ export function Hero({ index }: { index: Index }): JSX.Element {
       </div>
       {took ? (
         <p class="took">
-          <b>{length(took.seconds)}</b>
+          <b>{took.seconds < 0.95 ? `${Math.round(took.seconds * 1000)} ms` : length(took.seconds)}</b>
           <span>{took.words}</span>
         </p>
       ) : null}
@@ -58,7 +58,7 @@ export function Hero({ index }: { index: Index }): JSX.Element {
           ["Pod", pod ? <T key="p" v={`${pod.namespace}/${pod.name}`} /> : "none is joined to it"],
           ...(story.workload ? [["Workload", <T key="w" v={story.workload} />] as const] : []),
           ...(pod ? [["Where", <T key="n" v={[pod.cluster, pod.node].filter(Boolean).join(" \u00b7 ")} />] as const] : []),
-          ...(story.image ? [["Image", <T key="i" v={story.image} limit={64} />] as const] : []),
+          ...(story.image ? [["Image", <T key="i" v={image(story.image)} limit={90} />] as const] : []),
           ["T0", story.t0 ? utc(story.t0) : "no landing was seen"],
           ...(story.service_account ? [["Account", <T key="s" v={story.service_account} />] as const] : []),
         ]}
@@ -89,12 +89,13 @@ export function Stages({ index, pick }: { index: Index; pick: Pick }): JSX.Eleme
 
 export function Answers({ index, pick }: { index: Index; pick: Pick }): JSX.Element {
   const { story } = index;
+  const little = story.rotate.reduce((sum, one) => sum + one.commands.length, 0) <= 6;
   return (
     <div class="answers">
       <section class="card" aria-labelledby="answer-what">
         <h2 id="answer-what">What happened</h2>
         {story.summary.length ? (
-          <Few items={story.summary} step={7} what="sentences">
+          <Few items={story.summary} step={10} what="sentences">
             {(few) => (
               <ol class="summary">
                 {few.map((line, at) => (
@@ -128,12 +129,12 @@ export function Answers({ index, pick }: { index: Index; pick: Pick }): JSX.Elem
       <section class="card" aria-labelledby="answer-do">
         <h2 id="answer-do">Do now, in this order</h2>
         {story.rotate.length ? (
-          <Few items={[...story.rotate].sort((one, other) => one.order - other.order)} step={4} what="steps">
+          <Few items={[...story.rotate].sort((one, other) => one.order - other.order)} step={6} what="steps">
             {(few) => (
               <ol class="rotate">
                 {few.map((one, at) => (
                   <li key={at} value={one.order}>
-                    <Step step={one} />
+                    <Step step={one} open={little || at === 0} />
                   </li>
                 ))}
               </ol>
@@ -169,33 +170,44 @@ function Unseen({ story }: { story: Story }): JSX.Element {
   );
 }
 
-function Step({ step }: { step: Rotation }): JSX.Element {
+/** One thing to do: its name is always read, reason and commands open at once where that is little or comes first. */
+function Step({ step, open }: { step: Rotation; open: boolean }): JSX.Element {
+  const { commands } = step;
+  const count = commands.length;
   return (
     <>
       <p>
         <b>
           <T v={step.what} limit={300} />
         </b>
-        {step.why ? (
-          <span class="muted">
-            {" "}
-            <T v={step.why} limit={300} />
-          </span>
-        ) : null}
       </p>
-      {step.commands.slice(0, 8).map((line, at) => (
-        <Command key={at} line={line} />
-      ))}
-      {step.commands.length > 8 ? (
-        <details>
-          <summary>{step.commands.length - 8} more commands</summary>
-          {step.commands.slice(8, 208).map((line, at) => (
-            <Command key={at} line={line} />
-          ))}
+      {step.why || count ? (
+        <details open={open}>
+          <summary class="muted">{count ? `${count} ${count === 1 ? "command" : "commands"}, and why` : "why"}</summary>
+          <Few items={commands} step={8} what="commands">
+            {(few) => (
+              <>
+                {few.map((line, at) => (
+                  <Command key={at} line={line} />
+                ))}
+              </>
+            )}
+          </Few>
+          {step.why ? (
+            <p class="muted">
+              <T v={step.why} limit={1200} />
+            </p>
+          ) : null}
         </details>
       ) : null}
     </>
   );
+}
+
+/** An image by its name, with so much of its digest as tells it from others. */
+function image(name: string): string {
+  const at = name.indexOf("@sha256:");
+  return at < 0 || name.length < at + 30 ? name : `${name.slice(0, at + 20)}\u2026`;
 }
 
 function IdentityLine({ index, identity, pick }: { index: Index; identity: IdentityStory; pick: Pick }): JSX.Element {

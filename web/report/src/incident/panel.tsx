@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { forEntity, forIdentity, forMark, type Query } from "../kusto/query";
 import { harmlessJson, inert, inertLines } from "../shell/inert";
+import { laidOut } from "../shell/json";
 import { Badge, Copy, Empty, Facts, Few, T } from "../shell/widgets";
 import type { Index, Placed } from "./index";
 import type { Attribution, Evidence, IdentityStory } from "./model";
@@ -155,14 +156,6 @@ function Records({ index, evidence }: { index: Index; evidence: readonly Evidenc
   );
 }
 
-function pretty(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
-
 function RawRecord({ index, evidence, open }: { index: Index; evidence: Evidence; open: boolean }): JSX.Element {
   const record = index.record(evidence);
   const where = `${evidence.file}:${evidence.line}`;
@@ -173,7 +166,7 @@ function RawRecord({ index, evidence, open }: { index: Index; evidence: Evidence
         <span class="kind">{inert(evidence.source, 40)}</span> <T v={where} /> <span class="muted">(not carried in this file)</span>
       </p>
     );
-  const text = pretty(record.text);
+  const text = laidOut(record.text);
   return (
     <details class="record" open={open} onToggle={(event) => show((event.currentTarget as HTMLDetailsElement).open)}>
       <summary>
@@ -194,12 +187,13 @@ export function Queries({ queries }: { queries: readonly Query[] }): JSX.Element
     <section>
       <h3>As KQL</h3>
       {queries.map((query) => (
-        <details key={query.name} class="query">
-          <summary>
-            {query.name} <Copy text={() => query.text} label="Copy as KQL" what={query.name} />
-          </summary>
-          <pre tabIndex={0}>{query.text}</pre>
-        </details>
+        <div key={query.name} class="query">
+          <details>
+            <summary>{query.name}</summary>
+            <pre tabIndex={0}>{query.text}</pre>
+          </details>
+          <Copy text={() => query.text} label="Copy as KQL" what={query.name} />
+        </div>
       ))}
     </section>
   );

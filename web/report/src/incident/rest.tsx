@@ -46,7 +46,7 @@ export function Elsewhere({ story }: { story: Story }): JSX.Element | null {
     <Section title="The same artifact elsewhere" note={`${story.elsewhere.length} sightings`}>
       <Few items={story.elsewhere} step={20} what="sightings">
         {(few) => (
-          <div class="scroll" tabIndex={0} role="region" aria-label="The same artifact elsewhere">
+          <div class="scroll" tabIndex={0} role="region" aria-label="Sightings">
             <table>
               <thead>
                 <tr>

@@ -1,4 +1,5 @@
 // Moments to a microsecond, told in UTC and as seconds since T0.
+import { inert } from "../shell/inert";
 
 /** Seconds since 1970 of an RFC 3339 moment, with all its digits; NaN for what is none. */
 export function seconds(at: string): number {
@@ -33,7 +34,7 @@ export function day(epoch: number): string {
 /** A whole moment for people: `2026-11-23 16:55:38.532 UTC`; what is no moment stays as it is. */
 export function utc(at: string): string {
   const epoch = seconds(at);
-  return Number.isFinite(epoch) ? `${day(epoch)} ${clock(epoch)} UTC` : at;
+  return Number.isFinite(epoch) ? `${day(epoch)} ${clock(epoch)} UTC` : inert(at, 60);
 }
 
 /** `T+85.7 s`, `T+6 min 52 s`, `T−31.2 s`. */

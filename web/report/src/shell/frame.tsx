@@ -14,7 +14,7 @@ export function Frame(props: {
   const { theme, next } = props.look;
   return (
     <>
-      <div class="bar">
+      <header class="bar">
         <span class="mark-name">
           eighty<b>six</b> <span class="muted">{props.report}</span>
         </span>
@@ -27,7 +27,7 @@ export function Frame(props: {
             Print
           </button>
         </div>
-      </div>
+      </header>
       {props.children}
       <footer class="foot">
         <p>

@@ -1,5 +1,5 @@
 // Light, dark, or what the reader's system says. The choice lasts where the browser lets a local file keep one.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 export type Theme = "auto" | "light" | "dark";
 const KEY = "eightysix-theme";
@@ -18,7 +18,7 @@ function kept(): Theme {
 export function useTheme(): { theme: Theme; next: () => void; colours: number } {
   const [theme, setTheme] = useState<Theme>(kept);
   const [colours, setColours] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (theme === "auto") document.documentElement.removeAttribute("data-theme");
     else document.documentElement.setAttribute("data-theme", theme);
     try {

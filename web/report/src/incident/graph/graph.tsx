@@ -12,12 +12,13 @@ import { seconds, since } from "../time";
 import { curve, draw, HEIGHT, type Node, WIDTH } from "./layout";
 
 const MAX_HEIGHT = 620;
+const SMALLEST = 0.62;
 const STEPS: Record<string, readonly [number, number]> = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
-function Box(props: { index: Index; node: Node; lit: boolean; dim: boolean; first: boolean; pick: Pick; walk: (event: KeyboardEvent, node: Node) => void }): JSX.Element {
+function Box(props: { index: Index; node: Node; lit: boolean; dim: boolean; first: boolean; pick: Pick; walk: (event: KeyboardEvent, node: Node) => void; reveal: (node: Node) => void }): JSX.Element {
   const { node, index } = props;
   const { entity } = node;
-  const name = entity ? inert(entity.name, 26) : `${node.members.length} more`;
+  const name = entity ? inert(entity.name, 25) : `${node.members.length} more`;
   const state = entity ? (index.identityOf.get(entity.id)?.state ?? entity.state) : "";
   const open = (): void => props.pick(entity ? { kind: "entity", id: entity.id } : { kind: "entities", name: node.kind, ids: node.members });
   const said = entity ? `${entity.kind} ${inert(entity.name, 120)}${state ? `, ${inert(state, 40)}` : ""}` : `${node.members.length} more of kind ${inert(node.kind, 40)}`;
@@ -26,11 +27,13 @@ function Box(props: { index: Index; node: Node; lit: boolean; dim: boolean; firs
       class={`node kind-${/^[a-z]+$/.test(node.kind) ? node.kind : "other"} ${props.lit ? "lit" : ""} ${props.dim ? "dim" : ""} ${/^(taken|used)$/.test(state) ? "taken" : ""}`}
       transform={`translate(${node.x - WIDTH / 2},${node.y - HEIGHT / 2})`}
       role="button"
-      tabIndex={props.first ? 0 : -1}
-      aria-label={said}
+      tabindex={props.first ? 0 : -1}
       aria-pressed={props.lit}
       data-node={node.id}
       onClick={open}
+      onFocus={(event: FocusEvent) => {
+        if ((event.currentTarget as Element).matches(":focus-visible")) props.reveal(node);
+      }}
       onKeyDown={(event: KeyboardEvent) => {
         if (event.key === "Enter" || event.key === " ") {
           event.preventDefault();
@@ -41,7 +44,7 @@ function Box(props: { index: Index; node: Node; lit: boolean; dim: boolean; firs
       <title>{said}</title>
       <rect width={WIDTH} height={HEIGHT} rx="8" />
       <rect class="edge-bar" width="5" height={HEIGHT} rx="2" />
-      <g clip-path="url(#node-text)">
+      <g clip-path="url(#node-text)" aria-hidden="true">
         <text class="node-kind" x="14" y="17">
           {inert(node.kind, 24)}
           {state ? ` \u00b7 ${inert(state, 16)}` : ""}
@@ -63,7 +66,7 @@ export function GraphView({ index, selection, pick }: { index: Index; selection:
   const [focus, setFocus] = useState("");
   const lit = lightsEntity(selection);
   const fit = wide ? Math.min(1, (wide - 2) / drawing.width) : 1;
-  const height = Math.min(MAX_HEIGHT, Math.max(140, drawing.height * Math.max(fit, 0.62) + 8));
+  const height = Math.min(MAX_HEIGHT, Math.max(140, drawing.height * Math.max(fit, SMALLEST) + 8));
 
   useEffect(() => {
     const svg = frame.current;
@@ -82,12 +85,25 @@ export function GraphView({ index, selection, pick }: { index: Index; selection:
   const whole = (): void => {
     const svg = frame.current;
     if (!svg || !behavior.current || !wide || !drawing.width) return;
-    const scale = Math.min(1, Math.max(fit, 0.62), height / drawing.height > 0.62 ? 1 : 0.62);
+    // Small enough to be whole, where that can still be read.
+    const scale = Math.max(SMALLEST, Math.min(1, fit, height / drawing.height));
     const x = Math.max(0, (wide - drawing.width * scale) / 2);
     const y = Math.max(0, (height - drawing.height * scale) / 2);
     select(svg).call(behavior.current.transform, zoomIdentity.translate(x, y).scale(scale));
   };
   useEffect(whole, [wide, drawing]);
+
+  /** Keys reach what the frame does not show: it moves there. */
+  const reveal = (node: Node): void => {
+    const svg = frame.current;
+    if (!svg || !behavior.current) return;
+    const { k, x, y } = moved;
+    const left = node.x * k + x;
+    const top = node.y * k + y;
+    const [dx, dy] = [(WIDTH / 2) * k, (HEIGHT / 2) * k];
+    if (left - dx >= 0 && left + dx <= wide && top - dy >= 0 && top + dy <= height) return;
+    select(svg).call(behavior.current.transform, zoomIdentity.translate(wide / 2 - node.x * k, height / 2 - node.y * k).scale(k));
+  };
 
   const walk = (event: KeyboardEvent, from: Node): void => {
     const [dx, dy] = STEPS[event.key] ?? [0, 0];
@@ -155,6 +171,7 @@ export function GraphView({ index, selection, pick }: { index: Index; selection:
               first={focus ? node.id === focus : at === 0}
               pick={pick}
               walk={walk}
+              reveal={reveal}
             />
           ))}
         </g>

@@ -120,10 +120,10 @@ function paintAxis(context: CanvasRenderingContext2D, view: View): void {
     context.fillText(clock(index.zero + one, Math.min(step, 0.1)), x, 30);
   }
   if (view.named) {
-    context.textAlign = "left";
+    context.textAlign = "right";
     context.font = `600 11px ${FONT}`;
     context.fillStyle = colours.soft;
-    for (const band of view.bands) context.fillText(LANE_WORDS[band.row.lane][0], 6, band.top + band.height - 9);
+    for (const band of view.bands) context.fillText(LANE_WORDS[band.row.lane][0], view.width - 6, band.top + band.height - 9);
   }
 }
 

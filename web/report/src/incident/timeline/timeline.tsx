@@ -1,6 +1,6 @@
 // The timeline: lanes by actor over a true time axis, its keys, its legend, and the gaps beside the lanes that they blind.
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { inert } from "../../shell/inert";
 import { Section, T } from "../../shell/widgets";
 import type { Index, Placed } from "../index";
@@ -9,7 +9,7 @@ import { Glyph } from "../pieces";
 import { litBy, type Pick, type Selection } from "../select";
 import { clock, length, since } from "../time";
 import { GRADE_WORDS, LANE_WORDS, LANES, ORIGIN_WORDS, OUTCOME_WORDS, STAGE_WORDS, STAGES } from "../words";
-import { DENSE } from "./arrange";
+import { type Band, DENSE } from "./arrange";
 import { Board, type Hit, type Shown } from "./board";
 import { Overview } from "./overview";
 
@@ -38,7 +38,10 @@ export function Timeline({ index, selection, pick, colours }: Props): JSX.Elemen
   const brush = useRef<SVGSVGElement>(null);
   const board = useRef<Board | null>(null);
   const overview = useRef<Overview | null>(null);
-  const [shown, setShown] = useState<Shown | null>(null);
+  const reading = useRef<(view: Shown) => void>(() => undefined);
+  const tipped = useRef(false);
+  const [rows, setRows] = useState<readonly Band[]>([]);
+  const [, setMoves] = useState(0);
   const [hidden, setHidden] = useState<Hidden>(new Set());
   const [active, setActive] = useState<Placed | null>(null);
   const [hover, setHover] = useState<{ hit: Hit; x: number; y: number } | null>(null);
@@ -47,9 +50,10 @@ export function Timeline({ index, selection, pick, colours }: Props): JSX.Elemen
   useEffect(() => {
     if (!wrap.current || !canvas.current || !strip.current || !brush.current) return undefined;
     const made = new Board(canvas.current, index, (view) => {
-      setShown((before) =>
-        before && before.bands === view.bands && before.visible === view.visible && before.domain.join() === view.domain.join() ? before : view,
-      );
+      // A frame of zooming renders the words of the view alone, not the whole part.
+      setRows(view.bands);
+      reading.current(view);
+      if (tipped.current) setMoves((count) => count + 1);
       overview.current?.follow(view.domain);
     });
     const whole = new Overview(strip.current, brush.current, index, (domain) => made.show(domain));
@@ -158,8 +162,9 @@ export function Timeline({ index, selection, pick, colours }: Props): JSX.Elemen
   };
 
   const at = active ? walk.indexOf(active) : -1;
+  tipped.current = focused && active !== null;
   return (
-    <Section title="Timeline" class="timeline" note={<Reading index={index} shown={shown} />}>
+    <Section title="Timeline" class="timeline" note={<Reading index={index} heard={reading} />}>
       <div class="toolbar">
         <Legend index={index} hidden={hidden} setHidden={setHidden} />
         <div class="buttons" role="group" aria-label="Zoom">
@@ -178,7 +183,7 @@ export function Timeline({ index, selection, pick, colours }: Props): JSX.Elemen
         </div>
       </div>
       <div class="lanes">
-        <LaneColumn shown={shown} index={index} />
+        <LaneColumn rows={rows} index={index} />
         <div
           ref={wrap}
           class="board"
@@ -206,7 +211,7 @@ export function Timeline({ index, selection, pick, colours }: Props): JSX.Elemen
           {focused && active && !hover ? <Tip index={index} hit={{}} one={active} place={board.current?.place(active) ?? [0, 0]} /> : null}
           {hover ? <Tip index={index} hit={hover.hit} one={hover.hit.spot?.one ?? null} place={[hover.x, hover.y]} /> : null}
         </div>
-        <GapColumn shown={shown} index={index} />
+        <GapColumn rows={rows} index={index} />
       </div>
       <div class="overview" aria-hidden="true">
         <canvas ref={strip} />
@@ -232,7 +237,11 @@ function beside(walk: readonly Placed[], from: Placed, step: number): Placed | u
   return undefined;
 }
 
-function Reading({ index, shown }: { index: Index; shown: Shown | null }): JSX.Element {
+function Reading({ index, heard }: { index: Index; heard: { current: (view: Shown) => void } }): JSX.Element {
+  const [shown, setShown] = useState<Shown | null>(null);
+  useLayoutEffect(() => {
+    heard.current = setShown;
+  }, [heard]);
   if (!shown) return <>{index.placed.length} marks</>;
   const [from, to] = shown.domain;
   const marks = `${shown.visible} of ${index.placed.length} marks in view`;
@@ -266,10 +275,10 @@ function Legend(props: { index: Index; hidden: Hidden; setHidden: (hidden: Hidde
   );
 }
 
-function LaneColumn({ shown, index }: { shown: Shown | null; index: Index }): JSX.Element {
+function LaneColumn({ rows, index }: { rows: readonly Band[]; index: Index }): JSX.Element {
   return (
     <div class="lane-names" aria-hidden="true">
-      {(shown?.bands ?? []).map((band) => (
+      {rows.map((band) => (
         <div key={band.row.lane} style={{ top: `${band.top}px`, height: `${band.height}px` }}>
           <b>{LANE_WORDS[band.row.lane][0]}</b>
           <span>{index.placed.length && !band.row.chain.length && !band.row.around.length ? "nothing told" : LANE_WORDS[band.row.lane][1]}</span>
@@ -279,11 +288,11 @@ function LaneColumn({ shown, index }: { shown: Shown | null; index: Index }): JS
   );
 }
 
-function GapColumn({ shown, index }: { shown: Shown | null; index: Index }): JSX.Element {
+function GapColumn({ rows, index }: { rows: readonly Band[]; index: Index }): JSX.Element {
   return (
     <div class="lane-gaps" aria-label="What nobody could see, lane by lane" role="group">
       <h3>Nobody could see</h3>
-      {(shown?.bands ?? []).map((band) => {
+      {rows.map((band) => {
         const gaps = index.gapsOf.get(band.row.lane) ?? [];
         return (
           <div key={band.row.lane} class={gaps.length ? "blind" : ""} style={{ top: `${band.top}px`, height: `${band.height}px` }}>
@@ -302,7 +311,7 @@ function GapNote({ gaps, lane }: { gaps: readonly Gap[]; lane: Lane }): JSX.Elem
     <>
       <span class="sr">{LANE_WORDS[lane][0]}: </span>
       <p title={inert(gaps.map((gap) => gap.text).join(" \u00b7 "), 1000)}>
-        <b>{first.stage}</b> <T v={first.text} limit={200} />
+        <b>{inert(first.stage, 20)}</b> <T v={first.text} limit={200} />
       </p>
       {gaps.length > 1 ? (
         <a class="more-gaps" href="#gaps">
