@@ -22,7 +22,12 @@ from eightysix.serve.replay import ReplayOptions
 from tests.test_reconstructed_runs import _told_without_places
 
 RUNS = ("attack-86s", "registry-push", "second-pod", "through-curl")
-LATE = ("managed-identity-sign-ins.jsonl", "service-principal-sign-ins.jsonl", "registry.jsonl", "kubernetes-audit.jsonl")
+LATE = (
+    "managed-identity-sign-ins.jsonl",
+    "service-principal-sign-ins.jsonl",
+    "registry.jsonl",
+    "kubernetes-audit.jsonl",
+)
 """Files whose rows arrive minutes to a day after what they tell of."""
 
 

@@ -136,6 +136,8 @@ def _next(case: Case, width: int) -> Iterator[Line]:
         return
     name = f"{pod.namespace}/{pod.name}" if pod.namespace else pod.name
     command = shell_line("eightysix", "reconstruct", "<folder with telemetry>", option("--pod", name))
-    if command:
-        yield heading("where the identities were used, and what to rotate")
-        yield from ((MARGIN, MARGIN, (text, Ink.PLAIN)) for text in fold(command, width - 4))
+    folded = fold(command, width - 4)
+    if not command or any(len(text) > width - 4 for text in folded):
+        folded = ["eightysix reconstruct PATH... \\", "    --pod NS/NAME"]
+    yield heading("where its identities were used")
+    yield from ((MARGIN, MARGIN, (text, Ink.PLAIN)) for text in folded)

@@ -194,7 +194,7 @@ def _rotate(
 ) -> Iterator[Line]:
     if not rotate:
         return
-    yield heading(f"what to do{'' if raised else ' if you hold it for a breach'}, in this order")
+    yield heading("what to do, in this order" if raised else "what to do if this is a breach")
     shown, more = some(rotate, options, _ITEMS)
     wide = len(str(len(shown)))
     for number, item in enumerate(shown):
