@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import tempfile
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -88,10 +89,10 @@ def test_any_split_order_and_repetition_tells_the_same(name: str, seed: int, par
         split[dice.randrange(parts)].append(one)
     given_files = [file for some in split for file in _files(some)]
     given_files.sort(key=lambda file: file[0] in LATE, reverse=bool(seed % 2))
-    for one, other in zip(whole(name), told(given_files), strict=True):
-        for field in one.__struct_fields__:
+    for story, other in zip(whole(name), told(given_files), strict=True):
+        for field in story.__struct_fields__:
             if field != "records":  # a late row has another text
-                left, right = getattr(one, field), getattr(other, field)
+                left, right = getattr(story, field), getattr(other, field)
                 assert _told_without_places(left) == _told_without_places(right), field
 
 
@@ -107,7 +108,7 @@ def test_late_evidence_is_a_new_revision_of_the_same_story(name: str, file: str,
     half = len(missing) // 2
     steps = [told(_files(now + missing[:some])) for some in (0, half, len(missing))]
     steps.append(told(_files(now + missing + missing[:half])))
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         old = {story.id: story for story in before}
         for story in after:
             known = old.get(story.id)
