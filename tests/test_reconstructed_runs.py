@@ -186,6 +186,9 @@ def test_any_order_and_repetition_tells_the_same(name: str, seed: int, tmp_path:
             if field == "records":
                 continue
             left, right = getattr(one, field), getattr(other, field)
+            if field == "records":  # by place, and a repeated record has several
+                assert {record.text for record in left} == {record.text for record in right}
+                continue
             assert _told_without_places(left) == _told_without_places(right), field
 
 
