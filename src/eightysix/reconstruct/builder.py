@@ -27,7 +27,7 @@ from eightysix.detect.wording import (
 from eightysix.model.event import Artifact
 from eightysix.model.incident import Coverage, Identity
 from eightysix.model.story import EntityKind, IdentityStory, Lane, Mark, Sighting, Story, Use
-from eightysix.model.words import Grade, IdentityState, Outcome, Source, Stage
+from eightysix.model.words import Grade, IdentityState, Outcome, Stage
 from eightysix.reconstruct.exposing import exposures
 from eightysix.reconstruct.gaps import gaps_of
 from eightysix.reconstruct.graph import Graph, identity_entity
@@ -287,15 +287,6 @@ def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
 
 _PLACES = 8
 """Places told of one mark: the earliest records, so that it does not depend on what files are called."""
-
-
-def _places(view: PodView, moment: Moment) -> tuple[Evidence, ...]:
-    """Where a mark is written, and where a scan's verdict of what was loaded is."""
-    events = {e.event_id: e for o in moment.all for e in o.evidence}
-    first = sorted(events.values(), key=lambda e: (e.time_ns, e.event_id))[:_PLACES]
-    places = {Evidence(str(e.source), e.file, e.line) for e in first}
-    scans = {p for p in evidence_of(view, moment.observation) if p.source == Source.LEDGER}
-    return tuple(sorted(places | scans))
 
 
 def _detail(view: PodView, observation: Observation) -> str:
