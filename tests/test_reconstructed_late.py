@@ -3,10 +3,10 @@ changes exactly when evidence is added."""
 
 from __future__ import annotations
 
+import itertools
 import random
 import tempfile
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -108,7 +108,7 @@ def test_late_evidence_is_a_new_revision_of_the_same_story(name: str, file: str,
     half = len(missing) // 2
     steps = [told(_files(now + missing[:some])) for some in (0, half, len(missing))]
     steps.append(told(_files(now + missing + missing[:half])))
-    for before, after in pairwise(steps):
+    for before, after in itertools.pairwise(steps):
         old = {story.id: story for story in before}
         for story in after:
             known = old.get(story.id)

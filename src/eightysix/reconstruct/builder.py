@@ -286,6 +286,7 @@ def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
 
 
 _PLACES = 8
+"""Places told of one mark: the earliest records, so that it does not depend on what files are called."""
 
 
 def _detail(view: PodView, observation: Observation) -> str:

@@ -183,7 +183,7 @@ def _places(story: Story) -> set[Evidence]:
     """Where the story's marks and uses are written, the staged ones first where there are too many."""
     staged = {place for mark in story.marks if mark.stage is not None for place in mark.evidence}
     uses = {place for identity in story.identities for use in identity.uses for place in use.evidence}
-    around = [place for mark in story.marks if mark.stage is None for place in mark.evidence[:1]]
+    around = [place for mark in story.marks if mark.stage is None for place in mark.evidence]
     kept = {place for place in staged | uses if place.line}
     for place in around:
         if place.line and len(kept) < MAX_RECORDS:
