@@ -39,7 +39,7 @@ _CLUSTER = {"ClusterRole", "ClusterRoleBinding", "Namespace", "Node"}
 
 def snapshot(*texts: str, server: str = "") -> Snapshot:
     """Objects as YAML, decoded; what has no namespace and needs one is in `default`, as kubectl does it."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Any] = {}
     custom: dict[str, list[Mapping[str, object]]] = {}
     for document in (document for text in texts for document in yaml.safe_load_all(text)):
         for item in document["items"] if document and document["kind"].endswith("List") else [document]:
