@@ -82,22 +82,36 @@ class Scene:
         self.bound_role_hubs: set[str] = set()
         self.bound_cluster_role_hubs: set[str] = set()
         self._pods: dict[str, list[tuple[str, str]]] | None = None
-        self._sets: dict[str, list[PermissionSet]] | None = None
+        self._sets: dict[tuple[str, str], list[PermissionSet]] | None = None
         self._workloads: dict[str, list[Template]] | None = None
 
     def add_account(self, namespace: str, name: str) -> None:
         """Note a service account."""
         self.accounts.setdefault(namespace, {})[name] = None
 
-    def sets_in(self, namespace: str) -> Sequence[PermissionSet]:
-        """Permission sets by role bindings of a namespace, of all where it is empty."""
+    def bindings_of(
+        self, kind: str, namespace: str | None, roles: frozenset[str] | None, names: frozenset[str] | None
+    ) -> list[PermissionSet]:
+        """Permission sets that bind one of `roles` or are of one of the bindings `names` (one of the two is given), in a
+        namespace, in all where it is empty, in the whole cluster where it is `None`. By index: there may be a million."""
         if self._sets is None:
             self._sets = {}
             for held in self.authorizer.permission_sets():
-                if held.namespace:
-                    for key in (held.namespace, ""):
-                        self._sets.setdefault(key, []).append(held)
-        return self._sets.get(namespace, ())
+                for key in (("role", held.role), ("binding", held.binding)):
+                    self._sets.setdefault(key, []).append(held)
+        keys = (
+            [("binding", name) for name in sorted(names)]
+            if names is not None
+            else [("role", name) for name in sorted(roles or ())]
+        )
+        return [
+            held
+            for key in keys
+            for held in self._sets.get(key, ())
+            if held.role_kind == kind
+            and held.cluster is (namespace is None)
+            and (not namespace or held.namespace == namespace)
+        ]
 
     def workloads_named(self, name: str) -> Iterator[Template]:
         """Workloads of this name."""

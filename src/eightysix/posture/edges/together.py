@@ -194,11 +194,11 @@ def _cluster_bindings(holder: _Holder) -> Iterator[Edge]:
         if write.names is None and bind.over("cluster-admin"):  # the binding of that name is in every cluster
             yield edge("BIND_ROLE", holder.id, CLUSTER, evidence)
             return
-        for name in sorted(scene.snapshot.cluster_role_bindings if write.names is None else write.names):
-            binding = scene.snapshot.cluster_role_bindings.get(name)
-            if binding is not None and bind.over(binding.role_ref.name):
-                target = vertex_id(VertexKind.PERMISSION_SET, "", f"{binding.role_ref.name}::{name}")
-                yield edge("BIND_ROLE", holder.id, target, evidence)
+        for held in scene.bindings_of("ClusterRole", None, bind.names, write.names):
+            if bind.over(held.role) and write.over(held.binding):
+                yield edge(
+                    "BIND_ROLE", holder.id, vertex_id(VertexKind.PERMISSION_SET, "", held.name), evidence
+                )
 
 
 def _bindings(holder: _Holder, namespace: str, powers: _Powers) -> Iterator[Edge]:
@@ -238,8 +238,8 @@ def _old_bindings(holder: _Holder, namespace: str, kind: str, bind: Grant, write
         (scene.bound_role_hubs if kind == "Role" else scene.bound_cluster_role_hubs).add(namespace)
         yield edge("BIND_ROLE", holder.id, hub_id(namespace, f"bound-{kind}"), evidence)
         return
-    for held in scene.sets_in(namespace):
-        if held.role_kind == kind and write.over(held.binding) and bind.over(held.role):
+    for held in scene.bindings_of(kind, namespace, bind.names, write.names):
+        if write.over(held.binding) and bind.over(held.role):
             yield edge(
                 "BIND_ROLE",
                 holder.id,
