@@ -242,6 +242,11 @@ def test_pods_by_name_are_their_workloads() -> None:
 # several grants
 
 
+def test_a_service_account_is_not_impersonated_by_the_right_over_users() -> None:
+    found = wide(rule("impersonate", "users", names="ann,system:serviceaccount:prod:x"))
+    assert pairs(found, "IMPERSONATE") == {("permission-set:r::b", "subject:user/ann")}
+
+
 def test_groups_are_impersonated_with_a_user() -> None:
     found = wide(rule("impersonate", "users,groups"))
     assert (ME, "subject:group/system:masters") in pairs(found, "IMPERSONATE_GROUP")
