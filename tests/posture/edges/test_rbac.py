@@ -434,9 +434,9 @@ def test_what_the_authorizer_allows_is_an_edge_and_one_hop_edges_are_allowed(
             continue
         named = what if edge.target.startswith(("secret:", "service-account:")) else ""
         requests = ALLOWED[edge.type]
-        assert any(asked.allows(me, verb, *what_of, where, named, sub) for verb, *what_of, sub in requests), (
-            edge
-        )
+        assert any(
+            asked.allows(me, verb, group, thing, where, named, sub) for verb, group, thing, sub in requests
+        ), edge
     for source, target in pairs(found, "NS_ADMIN") | pairs(found, "CLUSTER_ADMIN"):
         if source in held:
             assert asked.allows(me, "anything", "any", "thing", target.partition(":")[2])
