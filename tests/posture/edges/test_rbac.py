@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -453,3 +455,19 @@ def test_edges_are_as_many_as_objects() -> None:
 
     small, middle, large = count(20), count(40), count(80)
     assert large - middle == 2 * (middle - small)
+
+
+@pytest.mark.tier("shared-data")
+def test_what_kubernetes_itself_binds(shared_data: Path) -> None:
+    text = (shared_data / "kubernetes" / "bootstrap-rbac-1.20.json").read_text()
+    found = drawn(text, space("kube-system"))
+    assert not {vertex for vertex in reach(found) if vertex.startswith("sink:")}, (
+        "an account to which nothing is bound"
+    )
+    system = "service-account:kube-system/"
+    assert (f"{system}clusterrole-aggregation-controller", "cluster:") in pairs(found, "ESCALATE")
+    assert "sink:cluster-admin" in reach(found, f"{system}job-controller"), (
+        "it makes pods that use any account"
+    )
+    assert "sink:cluster-admin" not in reach(found, f"{system}ttl-controller")
+    assert ("permission-set:cluster-admin::cluster-admin", "cluster:") in pairs(found, "CLUSTER_ADMIN")
