@@ -13,7 +13,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz evasion bench-sensor
+.PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan bench-reconstruct fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
 .PHONY: bench-store bench-report
 .PHONY: parser web web-libraries browser-setup notebook notebook-setup
@@ -71,6 +71,9 @@ fuzz: dev ## Try to refute what the scanner promises (MINUTES=30; findings land 
 bench: dev ## Measure what the README says of detect and of generated telemetry (RUNS=folder: the labelled runs too)
 	@for name in throughput order generated; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
+
+bench-reconstruct: dev ## Measure one pod's story out of two million records, and out of twenty (TELEMETRY=, STORE=: made before)
+	@$(IN_DEV) -m bench.reconstruct --slope $(if $(TELEMETRY),--telemetry "$(TELEMETRY)") $(if $(STORE),--store "$(STORE)") --output bench/results/reconstruct.json
 
 index: dev ## Mine the pinned releases (CACHE=folder) into build/index and show what changes; index-accept ships it
 	@$(IN_DEV) -m tools.mine.fetch "$(CACHE)"

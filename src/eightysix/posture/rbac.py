@@ -43,9 +43,10 @@ SubjectKey = tuple[bool, str]
 """Whether it is a group, and the name; a service account is the user that its token makes it."""
 
 
-class PermissionSet(Struct, frozen=True):
+class PermissionSet(Struct, frozen=True, gc=False):
     """One role by one binding. `namespace` is empty where it grants in the whole cluster. `origins` tells for each rule the
-    object and path that it is written at (an aggregated rule is another cluster role's)."""
+    object and path that it is written at (an aggregated rule is another cluster role's). Not tracked by the garbage collector:
+    there may be a million, and none holds another."""
 
     name: str
     namespace: str
@@ -233,8 +234,7 @@ class Authorizer:
         self._roles = _Roles(snapshot)
         self._sets: list[PermissionSet] = []
         self._dangling: list[PermissionSet] = []
-        self._index: dict[tuple[str, SubjectKey], list[PermissionSet]] = {}
-        self._of: dict[SubjectKey, list[PermissionSet]] = {}
+        self._of: dict[SubjectKey, dict[str, list[PermissionSet]]] = {}
         for binding in snapshot.cluster_role_bindings.values():
             self._add(binding, "", "ClusterRoleBinding")
         for binding in snapshot.role_bindings.values():
@@ -260,8 +260,7 @@ class Authorizer:
             return
         self._sets.append(held)
         for subject in held.subjects:
-            self._index.setdefault((namespace, subject), []).append(held)
-            self._of.setdefault(subject, []).append(held)
+            self._of.setdefault(subject, {}).setdefault(namespace, []).append(held)
 
     def permission_sets(self) -> Sequence[PermissionSet]:
         """Every role by every binding that binds one."""
@@ -293,7 +292,7 @@ class Authorizer:
 
     def sets_of(self, subject: SubjectKey) -> Sequence[PermissionSet]:
         """What bindings grant a user or group by its own name."""
-        return self._of.get(subject, ())
+        return [held for sets in self._of.get(subject, {}).values() for held in sets]
 
     def role_rules(
         self, kind: str, namespace: str, name: str
@@ -307,9 +306,11 @@ class Authorizer:
             *((True, group) for group in dict.fromkeys((*groups_of(user), *groups))),
         ]
         for key in keys:
-            yield from self._index.get(("", key), ())
-            if namespace:
-                yield from self._index.get((namespace, key), ())
+            of = self._of.get(key)
+            if of is not None:
+                yield from of.get("", ())
+                if namespace:
+                    yield from of.get(namespace, ())
 
     def allows(
         self,

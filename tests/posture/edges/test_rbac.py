@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -242,6 +244,11 @@ def test_pods_by_name_are_their_workloads() -> None:
 # several grants
 
 
+def test_a_service_account_is_not_impersonated_by_the_right_over_users() -> None:
+    found = wide(rule("impersonate", "users", names="ann,system:serviceaccount:prod:x"))
+    assert pairs(found, "IMPERSONATE") == {("permission-set:r::b", "subject:user/ann")}
+
+
 def test_groups_are_impersonated_with_a_user() -> None:
     found = wide(rule("impersonate", "users,groups"))
     assert (ME, "subject:group/system:masters") in pairs(found, "IMPERSONATE_GROUP")
@@ -429,9 +436,9 @@ def test_what_the_authorizer_allows_is_an_edge_and_one_hop_edges_are_allowed(
             continue
         named = what if edge.target.startswith(("secret:", "service-account:")) else ""
         requests = ALLOWED[edge.type]
-        assert any(asked.allows(me, verb, *what_of, where, named, sub) for verb, *what_of, sub in requests), (
-            edge
-        )
+        assert any(
+            asked.allows(me, verb, group, thing, where, named, sub) for verb, group, thing, sub in requests
+        ), edge
     for source, target in pairs(found, "NS_ADMIN") | pairs(found, "CLUSTER_ADMIN"):
         if source in held:
             assert asked.allows(me, "anything", "any", "thing", target.partition(":")[2])
@@ -448,3 +455,19 @@ def test_edges_are_as_many_as_objects() -> None:
 
     small, middle, large = count(20), count(40), count(80)
     assert large - middle == 2 * (middle - small)
+
+
+@pytest.mark.tier("shared-data")
+def test_what_kubernetes_itself_binds(shared_data: Path) -> None:
+    text = (shared_data / "kubernetes" / "bootstrap-rbac-1.20.json").read_text()
+    found = drawn(text, space("kube-system"))
+    assert not {vertex for vertex in reach(found) if vertex.startswith("sink:")}, (
+        "an account to which nothing is bound"
+    )
+    system = "service-account:kube-system/"
+    assert (f"{system}clusterrole-aggregation-controller", "cluster:") in pairs(found, "ESCALATE")
+    assert "sink:cluster-admin" in reach(found, f"{system}job-controller"), (
+        "it makes pods that use any account"
+    )
+    assert "sink:cluster-admin" not in reach(found, f"{system}ttl-controller")
+    assert ("permission-set:cluster-admin::cluster-admin", "cluster:") in pairs(found, "CLUSTER_ADMIN")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from eightysix.model.posture import VertexKind
+from eightysix.posture.edges.scene import spec_path
 from eightysix.posture.objects import Binding, Container, PodSpec, PolicyRule, Volume, VolumeMount
 from eightysix.posture.snapshot import Snapshot
 from eightysix.posture.vertices import group_id, node_id, pod_id, service_account_id, user_id, vertex_id
@@ -163,7 +164,8 @@ class Model:
     def _pods(self) -> Iterator[RunningPod]:
         snapshot = self._snapshot
         for pod in snapshot.pods.values():
-            if pod.status is None or pod.status.phase in {"", "Running"}:
+            lost = pod.status is not None and snapshot.nodes and pod.spec.node_name not in snapshot.nodes
+            if not lost and (pod.status is None or pod.status.phase in {"", "Running"}):
                 yield self._pod(pod.metadata.namespace, "Pod", pod.metadata.name, pod.spec)
         if any(pod.status is not None for pod in snapshot.pods.values()):
             return
@@ -189,7 +191,7 @@ class Model:
             guessed=not spec.node_name,
             containers=[],
         )
-        prefix = "spec" if kind == "Pod" else "spec.template.spec"
+        prefix = spec_path(kind)
         for index, container in enumerate(spec.containers):
             contained = Contained(
                 vertex_id(VertexKind.CONTAINER, namespace, f"{name}/{container.name}"),

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from eightysix.model.posture import Confidence, Edge, NotSeen, VertexKind
 from eightysix.posture import hostpaths
-from eightysix.posture.edges.scene import edge
+from eightysix.posture.edges.scene import edge, spec_path
 from eightysix.posture.objects import Container, PodSpec
 from eightysix.posture.rbac import Authorizer
 from eightysix.posture.snapshot import Snapshot, Template
@@ -196,13 +196,12 @@ def edges(snapshot: Snapshot, templates: Sequence[Template], authorizer: Authori
         if _windows(template.spec):
             continue
         here = pod_id(template.namespace, template.kind, template.name)
-        prefix = "spec." if template.kind == "Pod" else "spec.template.spec."
         object_ = f"{template.kind}/{template.namespace}/{template.name}"
         nodes = [node_id(name) for name in template.nodes] or [ANY_NODE]
         seen: set[tuple[str, str]] = set()
         for target, where, way in _ways(template):
             anywhere = anywhere or (target == "node" and not template.nodes)
-            evidence = ((object_, f"{prefix}{where}{way.path}"),)
+            evidence = ((object_, f"{spec_path(template.kind)}.{where}{way.path}"),)
             for node in nodes:
                 to = {"node": node, "pods": f"{node}/pods", "partly": f"{node}/seen"}[target]
                 if (way.kind, to) not in seen:

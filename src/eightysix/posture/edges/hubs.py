@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eightysix.model.posture import Edge, VertexKind
-from eightysix.posture.edges.scene import POD_SECURITY, Scene, account_of, edge
+from eightysix.posture.edges.scene import POD_SECURITY, Scene, account_of, edge, spec_path
 from eightysix.posture.rbac import MASTERS
 from eightysix.posture.vertices import (
     CLUSTER,
@@ -35,11 +35,13 @@ def hubs(scene: Scene) -> Iterator[Edge]:
     yield edge("CLUSTER_ADMIN", group_id(MASTERS), CLUSTER, (("Group/system:masters", ""),))
     for what in ("namespaces", "nodes"):
         yield edge("CONTAINS", CLUSTER, hub_id("", what))
+    yield edge(
+        "NODE_ROOT", hub_id("", "nodes"), vertex_id(VertexKind.SINK, "", "node")
+    )  # also where no node is known
     for namespace in scene.namespaces:
         yield from _namespace(scene, namespace)
     for name in scene.snapshot.nodes:
         yield edge("CONTAINS", hub_id("", "nodes"), node_id(name), ((f"Node/{name}", "metadata.name"),))
-        yield edge("CONTAINS", hub_id("", "pods"), f"{node_id(name)}/pods")
     yield from _members(scene)
     yield from _subjects(scene)
 
@@ -72,10 +74,9 @@ def _members(scene: Scene) -> Iterator[Edge]:
         if mounts is None:
             mounts = account.automount_service_account_token if account is not None else None
         if mounts is not False:
-            where = "spec.automountServiceAccountToken" if mounts else "spec.serviceAccountName"
-            yield edge(
-                "USES_ACCOUNT", pods, service_account_id(template.namespace, name), ((object_, where),)
-            )
+            where = "automountServiceAccountToken" if mounts else "serviceAccountName"
+            evidence = ((object_, f"{spec_path(template.kind)}.{where}"),)
+            yield edge("USES_ACCOUNT", pods, service_account_id(template.namespace, name), evidence)
     for namespace, names in scene.accounts.items():
         for name in names:
             yield edge("CONTAINS", hub_id(namespace, ACCOUNTS), service_account_id(namespace, name))

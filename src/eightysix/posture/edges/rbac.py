@@ -99,7 +99,8 @@ def _targets(scene: Scene, held: PermissionSet, row: _Row, grant: Grant) -> Iter
             named = {template.namespace for template in scene.workloads_named(name)}
             yield from (hub_id(space, row.hub) for space in sorted(named) if not where or space == where)
         elif row.named == "user":
-            yield user_id(name)
+            if not name.startswith("system:serviceaccount:"):  # those are asked for as service accounts
+                yield user_id(name)
         elif row.named == "node":
             yield f"{node_id(name)}/pods"
         else:  # a hook or a service of the API by its name, as good as any

@@ -11,7 +11,7 @@ from eightysix.posture.rbac import Authorizer, PermissionSet
 from eightysix.posture.snapshot import Snapshot, Template
 from eightysix.posture.vertices import pod_id
 
-__all__ = ["POD_SECURITY", "Scene", "account_of", "edge", "minor", "would_hold"]
+__all__ = ["POD_SECURITY", "Scene", "account_of", "edge", "minor", "spec_path", "would_hold"]
 
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 _SINCE = 23
@@ -37,6 +37,13 @@ def minor(server: str) -> int | None:
     parts = server.removeprefix("v").split(".")
     digits = "".join(letter for letter in parts[1] if letter.isdecimal())[:4] if len(parts) > 1 else ""
     return int(digits) if parts[0] == "1" and digits else None
+
+
+def spec_path(kind: str) -> str:
+    """Where an object of this kind has its pods' spec."""
+    if kind == "Pod":
+        return "spec"
+    return "spec.jobTemplate.spec.template.spec" if kind == "CronJob" else "spec.template.spec"
 
 
 def account_of(template: Template) -> str:

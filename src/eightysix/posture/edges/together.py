@@ -107,6 +107,8 @@ def _all(holder: _Holder) -> Iterator[Edge]:
     yield from _steal(holder)
     yield from _cluster_bindings(holder)
     for namespace in holder.by_scope:
+        if not holder.by_scope[namespace]:
+            continue  # nothing of its own there
         powers = holder.view(namespace)
         yield from _escalate(holder, namespace, powers)
         yield from _bindings(holder, namespace, powers)
