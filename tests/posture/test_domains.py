@@ -146,7 +146,8 @@ def test_token_secrets_name_their_account_by_type_alone() -> None:
 @pytest.mark.parametrize(
     ("path", "sub_path", "expected"),
     [
-        ("/etc/kubernetes", "", {"cluster admin-kubeconfig", "cloud azure-json", "cluster cluster-key", "cluster node-credential"}),
+        ("/etc/kubernetes", "",
+         {"cluster admin-kubeconfig", "cloud azure-json", "cluster cluster-key", "cluster node-credential"}),
         ("/etc/kubernetes/azure.json", "", {"cloud azure-json"}),
         ("/etc//kubernetes/./azure.json", "", {"cloud azure-json"}),
         ("/etc/kubernetes", "azure.json", {"cloud azure-json"}),
@@ -374,7 +375,12 @@ def test_metadata_names_the_pool_of_the_pods_nodes() -> None:
 
 # --- secrets stay out -------------------------------------------------------------------------------------------------
 
-CANARIES = ("hf_cANARYcANARYcANARY0123456789", "longCanaryPassword99", "sk-canaryCANARYcanary0123456789", "ghp_c4naryC4NARYc4nary0123456789abcd")  # fmt: skip
+CANARIES = (
+    "hf_cANARYcANARYcANARY0123456789",
+    "longCanaryPassword99",
+    "sk-canaryCANARYcanary0123456789",
+    "ghp_c4naryC4NARYc4nary0123456789abcd",
+)
 
 
 def test_values_are_looked_at_and_never_told() -> None:
