@@ -360,17 +360,13 @@ def test_density_is_two_by_default_and_four_at_most() -> None:
     assert domains(held(full)) == ("cluster", "delivery", "cloud", "llm")
 
 
-def test_metadata_names_the_pool_of_the_pods_nodes() -> None:
-    pools = Cloud(
-        scale_sets=(
-            ScaleSet("aks-gpu-1-vmss", "aks-gpu-1-vmss"),
-            ScaleSet("aks-gpu-11-vmss", "aks-gpu-11-vmss"),
-        )
-    )
-    found = held(pod("nodeName: aks-gpu-11-vmss000003"), pools)
-    assert [c.target for c in found if c.signal == "metadata-service"] == [
-        "endpoint:metadata/aks-gpu-11-vmss"
-    ]
+@pytest.mark.parametrize(
+    ("node", "pool"), [("aks-gpu-11000003", "eleven"), ("aks-gpu-1x", "one"), ("other", "*")]
+)
+def test_metadata_names_the_pool_of_the_pods_nodes(node: str, pool: str) -> None:
+    pools = Cloud(scale_sets=(ScaleSet("one", "aks-gpu-1"), ScaleSet("eleven", "aks-gpu-11")))
+    found = held(pod(f"nodeName: {node}"), pools)
+    assert [c.target for c in found if c.signal == "metadata-service"] == [f"endpoint:metadata/{pool}"]
 
 
 # --- secrets stay out -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eightysix.posture.lookup import lookup
-from eightysix.posture.metadata import metadata_reach
+from eightysix.posture.metadata import Reach, metadata_reach
 from eightysix.posture.snapshot import Cloud
 from tests.posture.written import world
 
@@ -31,7 +31,7 @@ def reach(
     restricted: bool | None = None,
     host: str = "false",
     more: str = "",
-):
+) -> Reach:
     cloud = Cloud(given=True, network_policy=plugin, metadata_restricted=restricted)
     snapshot, templates = world(POD % (host, more) + text, cloud)
     return metadata_reach(templates[0], lookup(snapshot))

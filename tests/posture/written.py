@@ -46,7 +46,7 @@ def documents(text: str) -> list[dict[str, Any]]:
 
 
 def snapshot_of(text: str, cloud: Cloud | None = None, **more: Any) -> Snapshot:
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Any] = {}
     custom: dict[str, list[dict[str, Any]]] = {}
     for one in documents(text):
         kind, meta = one["kind"], one["metadata"]

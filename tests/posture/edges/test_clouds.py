@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ spec:
 ME = "pod:ml/server"
 
 
-def azure(*assignments: tuple[str, str, str], **more: object) -> Cloud:
+def azure(*assignments: tuple[str, str, str], **more: Any) -> Cloud:
     return Cloud(
         identities=(KUBELET, OTHER),
         assignments=tuple(RoleAssignment(*one) for one in assignments),
@@ -59,7 +60,7 @@ def azure(*assignments: tuple[str, str, str], **more: object) -> Cloud:
         kubelet_client_id="c-kubelet",
         registries=(REGISTRY,),
         given=True,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
@@ -83,7 +84,7 @@ def reached(found: Sequence[Edge], start: str) -> set[str]:
     return seen
 
 
-def drawn(text: str, cloud: Cloud | None, **more: object) -> list[Edge]:
+def drawn(text: str, cloud: Cloud | None, **more: Any) -> list[Edge]:
     return everything(*world(text, cloud, cluster="prod", **more))
 
 
@@ -122,6 +123,12 @@ def test_federation_is_of_pods_with_the_token_not_of_all_of_the_account() -> Non
     quiet = drawn(WI % ("false", "a" * 64), cloud)
     assert identity(OTHER) not in reached(quiet, ME)
     assert "service-account:ml/app" in reached(quiet, ME)
+
+
+def test_a_trust_of_nobody_is_none() -> None:
+    trust = (FederatedCredential("", "https://issuer", "system:serviceaccount:ml:app"),)
+    found = drawn(WI % ("true", "a" * 64), Cloud(federations=trust, given=True))
+    assert not [one for one in found if one.target == "cloud-identity:"]
 
 
 def test_who_can_make_tokens_of_the_account_is_the_identity() -> None:
@@ -186,6 +193,7 @@ def test_identity_bindings_are_proved_by_the_right_to_use_them(resource: str, co
         ("Virtual Machine Contributor", f"{MACHINES}/aks-gpu-1-vmss", {"node"}),
         ("Virtual Machine Contributor", f"{MACHINES}/aks-cpu-1-vmss", set()),
         ("AcrPush", REGISTRY, {"acr-write"}),
+        ("8311e382-0749-4cb8-b61a-304f252e45ec", REGISTRY, {"acr-write"}),
         ("AcrPull", REGISTRY, set()),
         ("Storage Blob Data Contributor", MODELS, {"model-store-write"}),
         ("Storage Blob Data Reader", MODELS, set()),
