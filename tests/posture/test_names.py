@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -160,6 +160,7 @@ def test_the_order_in_which_a_pod_is_written_changes_nothing_but_paths(template:
 @settings(max_examples=60)
 @given(_templates(), st.text(alphabet="abcdefghijkABCDEFGHIJK0123456789", min_size=24, max_size=60))
 def test_no_value_is_repeated(template: Template, canary: str) -> None:
+    assume(canary not in repr(template))  # a name may be anything, this too
     token = f"ghp_{canary}9"
     (container,) = template.spec.containers
     env = (
