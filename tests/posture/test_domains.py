@@ -146,7 +146,8 @@ def test_token_secrets_name_their_account_by_type_alone() -> None:
 @pytest.mark.parametrize(
     ("path", "sub_path", "expected"),
     [
-        ("/etc/kubernetes", "", {"cluster admin-kubeconfig", "cloud azure-json", "cluster cluster-key", "cluster node-credential"}),
+        ("/etc/kubernetes", "",
+         {"cluster admin-kubeconfig", "cloud azure-json", "cluster cluster-key", "cluster node-credential"}),
         ("/etc/kubernetes/azure.json", "", {"cloud azure-json"}),
         ("/etc//kubernetes/./azure.json", "", {"cloud azure-json"}),
         ("/etc/kubernetes", "azure.json", {"cloud azure-json"}),
@@ -359,22 +360,23 @@ def test_density_is_two_by_default_and_four_at_most() -> None:
     assert domains(held(full)) == ("cluster", "delivery", "cloud", "llm")
 
 
-def test_metadata_names_the_pool_of_the_pods_nodes() -> None:
-    pools = Cloud(
-        scale_sets=(
-            ScaleSet("aks-gpu-1-vmss", "aks-gpu-1-vmss"),
-            ScaleSet("aks-gpu-11-vmss", "aks-gpu-11-vmss"),
-        )
-    )
-    found = held(pod("nodeName: aks-gpu-11-vmss000003"), pools)
-    assert [c.target for c in found if c.signal == "metadata-service"] == [
-        "endpoint:metadata/aks-gpu-11-vmss"
-    ]
+@pytest.mark.parametrize(
+    ("node", "pool"), [("aks-gpu-11000003", "eleven"), ("aks-gpu-1x", "one"), ("other", "*")]
+)
+def test_metadata_names_the_pool_of_the_pods_nodes(node: str, pool: str) -> None:
+    pools = Cloud(scale_sets=(ScaleSet("one", "aks-gpu-1"), ScaleSet("eleven", "aks-gpu-11")))
+    found = held(pod(f"nodeName: {node}"), pools)
+    assert [c.target for c in found if c.signal == "metadata-service"] == [f"endpoint:metadata/{pool}"]
 
 
 # --- secrets stay out -------------------------------------------------------------------------------------------------
 
-CANARIES = ("hf_cANARYcANARYcANARY0123456789", "longCanaryPassword99", "sk-canaryCANARYcanary0123456789", "ghp_c4naryC4NARYc4nary0123456789abcd")  # fmt: skip
+CANARIES = (
+    "hf_cANARYcANARYcANARY0123456789",
+    "longCanaryPassword99",
+    "sk-canaryCANARYcanary0123456789",
+    "ghp_c4naryC4NARYc4nary0123456789abcd",
+)
 
 
 def test_values_are_looked_at_and_never_told() -> None:

@@ -37,7 +37,8 @@ _KINDS: dict[str, tuple[str, type[Any]]] = {
     "Secret": ("secrets", SecretObject),
     "NetworkPolicy": ("network_policies", NetworkPolicy),
 }
-_WORKLOADS = frozenset("Deployment StatefulSet DaemonSet ReplicaSet Job CronJob AutoscalingRunnerSet".split())
+_BUILT_IN = frozenset("Deployment StatefulSet DaemonSet ReplicaSet Job CronJob".split())
+_WORKLOADS = _BUILT_IN | frozenset({"AutoscalingRunnerSet"})
 
 
 def documents(text: str) -> list[dict[str, Any]]:
@@ -45,17 +46,17 @@ def documents(text: str) -> list[dict[str, Any]]:
 
 
 def snapshot_of(text: str, cloud: Cloud | None = None, **more: Any) -> Snapshot:
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Any] = {}
     custom: dict[str, list[dict[str, Any]]] = {}
     for one in documents(text):
         kind, meta = one["kind"], one["metadata"]
         key = "/".join(filter(None, (meta.get("namespace"), meta["name"])))
         if kind in _WORKLOADS:
             found.setdefault("workloads", {})[f"{kind}/{key}"] = msgspec.convert(one, Workload)
-        elif kind in _KINDS:
+        if kind in _KINDS:
             member, struct = _KINDS[kind]
             found.setdefault(member, {})[key] = msgspec.convert(one, struct)
-        else:
+        if kind not in _KINDS and kind not in _BUILT_IN:
             custom.setdefault(kind, []).append(one)
     return Snapshot(
         **found,
@@ -73,6 +74,8 @@ def templates_of(text: str, nodes: Iterable[str] = ()) -> list[Template]:
         spec, inner = one.get("spec") or {}, meta
         if kind in _WORKLOADS:
             spec = spec["jobTemplate"]["spec"] if kind == "CronJob" else spec
+            if "template" not in spec:
+                continue
             inner, spec = spec["template"].get("metadata") or {}, spec["template"]["spec"]
         elif kind != "Pod":
             continue

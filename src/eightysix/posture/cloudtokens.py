@@ -112,7 +112,7 @@ def _federated(holder: Holder) -> Iterator[Credential]:
             "workload-identity",
             at,
             Confidence.PROVED if client else Confidence.INFERRED,
-            holder.known.identity_id(federation.identity),
+            holder.known.identity_id(federation.identity) if federation.identity else "",
         )
     if trusted or (cloud.given and cloud.federations):  # a token that no identity trusts opens nothing
         return

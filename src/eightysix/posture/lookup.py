@@ -74,7 +74,9 @@ class Lookup:
         self.plugin = cloud.network_policy.lower() or self._plugin()
         self.credentials: dict[int, tuple[Template, tuple[Credential, ...]]] = {}
         self._prefixes = sorted(
-            (pool.prefix.lower(), index) for index, pool in enumerate(cloud.scale_sets) if pool.prefix
+            ((pool.prefix or pool.name).lower(), index)
+            for index, pool in enumerate(cloud.scale_sets)
+            if pool.prefix or pool.name
         )
         self._pools: dict[str, ScaleSet | None] = {}
 

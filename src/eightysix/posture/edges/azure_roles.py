@@ -77,6 +77,26 @@ _ROLES: dict[str, dict[Power, Confidence]] = {
 accounts are on) or a second step inside of the cluster; `assumed` where it needs the older model of permissions."""
 
 
+_IDS = {
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "owner",
+    "b24988ac-6180-42a0-ab88-20f7382dd24c": "contributor",
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "user access administrator",
+    "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8": "azure kubernetes service cluster admin role",
+    "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b": "azure kubernetes service rbac cluster admin",
+    "9980e02c-c2be-4d73-94e8-173b1dc7cf3c": "virtual machine contributor",
+    "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59": "managed identity contributor",
+    "8311e382-0749-4cb8-b61a-304f252e45ec": "acrpush",
+    "7f951dda-4ed3-4680-a7ca-43fe172d538d": "acrpull",
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "storage blob data owner",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "storage blob data contributor",
+    "00482a5a-887f-4fb3-b363-3b7fe8e74483": "key vault administrator",
+    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "key vault secrets officer",
+    "4633458b-17de-408a-b874-0445c86b69e6": "key vault secrets user",
+}
+"""Ids of built-in roles, which some answers have in the place of the name; those that are used most."""
+
+
 def powers(role: str) -> dict[Power, Confidence]:
-    """What a role of this name lets its holder do; nothing where it is no built-in role that matters here."""
-    return _ROLES.get(" ".join(role.lower().split()), {})
+    """What a role of this name (or id) lets its holder do; nothing where it is no built-in role that matters here."""
+    name = " ".join(role.lower().split()).rpartition("/")[2]
+    return _ROLES.get(_IDS.get(name, name), {})

@@ -89,6 +89,8 @@ def _trusts(known: Lookup) -> Iterator[Edge]:
         source = federated_id(parts[2], parts[3])
         client = _client(known, parts[2], parts[3])
         for index, federation in federations:
+            if not federation.identity:
+                continue
             target = known.identity_id(federation.identity)
             told.add((source, target))
             sure = client != "" and known.identity_id(client) == target
