@@ -7,7 +7,7 @@ import random
 import subprocess
 from itertools import combinations
 
-import jsonpatch  # type: ignore[import-untyped]
+import jsonpatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

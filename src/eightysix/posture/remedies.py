@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import Struct, field
 
 from eightysix.context.shell import line, option
 from eightysix.model.posture import Edge, Vertex
+from eightysix.posture.arrays import np
 from eightysix.posture.graph import Graph
 from eightysix.posture.sentences import NAME_COLUMNS, say
 from eightysix.report.inert import inert

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import Struct
 
 from eightysix.model.posture import Credential
 from eightysix.model.words import Domain
+from eightysix.posture.arrays import np
 from eightysix.posture.graph import FACTORS, Graph, Reach
 from eightysix.posture.sentences import NAME_COLUMNS, say, sentence
 from eightysix.report.inert import inert
