@@ -35,7 +35,7 @@ Best = dict[str, tuple[float, int]]
 
 def best(edges: Iterable[Edge], sinks: Iterable[str]) -> Best:
     """For each vertex the highest probability and, of these, the fewest steps: relaxed until nothing changes."""
-    known = {sink: (1.0, 0) for sink in sinks}
+    known = dict.fromkeys(sinks, (1.0, 0))
     edges = list(edges)
     changed = True
     while changed:

@@ -7,7 +7,7 @@ import random
 import subprocess
 from itertools import combinations
 
-import jsonpatch  # type: ignore[import-untyped]
+import jsonpatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +20,8 @@ from eightysix.posture.risk import impact
 from tests.posture.brute import best
 
 PODS = {"pod:a/Deployment/p": 3, "pod:a/q": 1, "pod:b/r": 5}
-VERTICES = [*PODS, "service-account:a/s", "permission-set:a/r::b", "permission-set:r::c", "cloud-identity:i", "node:n", "cluster:",
-            "sink:cluster-admin", "sink:ns-admin/a", "sink:llm-spend"]  # fmt: skip
+VERTICES = [*PODS, "service-account:a/s", "permission-set:a/r::b", "permission-set:r::c", "cloud-identity:i", "node:n",
+            "cluster:", "sink:cluster-admin", "sink:ns-admin/a", "sink:llm-spend"]  # fmt: skip
 TYPES = [
     "USES_ACCOUNT",
     "HOLDS",
@@ -72,7 +72,8 @@ def test_after_the_cut_they_have_lost_it(edges: list[Edge]) -> None:
         for sink in fix.sinks:
             count = sum(PODS[pod] for pod, of in lost if of == sink)
             assert f"{count} of {sum(PODS[pod] for pod, of in before if of == sink)} pods lose" in fix.why
-        assert not {"CONTAINS", "GPU_PRIV_OPERAND"} & {kind for kind, _, _ in fix.edges}
+        own = {kind for kind, source, _ in fix.edges if not source.startswith("permission-set:")}
+        assert not own & {"CONTAINS", "GPU_PRIV_OPERAND"}
 
 
 @given(edges_of, st.randoms(use_true_random=False))
@@ -302,6 +303,13 @@ def test_of_the_cloud() -> None:
     inside = [Edge("CONTAINS", pod, identity) for pod in PODS]
     fix = only(*inside, Edge("HOLDS_ROLE", identity, role), Edge("CONTAINS", role, "sink:sub-owner"))
     assert (fix.what, fix.command) == ("Take the cloud role o from the cloud identity i", "")
+    plain = "cloud-role:Key Vault Administrator@/subscriptions/s"
+    fix = only(
+        *inside, Edge("HOLDS_ROLE", identity, plain), Edge("CONTAINS", plain, "sink:kv-secrets"), known=known
+    )
+    assert fix.command == (
+        "az role assignment delete --assignee=p-1 --role='Key Vault Administrator' --scope=/subscriptions/s"
+    )
     fix = only(*inside, Edge("HOLDS_ROLE", identity, role), owner, known=known)
     assert fix.command == "az role assignment delete --assignee=p-1 --role=Owner --scope=/subscriptions/s"
     fix = only(
@@ -320,6 +328,26 @@ def test_of_the_cloud() -> None:
     local = Edge("LIST_CLUSTER_ADMIN", role, "sink:cluster-admin")
     fix = only(*[Edge("CONTAINS", pod, role) for pod in PODS], local, known=known)
     assert fix.command == "az aks update --disable-local-accounts --name=prod --resource-group=g"
+
+
+def test_the_metadata_service_is_closed_to_pods_alone() -> None:
+    service, identity = "endpoint:metadata/*", "cloud-identity:i"
+    leads = [Edge("IMDS_NODE_ID", service, identity), Edge("CONTAINS", identity, "sink:sub-owner")]
+    of_host = Edge("IMDS_NODE_ID", "pod:b/r", service, (("DaemonSet/b/r", "spec.template.spec.hostNetwork"),))
+    pods = [
+        Edge("IMDS_NODE_ID", pod, service, ((f"Pod/{pod[4:]}", "spec"),)) for pod in PODS if pod != "pod:b/r"
+    ]
+    fixes, _ = fixes_of([*leads, of_host, *pods, Edge("IMDS_NODE_ID", "node:n", service)])
+    assert [(fix.pods, len(fix.edges)) for fix in fixes] == [(5, 1), (4, 2)]
+    assert fixes[0].what == "Take from pod b/r what leads to the metadata service"
+    assert json.loads(fixes[0].patch)[1]["path"] == "/spec/template/spec/hostNetwork"
+    assert fixes[1].what.endswith("az aks update --enable-imds-restriction")
+    token = Edge(
+        "WI_FEDERATED", "pod:a/q", identity, (("Pod/a/q", "metadata.labels['azure.workload.identity/use']"),)
+    )
+    assert only(token, leads[1]).what == (
+        "Take from pod a/q what leads to the cloud identity i: change Pod/a/q metadata.labels['azure.workload.identity/use']"
+    )
 
 
 def test_pod_security() -> None:
@@ -382,3 +410,25 @@ def test_evidence_that_does_not_agree_gives_no_command() -> None:
     fix = only(*edges)
     assert (fix.pods, fix.command) == (6, "")
     assert fix.what == "Delete the binding of permissions a/r::b, and bind anew what is needed"
+
+
+def test_planted_choke_points_are_found_in_order_of_what_they_protect() -> None:
+    chance = random.Random(86)
+    edges: list[Edge] = []
+    pods: dict[str, int] = {}
+    for number, size in enumerate((20, 200, 80)):
+        held = f"permission-set:r::{number}"
+        told = ((f"ClusterRoleBinding/{number}", "subjects"),)
+        edges += [
+            Edge("HOLDS", f"service-account:{number}/s", held, told),
+            Edge("CLUSTER_ADMIN", held, "cluster:"),
+        ]
+        for pod in range(size):
+            pods[f"pod:{number}/{pod}"] = 1
+            edges.append(Edge("USES_ACCOUNT", f"pod:{number}/{pod}", f"service-account:{number}/s"))
+    names = [*pods, *(f"permission-set:noise::{number}" for number in range(50))]
+    edges += [Edge("HOLDS", chance.choice([*pods]), chance.choice(names[300:])) for _ in range(2000)]
+    edges.append(Edge("CLUSTER_ADMIN", "cluster:", "sink:cluster-admin"))
+    graph = Graph.of(edges)
+    fixes = choke_points(graph, pods, targets_of(graph.sinks())).fixes
+    assert [(fix.pods, fix.command[-1:]) for fix in fixes] == [(200, "1"), (80, "2"), (20, "0")]

@@ -71,6 +71,9 @@ def credential(domain: str, target: str = "", confidence: Confidence = Confidenc
     return Credential(domain, "TOKEN", "variable", "Pod a/p", "$.spec", confidence, target)
 
 
+TRUST = "The cloud takes tokens of service account a/s for the cloud identity i (inferred)."
+
+
 def test_what_it_is_made_of() -> None:
     edges = [
         Edge("IDENTITY_ASSUME", "pod:a/p", "service-account:a/s"),
@@ -93,8 +96,7 @@ def test_what_it_is_made_of() -> None:
         ("delivery", 0.5, ""),
     ]
     assert risk.why == (
-        "cloud 8.0: reaches ownership of the subscription (impact 10, probability 0.80): "
-        "The cloud takes tokens of service account a/s for the cloud identity i (inferred).",
+        f"cloud 8.0: reaches ownership of the subscription (impact 10, probability 0.80): {TRUST}",
         "cluster 7.0: reaches everything in namespace a (impact 7, probability 1.00): it holds TOKEN (variable)",
         "llm 3.2: it holds TOKEN (variable), which opens spending on a model provider",
         "delivery 0.5: it holds TOKEN (variable), which opens nothing known",

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import Struct
 
 from eightysix.model.posture import Fix
+from eightysix.posture.arrays import np
 from eightysix.posture.graph import EdgeKey, Graph, Reach, Target
 from eightysix.posture.remedies import Known, Remedy, groups, remedy
 from eightysix.posture.risk import impact
@@ -140,7 +140,7 @@ class _Search:
         """The best fix from here: the actions that gain the most each."""
         now, found, highest = _State(state.graph, state.reaches), None, 0.0
         for together in range(1, _TOGETHER + 1):
-            alone, step = self._step(state, now)
+            alone, step = self._step(now)
             if step is None:
                 break
             for tried in (step, alone):
@@ -155,26 +155,34 @@ class _Search:
                 break
         return self._needed(state, found) if found is not None else None
 
-    def _step(self, before: _State, now: _State) -> tuple[_State | None, _State | None]:
+    def _step(self, now: _State) -> tuple[_State | None, _State | None]:
         """One action more: the one that gains the most, and the one to go on with, which is the most promising where there is a
         second way behind it."""
         total, by = self.promises(now)
         # NOTE: of equal promises the lower number, which is by kind of action and id: the same on every run
         candidates = [int(group) for group in np.argsort(-total, kind="stable")[:_TRIES] if total[group] > 0]
-        reached, highest = self.gain(before, now), 0.0
-        best: _State | None = None
-        first: _State | None = None
+        if not candidates:
+            return None, None
+        best, highest = -1, 0.0
         for group in candidates:
             if highest >= total[group]:
                 break
-            tried = self.without(now, group, by)
-            first = first or tried
-            gained = self.gain(before, tried) - reached
+            gained = self._gained(now, group, by)
             if gained > highest:
-                best, highest = tried, gained
-        if best is None or highest < _POOR * total[candidates[0]]:
-            return best, first
-        return best, best
+                best, highest = group, gained
+        found = self.without(now, best, by) if best >= 0 else None
+        if found is None or highest < _POOR * total[candidates[0]]:
+            return found, self.without(now, candidates[0], by)
+        return found, found
+
+    def _gained(self, now: _State, group: int, by: Sequence[Floats]) -> float:
+        """What cutting one group more gains."""
+        edges = self.edges_of(group)
+        return sum(
+            weight * int(self.weights[now.graph.losing(reach, edges)].sum())
+            for weight, reach, promised in zip(self.impacts, now.reaches, by, strict=True)
+            if promised[group]
+        )
 
     def _needed(self, state: _State, found: _State) -> _State:
         """`found` without actions that add nothing."""

@@ -15,15 +15,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
-from eightysix.model.errors import MissingExtraError, UsageError
+from eightysix.model.errors import UsageError
 from eightysix.model.posture import Confidence, Edge
-
-try:
-    import numpy as np
-except ImportError:
-    raise MissingExtraError(
-        "the graph of what pods reach needs numpy", "Install it: pip install 'eightysix[posture]'"
-    ) from None
+from eightysix.posture.arrays import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -257,6 +251,26 @@ class Graph:
         rows = _Rows(self._into, self.sources, self.confidence, None)
         return _search(rows, target, self.numbers(target.members))
 
+    def losing(self, reach: Reach, positions: Ints) -> NDArray[np.bool_]:
+        """Vertices that an answer of this graph tells a path of, and that have none once the edges at `positions` are cut.
+        Only those whose best path is cut are looked at again."""
+        gone = self.confidence == _CUT
+        gone[positions] = True
+        without = np.zeros(len(self.ids), dtype=bool)
+        for vertices in reach.settled[1:]:
+            edges = reach.via[vertices]
+            without[vertices] = gone[edges] | without[self.targets[edges]]
+        lost = np.flatnonzero(without).astype(np.int32)
+        start, position = self._outward()
+        edges = position[_slots(start, lost)]
+        ends = self.targets[edges]
+        new = np.unique(self.sources[edges[~gone[edges] & (reach.level[ends] >= 0) & ~without[ends]]])
+        while len(new):
+            without[new] = False
+            edges = _slots(self._into, new)
+            new = np.unique(self.sources[edges[~gone[edges] & without[self.sources[edges]]]])
+        return without
+
     def search_all(self, targets: Iterable[Target]) -> Iterator[Reach]:
         """One answer after the other: what is not kept takes no memory."""
         return map(self.search, targets)
@@ -326,7 +340,7 @@ def _search(rows: _Rows, target: Target, seeds: Ints) -> Reach:
             level[new] = len(levels)
             levels.append((_probability(inferred, assumed), length))
             settled.append(new)
-            slots = _slots(rows, new)
+            slots = _slots(rows.start, new)
             slots = slots[unsettled[rows.other[slots]]]
             codes = rows.confidence[slots]
             for code, more in enumerate(((0, 0), (1, 0), (0, 1))):
@@ -349,10 +363,10 @@ def _search(rows: _Rows, target: Target, seeds: Ints) -> Reach:
             via[new] = rows.position[slots[taken]]
 
 
-def _slots(rows: _Rows, vertices: Ints) -> Ints:
-    """Positions of all edges of `vertices`, in order of these."""
-    starts = rows.start[vertices]
-    counts = rows.start[vertices + 1] - starts
+def _slots(start: Ints, vertices: Ints) -> Ints:
+    """Places of all edges of `vertices`, in order of these."""
+    starts = start[vertices]
+    counts = start[vertices + 1] - starts
     before = np.cumsum(counts, dtype=np.int32) - counts
     slots: Ints = np.repeat(starts - before, counts)
     slots += np.arange(len(slots), dtype=np.int32)

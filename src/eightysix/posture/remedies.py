@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import Struct, field
 
 from eightysix.context.shell import line, option
 from eightysix.model.posture import Edge, Vertex
+from eightysix.posture.arrays import np
 from eightysix.posture.graph import Graph
 from eightysix.posture.sentences import NAME_COLUMNS, say
 from eightysix.report.inert import inert
@@ -74,6 +74,8 @@ _HELD = frozenset({"HOLDS", "PERMISSION_DISCOVER", "BOUND_TO"})
 _CHANGEABLE = frozenset({"pod", "container", "service-account", "subject", "cloud-identity", "external"})
 """Kinds of sources whose edges of unknown types somebody can take away; what leaves a hub or a node follows from others."""
 
+_PODS = frozenset({"pod", "container"})
+
 _WHOLE = frozenset({_Way.METADATA, _Way.LOCAL_ACCOUNTS})
 _SINGLE = frozenset({_Way.ROLE, _Way.TRUST, _Way.OTHER})
 _RECONCILED = ("system:", "cluster-admin")
@@ -122,6 +124,16 @@ def groups(graph: Graph, known: Known) -> tuple[Ints, Ints]:
     account = np.fromiter((kind == "service-account" for kind in kinds), bool, size)
     assumes = np.isin(graph.kinds, [at for at, one in enumerate(graph.types) if one == "IDENTITY_ASSUME"])
     ways[assumes & plain[graph.sources] & account[graph.targets]] = _Way.TOKEN
+    # only a pod's own way to the metadata service can be closed, and none from the network of the node
+    pod = np.fromiter((kind in _PODS for kind in kinds), bool, size)
+    metadata = ways == _Way.METADATA
+    ways[metadata & ~pod[graph.sources]] = _Way.NONE
+    for at in np.flatnonzero(metadata & pod[graph.sources]):
+        if _is_of_host(graph.edge(int(at))):
+            ways[at] = _Way.OTHER
+    ways[(ways == _Way.TRUST) & pod[graph.sources]] = (
+        _Way.OTHER
+    )  # what the pod is given, not what the cloud trusts
     # a binding: what it gives, and that somebody holds it
     bound = np.fromiter((kind == "permission-set" for kind in kinds), bool, size)
     held = (
@@ -156,17 +168,22 @@ def remedy(edges: Sequence[Edge], known: Known) -> Remedy:
             return _binding(end, edges)
     if edge.type == "IDENTITY_ASSUME" or way is _Way.TOKEN:
         return _token(edges)
-    if way is _Way.METADATA:
+    if way is _Way.METADATA and not _is_of_host(edge):
         command = _aks(known, "update", "--enable-imds-restriction")
-        return Remedy("Restrict the metadata service to pods of the host network", command=command)
+        return Remedy(
+            "Restrict the metadata service to pods of the host network: az aks update --enable-imds-restriction",
+            command=command,
+        )
     if way is _Way.LOCAL_ACCOUNTS:
         command = _aks(known, "update", "--disable-local-accounts")
-        return Remedy("Disable the cluster's local accounts", command=command)
+        return Remedy(
+            "Disable the cluster's local accounts: az aks update --disable-local-accounts", command=command
+        )
     if way is _Way.POD_SECURITY:
         return _pod_security(edge)
     if way is _Way.ROLE:
         return _assignment(edge, known)
-    if way is _Way.TRUST:
+    if way is _Way.TRUST and edge.source.partition(":")[0] not in _PODS:
         return _trust(edge, known)
     return _patched(edges, f"Take from {say(edge.source)} what leads to {_several(edges)}")
 
@@ -177,6 +194,10 @@ def _pod_of(vertex: str) -> str:
     if kind == "container":
         return f"pod:{name.rpartition('/')[0]}"
     return vertex if kind == "pod" else ""
+
+
+def _is_of_host(edge: Edge) -> bool:
+    return any(path.endswith("hostNetwork") for _, path in edge.evidence)
 
 
 def _is_reconciled(vertex: str) -> bool:
@@ -339,7 +360,11 @@ def _fact(known: Known, vertex: str, name: str) -> str:
 
 def _assignment(edge: Edge, known: Known) -> Remedy:
     who = _fact(known, edge.source, "principal_id")
-    role, scope = _fact(known, edge.target, "role"), _fact(known, edge.target, "scope")
+    role, at, scope = edge.target.removeprefix("cloud-role:").partition("@/")
+    role, scope = (
+        _fact(known, edge.target, "role") or role,
+        _fact(known, edge.target, "scope") or f"/{scope}" * bool(at),
+    )
     what = f"Take {say(edge.target)} from {say(edge.source)}"
     if not (who and role and scope):
         return Remedy(what)

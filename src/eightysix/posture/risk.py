@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import Struct
 
 from eightysix.model.posture import Credential
 from eightysix.model.words import Domain
+from eightysix.posture.arrays import np
 from eightysix.posture.graph import FACTORS, Graph, Reach
 from eightysix.posture.sentences import NAME_COLUMNS, say, sentence
 from eightysix.report.inert import inert
@@ -55,6 +55,7 @@ _TYPES: Mapping[str, int] = {
     "PULLS_FROM": _DELIVERY,
     "CAN_PUSH": _DELIVERY,
     "RUNNER_JOB_EXEC": _DELIVERY,
+    **dict.fromkeys(("IMDS_NODE_ID", "IMDS_OTHER_UAMI", "WI_FEDERATED", "WI_IDENTITY_BINDING"), _CLOUD),
     "STATIC_CLOUD_KEY": _CLOUD,
     "AZURE_JSON": _CLOUD,
     "CSI_KV_ACCESS": _CLOUD,

@@ -166,14 +166,17 @@ SENTENCES: Mapping[str, str] = {
     "DOCKER_SOCK": "{source} holds the runtime's socket and so becomes root on {target}",
     "WI_FEDERATED": "the cloud takes tokens of {source} for {target}",
     "WI_IDENTITY_BINDING": "an identity binding lets {source} become {target}",
-    "IMDS_NODE_ID": "{source} reaches the metadata service, which gives out tokens of {target}",
-    "IMDS_OTHER_UAMI": "{source} reaches the metadata service, which gives out tokens of {target} on request",
+    "IMDS_NODE_ID": "{source} reaches tokens of the node's identity: {target}",
+    "IMDS_OTHER_UAMI": "{source} gives out tokens of {target} to who asks for them",
     "AZURE_JSON": "{source} reads azure.json on the host, with the credentials of {target}",
     "CSI_KV_ACCESS": "{source} gets secrets from {target} by a volume",
     "STATIC_CLOUD_KEY": "{source} holds a key of {target} that does not expire",
     "HOLDS_ROLE": "{source} is assigned {target}",
     "LIST_CLUSTER_ADMIN": "{source} allows fetching the cluster's admin credentials: {target}",
     "VMSS_RUN_COMMAND": "{source} allows running commands as root on {target}",
+    "AKS_RBAC": "{source} gives rights in the cluster itself: {target}",
+    "ROLE_WRITE": "{source} allows giving oneself {target}",
+    "MODEL_ACCESS": "{source} allows asking its models: {target}",
     "FIC_WRITE": "{source} allows trusting tokens of one's own for {target}",
     "KV_READ": "{source} allows reading secrets: {target}",
     "BLOB_WRITE_MODEL": "{source} allows overwriting the models that {target} loads",
@@ -194,6 +197,8 @@ def _named(kind: str, name: str) -> str:
         return f"all {_plain(rest)} in namespace {_plain(first)}" if slash else f"namespace {_plain(first)}"
     if kind == "cluster":
         return f"all {name} of the cluster" if name else "the whole cluster"
+    if kind == "endpoint" and first == "metadata" and slash:
+        return "the metadata service" if rest == "*" else f"the metadata service of {_plain(rest)}"
     if kind == "subject" and first in ("user", "group") and slash:
         return f"{first} {rest}"
     return f"{_KINDS.get(kind, kind)} {_plain(name)}"
