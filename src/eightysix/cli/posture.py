@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from eightysix.cli.detect import tell_problems, write_output
 from eightysix.cli.inventory import IN_CLUSTER
@@ -117,7 +118,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="with simulate: cut this edge, as --format json names it, repeatable",
     )
     add_writing(parser, FORMATS)
+    parser.parse_known_args = _Intermixed(parser)  # type: ignore[method-assign, assignment]
     parser.set_defaults(run=run)
+
+
+class _Intermixed:
+    """Takes paths after options too: argparse gives up on `simulate --without EDGE PATH`, as it fills all positionals at the
+    first one, and its own intermixed parsing is not for parsers of commands."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._parse = parser.parse_known_args
+
+    def __call__(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        known, rest = self._parse(args, namespace)
+        known.paths = [*known.paths, *(word for word in rest if word == "-" or not word.startswith("-"))]
+        return known, [word for word in rest if word != "-" and word.startswith("-")]
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:

@@ -104,7 +104,7 @@ def _pods(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
         )
         yield from row((("  architectural  ", Ink.BLUE),), what, options.width)
     if quiet and (shown or needed):
-        rest = f"{plural(quiet, 'more workload')} hold credentials that reach nothing known."
+        rest = f"{plural(quiet, 'more workload')}: nothing known within reach."
         yield from row(_MARGIN, rest, options.width, Ink.DIM)
     if shown or needed:
         yield from row(
@@ -152,7 +152,7 @@ def _identities(found: Sequence[IdentityUse], options: RenderOptions) -> Iterato
     for one in told if options.verbose else told[:_IDENTITIES]:
         yield from _identity(one, options)
     if not options.verbose and len(told) > _IDENTITIES:
-        yield from row((), f"  … and {len(told) - _IDENTITIES:,} more (-v)", options.width, Ink.DIM)
+        yield from row(_MARGIN, f"… and {len(told) - _IDENTITIES:,} more (-v)", options.width, Ink.DIM)
     if not unused:
         why = "none is known to be unused"
         if unknown:
@@ -218,4 +218,4 @@ def _not_seen(posture: Posture, options: RenderOptions) -> Iterator[Line]:
         if one.close:
             yield from row(((" " * 4, Ink.PLAIN), ("→ ", Ink.DIM)), one.close, options.width, Ink.DIM)
     if not options.verbose and len(found) > _NOT_SEEN:
-        yield from row((), f"  … and {len(found) - _NOT_SEEN} more (-v)", options.width, Ink.DIM)
+        yield from row(_MARGIN, f"… and {len(found) - _NOT_SEEN} more (-v)", options.width, Ink.DIM)
