@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from eightysix.model.posture import Fix, IdentityUse, PodReach, Posture
-from eightysix.report.inert import columns, inert_copy, shorten_path
+from eightysix.report.inert import columns, inert, inert_copy, shorten_path
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, flow, measure, paint, row
 from eightysix.report.posture.words import plural, reached, sink_word, summary, workload
@@ -41,7 +41,7 @@ class PlainFormat:
         """One piece a line."""
         options = replace(options, width=min(max(options.width, _NARROWEST), _WIDEST))
         shown = replace(posture, edges=posture.edges[:0], vertices=(), paths=())
-        counted = summary(posture)
+        counted = [inert(one) for one in summary(posture)]
         for line in _lines(inert_copy(shown, _LIMIT), counted, options):
             yield paint(line, options.colour) + "\n"
 
@@ -88,7 +88,7 @@ def _pods(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
     needed = [pod for pod in pods if pod.architectural]
     quiet = len(pods) - len(shown) - len(needed)
     if shown:
-        yield _heading("which pods", "the worst first")
+        yield from _heading("which pods", "the worst first", options)
         yield (("  risk  pods  " + "workload".ljust(_NAME) + "  holds  reaches", Ink.DIM),)
     for pod in shown if options.verbose else shown[:_PODS]:
         yield from _pod(pod, options)
@@ -116,12 +116,8 @@ def _pods(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
         yield ()
 
 
-def _heading(what: str, rest: str) -> Line:
-    return (
-        ((what.upper(), Ink.BOLD), ("  ", Ink.PLAIN), (rest, Ink.DIM))
-        if rest
-        else ((what.upper(), Ink.BOLD),)
-    )
+def _heading(what: str, rest: str, options: RenderOptions) -> Iterator[Line]:
+    yield from row(((f"{what.upper()}  ", Ink.BOLD),), rest, options.width, Ink.DIM)
 
 
 def _pod(pod: PodReach, options: RenderOptions) -> Iterator[Line]:
@@ -147,7 +143,9 @@ def _identities(found: Sequence[IdentityUse], options: RenderOptions) -> Iterato
     unused = [one for one in found if one.unused and one.pods]
     unknown = [one for one in found if one.unused is None and one.pods and one.roles]
     idle = sum(1 for one in found if one.unused and not one.pods)
-    yield _heading("which identities", "unused and within reach of a pod: to remove one costs nothing")
+    yield from _heading(
+        "which identities", "unused ones that a pod reaches first: removal costs nothing", options
+    )
     told = [*unused, *unknown]
     for one in told if options.verbose else told[:_IDENTITIES]:
         yield from _identity(one, options)
@@ -187,7 +185,9 @@ def _fixes(fixes: Sequence[Fix], posture: Posture, options: RenderOptions) -> It
             yield from row((), "No single change takes a way from many pods.", options.width, Ink.DIM)
             yield ()
         return
-    yield _heading("which fixes" if len(fixes) > 1 else "which fix", "each counted after the ones before it")
+    yield from _heading(
+        "which fixes" if len(fixes) > 1 else "which fix", "each counted after the ones before it", options
+    )
     for fix in fixes:
         prefix: Line = ((f"{fix.order:3}  ", Ink.BOLD),)
         yield from row(prefix, fix.what if options.verbose else _begin(fix.what), options.width)
@@ -212,7 +212,7 @@ def _not_seen(posture: Posture, options: RenderOptions) -> Iterator[Line]:
     found = posture.not_seen
     if not found:
         return
-    yield _heading("not seen", "what that leaves unknown, and what closes it")
+    yield from _heading("not seen", "what that leaves unknown, and what closes it", options)
     for one in found if options.verbose else found[:_NOT_SEEN]:
         yield from row((("  ", Ink.PLAIN), ("? ", Ink.YELLOW)), f"{one.what}: {one.why}", options.width)
         if one.close:
