@@ -50,7 +50,7 @@ def reached(sinks: Sequence[str]) -> str:
         if several > 1:
             told.append(f"{family} of {several}")
         else:
-            told.append(members[family] if count == several else family)
+            told.append(members[family].removesuffix("/*") if count == several else family)
     return ", ".join(told)
 
 
