@@ -13,9 +13,9 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan fuzz evasion bench-sensor
+.PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan bench-reconstruct fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
-.PHONY: bench-store bench-posture
+.PHONY: bench-store bench-posture bench-report
 .PHONY: parser web web-libraries browser-setup notebook notebook-setup
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
@@ -72,6 +72,9 @@ bench: dev ## Measure what the README says of detect and of generated telemetry 
 	@for name in throughput order generated; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 	@if [ -n "$(RUNS)" ]; then $(IN_DEV) -m bench.runs "$(RUNS)" --output bench/results/runs.json; fi
 
+bench-reconstruct: dev ## Measure one pod's story out of two million records, and out of twenty (TELEMETRY=, STORE=: made before)
+	@$(IN_DEV) -m bench.reconstruct --slope $(if $(TELEMETRY),--telemetry "$(TELEMETRY)") $(if $(STORE),--store "$(STORE)") --output bench/results/reconstruct.json
+
 index: dev ## Mine the pinned releases (CACHE=folder) into build/index and show what changes; index-accept ships it
 	@$(IN_DEV) -m tools.mine.fetch "$(CACHE)"
 	@PYTHONPATH=src $(IN_DEV) -m tools.mine.build "$(CACHE)" $(foreach one,$(STANDARD),--python $(one)) --output build/index
@@ -93,6 +96,9 @@ evasion: dev ## Run every way to be seen less, and write the table of docs/evasi
 bench-sensor: dev ## Measure what the sensor's native part adds (LIBRARIES=python that has torch, transformers, fastapi)
 	@$(IN_DEV) -m bench.sensor_native --python $(IN_DEV) $(foreach one,$(LIBRARIES),--python $(one)) --output bench/results/sensor_native.json
 	@$(IN_DEV) -m bench.sensor_native --page docs/sensor-native.md bench/results/sensor_native.json
+
+bench-report: dev ## Measure the page of a story in Chromium: its size, and what a frame of zooming costs
+	@$(IN_DEV) -m bench.html_report --output bench/results/html_report.json
 
 bench-store: dev ## Measure rows, the store and hunts, and kill the store's owner 80 times (half an hour on two cores)
 	@for name in tabulate store store_crash hunt; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done

@@ -27,6 +27,7 @@ TOGETHER = ("tests/lab/", "tests/sensor/")
 """Tests that share what a machine has once (network namespaces, the kernel's tracing, one runtime): one after the other."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (pytest-xdist), the tests of one file run in one of them, for its fixtures' sake. What takes
     longest comes first, so that no process is left with it at the end."""

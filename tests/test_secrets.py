@@ -16,8 +16,12 @@ import pytest
 from eightysix.cli.main import main
 from eightysix.detect import encode_state
 from eightysix.lab.generate.falco_form import FALCO
+from eightysix.reconstruct.selection import selection
+from eightysix.report.interface import RenderOptions
+from eightysix.report.reconstruction.interface import FORMATS, get_reconstruction_format
 from eightysix.rules.catalog import load_packaged
-from eightysix.serve.replay import Replay, ReplayOptions
+from eightysix.serve.reconstruction import Reconstructing
+from eightysix.serve.replay import ReplayOptions
 from eightysix.sources.raw import Redactor
 from eightysix.sources.tables import tabulate
 from eightysix.store.tables import load as load_tables
@@ -111,12 +115,16 @@ def examine(folder: Path, *, incidents: bool = True) -> None:
         assert_clean(file.name, "a file's name")
     for table, row in tabulate([telemetry], TABLES):
         assert_clean(repr(row), f"a row of {table}")
+    run = Reconstructing(load_packaged(), ReplayOptions())
+    story = run.read([telemetry], io.BytesIO(), selection())
+    for name in FORMATS:
+        text = "".join(get_reconstruction_format(name).write(story, RenderOptions(verbose=2)))
+        assert_clean(text, f"the story as {name}")
     redactor = Redactor(bytes(16))
     for file in (folder / "telemetry").iterdir():
         for line in file.read_bytes().splitlines():
             assert_clean(redactor.record(line), "a raw record")
-    replay = Replay(load_packaged(), ReplayOptions())
-    replay.read([telemetry], None)
+    replay = run.replay
     for state in [*replay.engine.states.values(), *replay.engine.resolved()]:
         assert_clean(encode_state(state), f"the state of {state.key}")
     for key, contacts in replay.engine.contacts.items():

@@ -213,7 +213,9 @@ def test_files_become_tables(tmp_path: Path) -> None:
         + json.dumps({"Isp": "two"})
         + "\n"
     )
-    (tmp_path / "z.jsonl").write_text(json.dumps({"Type": "AKSAudit", "TimeGenerated": 1, "Verb": 5}) + "\n")
+    (tmp_path / "z.jsonl").write_text(
+        json.dumps({"Type": "AKSAudit", "TimeGenerated": 1_577_836_800_000_000_000, "Verb": 5}) + "\n"
+    )
     tally = Tally()
     source = source_of([str(tmp_path)], tally=tally)
     try:
@@ -225,7 +227,7 @@ def test_files_become_tables(tmp_path: Path) -> None:
         source.close()
     stamp = "2026-01-01T00:00:00.1234560Z"
     assert audit == [
-        ("1970-01-01T00:00:00.0000000Z", "1970-01-01T00:00:00.0000000Z", "", "5"),
+        ("2020-01-01T00:00:00.0000000Z", "2020-01-01T00:00:00.0000000Z", "", "5"),
         (stamp, stamp, "x", "get"),
     ]
     assert cloud == [("2026-01-02T00:00:00.0000000Z", "one"), (None, "two")]

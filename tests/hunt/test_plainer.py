@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from eightysix.hunt import engine
 from eightysix.hunt.dispatch import choice, folded, unfolded
 from eightysix.hunt.kinds import kind_of
 from eightysix.hunt.local import source_of_rows
@@ -18,6 +19,7 @@ from eightysix.hunt.pack import load
 from eightysix.hunt.plainer import filtered, plain
 from eightysix.hunt.repair import repaired
 from eightysix.hunt.shapes import simplified, types_of
+from tests.hunt.db import database, rows
 from tests.hunt.test_prefilter import LETTERS, NEEDLE, TEXT, kql
 
 duckdb = pytest.importorskip("duckdb", reason="needs the extra hunt")
@@ -155,8 +157,8 @@ def queries(draw: st.DrawFn) -> str:
 
 @settings(max_examples=40)
 @given(queries(), st.lists(ROW, min_size=1, max_size=6))
-def test_same_rows(source: Any, query: str, rows: list[tuple[object, ...]]) -> None:
-    fill(source, rows)
+def test_same_rows(source: Any, query: str, values: list[tuple[object, ...]]) -> None:
+    fill(source, values)
     try:
         raw = translated(query)
     except duckdb_kql.KqlError:
@@ -295,6 +297,15 @@ def test_what_is_folded_unfolds() -> None:
     raw = f"SELECT {column}, ({text} IS NULL), 'coalesce(CASE typeof(A) WHEN'"
     assert unfolded(folded(raw)) == raw
     assert len(folded(raw)) < len(raw) / 2
+
+
+@pytest.mark.parametrize("broken", ["SELECT (", "DROP TABLE T", "SELECT * FROM secrets"])
+def test_what_cannot_be_made_plainer_runs_as_it_was(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    monkeypatch.setattr(engine, "simplified", lambda *_: broken)
+    with database(values=[(MOMENT, "a pip", None, 1, None)]) as source:
+        assert rows(f"T | where A has 'pip' and isnotempty(A) | project A, X = '{broken}'", source) == [
+            ("a pip", broken)
+        ]
 
 
 def test_a_choice_is_made_where_the_type_is_known() -> None:

@@ -2,14 +2,17 @@
 
 Bicep's own compiler is in no package index that tests may use, so another parser of the language reads the files, and what
 the compiler would hold them against stands here: the properties of Azure/bicep-types-az (generated, by type and version).
-The same for `az`: its options are those of Azure/azure-cli, command_modules/monitor/aaz, and of `az rest --help`.
+The same for `az`: its options are those of Azure/azure-cli, command_modules/monitor/aaz, and of `az rest --help`; the real
+parser of the Azure CLI is a tier.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ from pycep import BicepParser
 
 from eightysix.reconstruct.coverage import fixes
 from eightysix.sources.azure import CATEGORIES
+from tests.reconstruct.test_rotating_tools import AZURE, PARSE
+from tests.tiers import require_tier
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "azure"
@@ -116,7 +121,7 @@ def commands() -> Iterator[tuple[str, str]]:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     blocks = readme.split("```sh\n")[1:]
     for block in blocks:
-        text = block.partition("```")[0]
+        text = block.partition("```")[0].replace("\\\n", " ")
         lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
         lexer.whitespace_split = True
         words = list(lexer)
@@ -162,6 +167,35 @@ def test_commands_have_only_options_that_are_documented(name: str, command: str)
         body = json.loads(found["--body"][0])
         assert [one["category"] for one in body["properties"]["logs"]] == categories(name)
         assert body["properties"]["workspaceId"] == "$WORKSPACE_ID"
+
+
+@pytest.mark.tier("azure-cli")
+def test_the_azure_cli_takes_every_command(tmp_path: Path) -> None:
+    """The real parser, as tests/reconstruct/test_rotating_tools.py asks it: it stops before anything is sent."""
+    python = os.environ.get(AZURE, "")
+    if not python:
+        require_tier("azure-cli", f"{AZURE} names no interpreter with the package azure-cli")
+    lines = [
+        [word.replace("$LOCATION", "westeurope") for word in shlex.split(command)[1:]]
+        for _, command in commands()
+        if "az" in command[:3]
+    ]
+    wrong = [["monitor", "diagnostic-settings", "create", "--name=x", "--nonsense=1"]]
+    done = subprocess.run(
+        [python, "-c", PARSE],
+        input=json.dumps([*lines, *wrong]),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        cwd=ROOT,
+        env=os.environ | {"HOME": str(tmp_path), "AZURE_CORE_COLLECT_TELEMETRY": "no"},
+    )
+    told = json.loads(done.stderr.splitlines()[-1])
+    assert told[-1] == 2
+    assert [
+        (words, code) for words, code in zip(lines, told, strict=False) if code not in ("parsed", 1)
+    ] == []
 
 
 def test_the_readme_names_every_file_and_command() -> None:

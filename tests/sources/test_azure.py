@@ -14,6 +14,7 @@ from eightysix.lab.generate import azure
 from eightysix.lab.generate.azure import Principal
 from eightysix.lab.generate.clock import epoch_ns
 from eightysix.model.event import Event
+from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Grade, Kind, Origin, Outcome, Source
 from eightysix.sources.azure import CATEGORIES, AzureDecoder
 from eightysix.sources.interface import Batch
@@ -261,3 +262,39 @@ def test_given_activity_is_read(shared_data: Path) -> None:
     assert batch.records == batch.recognised > 100
     assert batch.problems == []
     assert any(event.principals and event.source_ip for event in batch.events)
+
+
+def test_a_sign_in_happened_when_it_was_made_and_not_when_its_row_was_written() -> None:
+    row = azure.sign_in(WHO, AT)
+    row["properties"]["createdDateTime"] = "2026-11-24T09:00:00.1234567Z"  # type: ignore[index]
+    table = {
+        "Type": "AADManagedIdentitySignInLogs",
+        "TimeGenerated": "2026-11-24T09:04:00Z",
+        "CreatedDateTime": "2026-11-24T09:00:00.1234567Z",
+        "ServicePrincipalId": WHO.object_id,
+        "AppId": WHO.client_id,
+    }
+    assert {one(record).time_ns for record in (row, table)} == {to_ns("2026-11-24T09:00:00.1234567Z")}
+    assert {one(record).activity for record in (row, table)} == {"managed-identity"}
+
+
+def test_a_federated_sign_in_names_its_credential() -> None:
+    row = azure.sign_in(WHO, AT)
+    row["category"] = "ServicePrincipalSignInLogs"
+    row["properties"]["federatedCredentialId"] = "729ab02a-edd5-4ef5-a285-2d91a3c772ab"  # type: ignore[index]
+    table = {
+        "Type": "AADServicePrincipalSignInLogs",
+        "TimeGenerated": "2026-11-24T09:04:00Z",
+        "ServicePrincipalId": WHO.object_id,
+        "FederatedCredentialId": "729ab02a-edd5-4ef5-a285-2d91a3c772ab",
+    }
+    for event in (one(row), one(table)):
+        assert (event.activity, event.federation) == (
+            "service-principal",
+            "729ab02a-edd5-4ef5-a285-2d91a3c772ab",
+        )
+
+
+def test_a_login_at_a_registry_has_the_id_of_its_token() -> None:
+    row = {**azure.registry_row(WHO, AT, THIEF), "Type": "ContainerRegistryLoginEvents", "JwtId": "jwt-1"}
+    assert one(row).credential_id == "jwt-1"

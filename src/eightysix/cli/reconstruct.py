@@ -10,7 +10,7 @@ from eightysix.cli.detect import exit_code as report_exit_code
 from eightysix.cli.detect import tell_problems, write_output
 from eightysix.cli.inventory import add_inventory, read_inventory_options
 from eightysix.cli.options import add_judging, add_reading, add_writing, catalog_and_options
-from eightysix.cli.terminal import environment, may_colour, terminal_width
+from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
 from eightysix.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,13 +85,31 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         told = run.read_store(args.store, asked)
     else:
         told = run.read(args.paths, sys.stdin.buffer, asked, everything=args.read_all)
+    unanswered = "" if told.stories or asked.is_open else asked.words
     if not args.quiet:
         tell_problems(told.coverage.problems, args.verbose, err)
+        if unanswered:
+            _tell_unanswered(unanswered, args, err)
     render = RenderOptions(
         width=terminal_width(), colour=not args.output and may_colour(args.color, out), verbose=args.verbose
     )
     write_output("".join(get_reconstruction_format(args.format).write(told, render)), args.output, out)
-    return 0 if args.exit_zero else exit_code(told)
+    if args.exit_zero:
+        return 0
+    return exit_code(told) or (_INCOMPLETE if unanswered and (asked.pod or asked.identity) else 0)
+
+
+_INCOMPLETE = 10
+"""Where nothing that was read knows the pod or the identity that was asked for: not seen is not clean."""
+
+
+def _tell_unanswered(words: str, args: argparse.Namespace, err: TextIO) -> None:
+    times = " at the time that was asked for" if args.since or args.until else ""
+    err.write(
+        f"eightysix: nothing that was read tells of {inert_line(words)}{times}\n"
+        "           Without --pod, --identity and --artifact every incident is told; 'eightysix coverage' tells what is"
+        " not seen.\n"
+    )
 
 
 def _asked(args: argparse.Namespace) -> Selection:

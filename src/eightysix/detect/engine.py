@@ -5,7 +5,7 @@ Pure: events in, incidents out. Who reads files and who prints is somebody else'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from eightysix.context.ledger import MAX_FILES, Scans
@@ -30,7 +30,7 @@ from eightysix.detect.follow import follow
 from eightysix.detect.observe import Observation
 from eightysix.detect.plan import Plans, traits_of, with_made
 from eightysix.detect.resolve import resolve
-from eightysix.detect.rule import Rule
+from eightysix.detect.rule import By, Rule
 from eightysix.detect.search import Search
 from eightysix.detect.state import MAX_CONTACTS, PodState, bound_contacts, step
 from eightysix.detect.suppress import facts_of, suppress
@@ -85,12 +85,14 @@ def key_of(event: Event) -> str:
 @dataclass(frozen=True)
 class Judged:
     """What the engine comes to: incidents, the pods by key with makeshift names resolved, what is known beside their own
-    events, and what pods did that each one made (`detect.follow`)."""
+    events, and what pods did that each one made (`detect.follow`). `later` judges a pod of which only the rules for whole
+    rollouts were asked."""
 
     cases: list[Case]
     states: list[PodState]
     knowledge: Knowledge
     made: Mapping[str, tuple[Observation, ...]]
+    later: Callable[[PodState], list[Case]] | None = None
 
     def view(self, state: PodState) -> PodView | None:
         """A pod as rules see it, None when nothing of it is left."""
@@ -247,19 +249,27 @@ class Engine:
         """All incidents that the events so far amount to, worst first, with what they are made of."""
         return self.judged().cases
 
-    def judged(self) -> Judged:
-        """All incidents, and the pods and what is known beside them, for who tells more than incidents."""
+    def judged(self, wanted: Callable[[PodState], bool] | None = None) -> Judged:
+        """All incidents, and the pods and what is known beside them, for who tells more than incidents. Where only some
+        pods are `wanted`, the others are judged by rules for whole rollouts alone, and by the rest when somebody asks."""
         states = self.resolved()
         made = follow(states, self.knowledge)
         knowledge = replace(self.knowledge, names=Names({state.key: state for state in states}))
+
+        def chains(state: PodState, by: By | None = None) -> list[Chain]:
+            return judge(self.plans, state, knowledge, made.get(state.key, ()), by)
+
+        if wanted is None:
+            return Judged(combine([c for state in states for c in chains(state)]), states, knowledge, made)
+        asked = {state.key for state in states if wanted(state)}
         cases = combine(
-            [
-                chain
-                for state in states
-                for chain in judge(self.plans, state, knowledge, made.get(state.key, ()))
-            ]
+            [c for state in states for c in chains(state, None if state.key in asked else By.WORKLOAD)]
         )
-        return Judged(cases, states, knowledge, made)
+
+        def later(state: PodState) -> list[Case]:
+            return combine(chains(state, By.POD)) if state.key not in asked else []
+
+        return Judged(cases, states, knowledge, made, later)
 
     def incidents(self, exceptions: Sequence[ExceptionRule] = ()) -> list[Incident]:
         """All incidents that the events so far amount to, worst first; those that an exception covers are marked.
@@ -283,9 +293,14 @@ def _may_begin_without_landing(state: PodState) -> bool:
 
 
 def judge(
-    plans: Plans, state: PodState, knowledge: Knowledge, made: tuple[Observation, ...] = ()
+    plans: Plans,
+    state: PodState,
+    knowledge: Knowledge,
+    made: tuple[Observation, ...] = (),
+    by: By | None = None,
 ) -> list[Chain]:
-    """The chains of all rules in one pod; `made` is what pods did that this one made (`detect.follow`)."""
+    """The chains of all rules in one pod; `made` is what pods did that this one made (`detect.follow`). `by`: only of rules
+    that judge by it."""
     traits = with_made(
         traits_of(
             state,
@@ -296,6 +311,8 @@ def judge(
         made,
     )
     candidates = plans.worth_asking(traits)
+    if by is not None:
+        candidates = tuple(plan for plan in candidates if plan.rule.by is by)
     if not candidates:
         return []
     view = PodView.of(state, knowledge)

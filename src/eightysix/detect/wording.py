@@ -17,6 +17,7 @@ from eightysix.model.words import Domain, IdentityState, Kind, Outcome, Source
 __all__ = [
     "MAX_EVIDENCE",
     "destination_of",
+    "evidence_in_order",
     "evidence_of",
     "identity_text",
     "pod_name",
@@ -57,6 +58,16 @@ def evidence_of(view: PodView, observation: Observation) -> tuple[Evidence, ...]
     if known is not None and known.file:
         places.add(Evidence(str(Source.LEDGER), known.file, known.line))
     return tuple(sorted(places, key=lambda e: (e.source, e.file, e.line))[:MAX_EVIDENCE])
+
+
+def evidence_in_order(view: PodView, observation: Observation) -> tuple[Evidence, ...]:
+    """The same by time: which of many are told depends on what they say, not on where they are written."""
+    events = sorted(observation.evidence, key=lambda e: (e.time_ns, e.event_id))
+    places = [Evidence(str(e.source), e.file, e.line) for e in events]
+    known = scan_of(view, observation)
+    if known is not None and known.file:
+        places.append(Evidence(str(Source.LEDGER), known.file, known.line))
+    return tuple(dict.fromkeys(places))
 
 
 def process_of(view: PodView, observation: Observation) -> str:

@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from eightysix.hunt.bounds import held
-from eightysix.hunt.dispatch import folded
+from eightysix.hunt.dispatch import folded, unfolded
 from eightysix.hunt.extra import translator_module
 from eightysix.hunt.interface import Result
 from eightysix.hunt.lexer import Token, tokens
 from eightysix.hunt.limits import checked
 from eightysix.hunt.parameters import with_parameters
 from eightysix.hunt.pipeline import is_ordered, operators
+from eightysix.hunt.prefilter import with_prefilter
 from eightysix.hunt.refusals import ELSEWHERE, refuse, refused_at
 from eightysix.hunt.repair import repaired
 from eightysix.hunt.rewrite import ranged, rewritten, with_columns
@@ -144,21 +145,32 @@ def _translated_by(
     refuse(text, found, operators(found))
 
     def columns_of(part: str) -> Sequence[Column]:
-        sql = _sql(part, schema)
-        held(sql, source, schema)
+        sql = _sql(part, source, schema)
         return _columns(source.execute(f"SELECT * FROM ({sql}) LIMIT 0", _moment_for(sql, 0)))  # noqa: S608
 
     plain = with_columns(rewritten(found), columns_of)
-    sql = _sql(ranged(plain, columns_of) if with_ranges else plain, schema)
-    held(sql, source, schema)
+    sql = _sql(ranged(plain, columns_of) if with_ranges else plain, source, schema)
     _translated[key] = sql
     while len(_translated) > _KEPT:
         _translated.popitem(last=False)
     return sql
 
 
-def _sql(query: str, schema: _Schema) -> str:
-    """The query as SQL, with what is mended in it."""
+def _sql(query: str, source: DuckDBPyConnection, schema: _Schema) -> str:
+    """The query as SQL, mended and made plainer: one SELECT over tables of `schema`. Raises `QueryError`."""
+    sql = repaired(folded(_raw(query, schema)))
+    try:
+        made = simplified(sql, schema)
+        held(made, source, schema)
+    except (QueryError, IndexError, ValueError, RecursionError):
+        # As the translator wrote it: only slower. What is refused is refused again, and told as it is.
+        made = with_prefilter(unfolded(sql))
+        held(made, source, schema)
+    return made
+
+
+def _raw(query: str, schema: _Schema) -> str:
+    """The query as the translator writes it."""
     kql = translator_module()
     try:
         names = {table: list(columns) for table, columns in schema.items()}
@@ -180,7 +192,7 @@ def _sql(query: str, schema: _Schema) -> str:
         raise QueryError(
             f"the query declares parameters ({', '.join(unbound)})", "Use `let` and `--set NAME=VALUE`."
         )
-    return simplified(repaired(folded(str(sql))), schema)
+    return str(sql)
 
 
 def _not_run(line: str) -> QueryError:

@@ -8,8 +8,10 @@ learn.microsoft.com/kusto/query, on the page of each name; tests/hunt/kusto.py h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+from duckdb_kql import translate
 from duckdb_kql.translate import _numeric_bin
 from duckdb_kql.translate.functions import (
     AGGREGATE_FUNCTIONS,
@@ -18,7 +20,9 @@ from duckdb_kql.translate.functions import (
     FunctionSpec,
 )
 
-__all__ = ["ADDED", "add"]
+from eightysix.model.errors import QueryError
+
+__all__ = ["ADDED", "MAX_EXPRESSION", "add"]
 
 _LONGEST = 2_000
 """Characters of an argument that may stand twice in a template."""
@@ -128,9 +132,10 @@ class _IsMatch(FunctionSpec):
     def render(self, args: list[str]) -> str:
         if len(args) not in (2, 3):
             raise ValueError("ipv4_is_match() takes two addresses and perhaps a prefix")
-        bits = f"least(x.a.p, x.b.p, {args[2] if len(args) == 3 else 32})"
-        pair = f"struct_pack(a := {_network(args[0])}, b := {_network(args[1])})"
-        same = f"(x.a.n >> (32 - {bits})) = (x.b.n >> (32 - {bits}))"
+        given = args[2] if len(args) == 3 else "32"
+        pair = f"struct_pack(a := {_network(args[0])}, b := {_network(args[1])}, p := {given})"
+        bits = "(32 - least(x.a.p, x.b.p, x.p))"
+        same = f"(x.a.n >> {bits}) = (x.b.n >> {bits})"
         return _once(pair, f"CASE WHEN x.a IS NOT NULL AND x.b IS NOT NULL THEN {same} END")
 
 
@@ -218,7 +223,30 @@ ADDED: Sequence[str] = (*(one.name for one in _scalars()), *(one.name for one in
 """Names of all that is added or changed."""
 
 
+MAX_EXPRESSION = 1 << 19
+"""Characters of the SQL of one expression. The translator's own templates repeat their arguments, `tostring()` eight times:
+ten calls within calls would be gigabytes. The largest of the pack has 76,216; a text of 64 KiB holds no more than some 200 MB of
+such."""
+
+
+def _bounded(render: Callable[[Any], str]) -> Callable[[Any], str]:
+    def rendered(node: Any) -> str:
+        made = render(node)
+        if len(made) > MAX_EXPRESSION:
+            raise QueryError(
+                "the query is too large where calls stand within calls",
+                "Give the inner ones names: extend A = ...",
+            )
+        return made
+
+    return rendered
+
+
+_render = _bounded(translate.render_expr)
+
+
 def add() -> None:
-    """Put them into the translator's tables. Once is enough, and again is harmless."""
+    """Put them into the translator's tables, and a bound around what writes expressions. Again is harmless."""
+    setattr(translate, "render_expr", _render)  # noqa: B010 - its own type is narrower than what it is called with
     SCALAR_FUNCTIONS.update({one.name: one for one in _scalars()})
     AGGREGATE_FUNCTIONS.update({one.name: one for one in _aggregates()})

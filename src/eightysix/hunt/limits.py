@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from eightysix.hunt.lexer import Token, tokens
 from eightysix.model.errors import QueryError
@@ -19,6 +20,12 @@ MAX_DEPTH = 60
 
 def checked(query: str) -> list[Token]:
     """The tokens of `query`; raises `QueryError` where it is too large, too deep, or commands instead of asks."""
+    return list(_checked(query))
+
+
+@lru_cache(maxsize=64)
+def _checked(query: str) -> tuple[Token, ...]:
+    """Kept for the last texts: a store is asked the same again and again, each time over other rows."""
     if len(query.encode("utf-8", "replace")) > MAX_BYTES:
         raise QueryError(
             f"the query is longer than {MAX_BYTES:,} bytes", "Split it, or move lists into a table."
@@ -46,7 +53,7 @@ def checked(query: str) -> list[Token]:
                 "Only queries run here; nothing is written.",
                 construct=".",
             )
-    return found
+    return tuple(found)
 
 
 def _starts(code: list[Token]) -> Iterator[bool]:

@@ -7,7 +7,7 @@ from eightysix.model.event import Artifact
 from eightysix.model.story import Entity, EntityKind, Lane, Link, LinkKind, Mark, Sighting, Story
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Grade, Origin, Outcome, Stage
-from eightysix.reconstruct.builder import Read
+from eightysix.reconstruct.builder import Read, revision_of
 from eightysix.reconstruct.gaps import gaps_of
 from eightysix.reconstruct.names import entity_id
 from eightysix.reconstruct.rotating import rotation
@@ -46,7 +46,7 @@ def artifact_story(read: Read, asked: Selection) -> Story | None:
     name = asked.artifact + (f"=={asked.version}" if asked.version else "")
     return Story(
         id=digest("artifact", name),
-        revision=digest(*(mark.id for mark in marks)),
+        revision=revision_of(marks),
         title=f"Where {name} is",
         asked=asked.words,
         verdict=None,

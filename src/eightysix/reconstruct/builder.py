@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from eightysix.context.techniques import techniques
 from eightysix.detect.actions import Action
 from eightysix.detect.chain import Chain
 from eightysix.detect.combine import Case
@@ -15,7 +16,7 @@ from eightysix.detect.observe import Observation
 from eightysix.detect.view import PodView
 from eightysix.detect.wording import (
     destination_of,
-    evidence_of,
+    evidence_in_order,
     pod_name,
     pod_of,
     process_of,
@@ -40,7 +41,7 @@ from eightysix.reconstruct.sightings import find_sightings
 from eightysix.reconstruct.summary import summary_of
 from eightysix.reconstruct.uses import Attribute, is_ours
 
-__all__ = ["Read", "pod_story"]
+__all__ = ["Read", "pod_story", "revision_of"]
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,34 @@ class Read:
     coverage: Coverage
     searched: int = 0
 
-    def taken(self) -> frozenset[str]:
+    def taken(self) -> Container[str]:
         """Keys of the pods in which an incident took a credential."""
-        return frozenset(
-            chain.view.key
-            for case in self.judged.cases
-            if any(i.state is not IdentityState.EXPOSED for i in case.incident.identities)
-            for chain in case.chains
-        )
+        return _Taken(self.judged)
+
+
+class _Taken:
+    """The same, of pods that were not judged yet as somebody asks."""
+
+    def __init__(self, judged: Judged) -> None:
+        self._judged = judged
+        self._known = _losers(judged.cases)
+        self._states = {state.key: state for state in judged.states}
+
+    def __contains__(self, key: object) -> bool:
+        later = self._judged.later
+        if key in self._known or later is None:
+            return key in self._known
+        state = self._states.get(str(key))
+        return state is not None and key in _losers(later(state))
+
+
+def _losers(cases: Iterable[Case]) -> frozenset[str]:
+    return frozenset(
+        chain.view.key
+        for case in cases
+        if any(i.state is not IdentityState.EXPOSED for i in case.incident.identities)
+        for chain in case.chains
+    )
 
 
 def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection) -> Story:
@@ -102,7 +123,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     account = service_account_of(view)
     return Story(
         id=lead.id if lead is not None else digest("story", view.key),
-        revision=digest(*(mark.id for mark in marks), *(i.entity for i in told), *_seen(found)),
+        revision=revision_of(marks, told, _seen(found)),
         title=lead.title if lead is not None else f"What {pod_name(view)} did",
         asked=asked.words,
         verdict=lead.verdict if lead is not None else None,
@@ -123,6 +144,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
             told,
             domains,
             found,
+            raised=lead is not None,
         ),
         marks=tuple(marks),
         entities=entities,
@@ -151,6 +173,17 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
             searched=read.searched,
         ),
         left_out=left_out + graph.left_out + more,
+    )
+
+
+def revision_of(
+    marks: Iterable[Mark], identities: Iterable[IdentityStory] = (), seen: Iterable[str] = ()
+) -> str:
+    """What a story rests on, as a text that is another one when evidence is added, a repetition of what was there aside."""
+    return digest(
+        *(f"{mark.id} {mark.count} {mark.until}" for mark in marks),
+        *(f"{i.entity} {i.other_uses} {sum(use.count for use in i.uses)}" for i in identities),
+        *seen,
     )
 
 
@@ -225,9 +258,10 @@ def _landed_text(artifacts: Sequence[Artifact]) -> str:
 def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
     observation = moment.observation
     event = observation.event
+    taken = taken_by(view, observation)
     actor, subject = graph.moment(moment) if moment.stage is not None else ("", "")
     last = max(o.time_ns for o in moment.all)
-    places = sorted({place for o in moment.all[:_PLACES] for place in evidence_of(view, o)})
+    places = dict.fromkeys(place for o in moment.all[:_PLACES] for place in evidence_in_order(view, o))
     return Mark(
         id=digest(event.event_id, moment.signal, str(observation.time_ns)),
         at=rfc3339(observation.time_ns),
@@ -244,13 +278,15 @@ def _mark(view: PodView, graph: Graph, moment: Moment, t0_ns: int) -> Mark:
         subject=subject,
         pod=pod_name(view),
         signal=moment.signal,
+        techniques=techniques(moment.stage, moment.signal, taken.kind if taken is not None else ""),
         also=tuple(sorted(moment.also, key=list(Stage).index)),
         count=len(moment.all),
-        evidence=tuple(places[:_PLACES]),
+        evidence=tuple(places)[:_PLACES],
     )
 
 
 _PLACES = 8
+"""Places told of one mark: the earliest records, so that it does not depend on what files are called."""
 
 
 def _detail(view: PodView, observation: Observation) -> str:
@@ -321,6 +357,7 @@ def _use_mark(identity: IdentityStory, use: Use, stage: Stage | None, subject: s
         outcome=use.outcome,
         actor=identity.entity,
         subject=subject,
+        techniques=techniques(stage, "", identity.kind),
         count=use.count,
         evidence=use.evidence,
         attribution=use.attribution,

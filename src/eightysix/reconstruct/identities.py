@@ -206,9 +206,10 @@ def _ids(
     attribute: Attribute,
     pods: Collection[str],
 ) -> tuple[str, tuple[str, ...], str]:
-    """What a cloud identity is called, its ids, and how they are known."""
+    """What an identity is called, its ids, and how those of the cloud are known."""
     if identity.kind != "managed-identity":
-        return identity.name, (), ""
+        account = identity.kind == "service-account" and "/" in identity.name and " " not in identity.name
+        return identity.name, (_ACCOUNT + identity.name.replace("/", ":", 1),) if account else (), ""
     take = takes.get((identity.kind, identity.name))
     if take is None:
         return identity.name, (), "which identity it is, no record tells"

@@ -36,7 +36,12 @@ class UseGroup(Struct):
     event: Event
     last_ns: int
     count: int = 1
-    places: list[Evidence] = field(default_factory=list)
+    written: list[tuple[int, str, Evidence]] = field(default_factory=list)
+
+    @property
+    def places(self) -> tuple[Evidence, ...]:
+        """Where the first of them are written."""
+        return tuple(place for *_, place in self.written)
 
     def take(self, event: Event) -> None:
         """Count one more."""
@@ -47,12 +52,18 @@ class UseGroup(Struct):
         self.placed(event)
 
     def placed(self, event: Event) -> None:
-        """Remember where it is written."""
-        place = Evidence(str(event.source), event.file, event.line)
-        if place not in self.places:
-            self.places.append(place)
-            self.places.sort()
-            del self.places[MAX_PLACES:]
+        """Remember where it is written. Which records are kept depends on what they say, not on where they stand."""
+        mine = (event.time_ns, event.event_id, Evidence(str(event.source), event.file, event.line))
+        written = self.written
+        if len(written) == MAX_PLACES and mine[:2] > written[-1][:2]:
+            return
+        for number, known in enumerate(written):
+            if known[1] == mine[1]:
+                written[number] = min(known, mine)
+                return
+        written.append(mine)
+        written.sort()
+        del written[MAX_PLACES:]
 
     @classmethod
     def of(cls, event: Event) -> UseGroup:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eightysix.detect.digests import digest
 from eightysix.detect.wording import rfc3339
 from eightysix.model.attribution import Attribution
 from eightysix.model.story import Entity, EntityKind, IdentityStory, Lane, Link, LinkKind, Mark, Story, Use
 from eightysix.model.words import Grade, IdentityState, Origin
-from eightysix.reconstruct.builder import Read
+from eightysix.reconstruct.builder import Read, revision_of
 from eightysix.reconstruct.gaps import gaps_of
 from eightysix.reconstruct.identities import Principals
 from eightysix.reconstruct.identitylog import UseGroup
@@ -31,8 +33,8 @@ def identity_story(read: Read, asked: Selection) -> Story | None:
     if not mine:
         return None
     t0_ns = mine[0].event.time_ns
-    kind = "service-account" if account else "service-principal"
-    uses = uses_of(mine, None, (), read.attribute, t0_ns=t0_ns, taken_ns=0)
+    kind = "service-account" if account else _kind(mine)
+    uses = uses_of(mine, None, None, read.attribute, t0_ns=t0_ns, taken_ns=0)
     key = entity_id(EntityKind.IDENTITY, kind, asked.identity)
     state = IdentityState.USED
     identity = IdentityStory(
@@ -56,7 +58,7 @@ def identity_story(read: Read, asked: Selection) -> Story | None:
     marks = tuple(_mark(key, use, entities, links) for use in uses.told)
     return Story(
         id=digest("identity", asked.identity),
-        revision=digest(*(mark.id for mark in marks)),
+        revision=revision_of(marks, (identity,)),
         title=f"Where {asked.identity} was used",
         asked=asked.words,
         verdict=None,
@@ -71,14 +73,14 @@ def identity_story(read: Read, asked: Selection) -> Story | None:
         last=rfc3339(max(g.last_ns for g in mine)),
         summary=(
             (
-                f"{asked.identity} was used {sum(g.count for g in mine)} times between {rfc3339(t0_ns)[:19]} and"
-                f" {rfc3339(max(g.last_ns for g in mine))[:19]} UTC."
+                f"{asked.identity} was used {sum(g.count for g in mine)} times between {_clock(t0_ns)} and"
+                f" {_clock(max(g.last_ns for g in mine))} UTC."
             ),
         ),
         marks=marks,
         entities=tuple(sorted(entities.values(), key=lambda e: e.id)),
         links=tuple(sorted(links.values(), key=lambda x: (x.at, x.source, x.target, x.kind))),
-        domains=(identity.domain,),
+        domains=(),
         identities=(identity,),
         exposed=(),
         elsewhere=(),
@@ -95,6 +97,16 @@ def identity_story(read: Read, asked: Selection) -> Story | None:
         gaps=gaps_of((), read.judged.knowledge.sources, (), (identity,), full=read.log.full),
         left_out=uses.more,
     )
+
+
+def _clock(time_ns: int) -> str:
+    return rfc3339(time_ns)[:19].replace("T", " ")
+
+
+def _kind(groups: Sequence[UseGroup]) -> str:
+    """A managed identity by its sign-ins, which tell it; else some principal."""
+    managed = any(g.event.resource == "sign-in" and g.event.activity == "managed-identity" for g in groups)
+    return "managed-identity" if managed else "service-principal"
 
 
 def _names(group: UseGroup, account: str, ids: tuple[str, ...]) -> bool:

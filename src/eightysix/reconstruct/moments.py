@@ -99,7 +99,7 @@ def moments_of(
     for chain in chains:
         _take_chain(chain, told, chains[0].t0_ns)
     if not chains:
-        _take_story(view, told)
+        _take_story(view, told, since_ns, until_ns)
     made = {m.observation.event.event_id for m in told.values() if m.observation.told_as == "made-pod"}
     kept = sorted(
         {
@@ -151,7 +151,7 @@ def _take_chain(chain: Chain, told: dict[int, Moment], t0_ns: int) -> None:
             alike[key] = told[id(observation)] = moment
 
 
-def _take_story(view: PodView, told: dict[int, Moment]) -> None:
+def _take_story(view: PodView, told: dict[int, Moment], since_ns: int, until_ns: int) -> None:
     """What would be told of a pod that no rule raised: what landed, credentials by the order of their domains after it,
     and requests that were made with them."""
     landings = [o for o in view.landings if o.action is Action.INSTALL]
@@ -168,7 +168,7 @@ def _take_story(view: PodView, told: dict[int, Moment]) -> None:
             stage = Stage.REACH if domains[0] is o.domain else Stage.PIVOT
         elif o.action is Action.API and domains and not o.denied:
             stage = Stage.PIVOT
-        if stage is not None:
+        if stage is not None and since_ns <= o.time_ns <= until_ns:
             told[id(o)] = Moment(o, stage, _WORDS[o.action])
 
 

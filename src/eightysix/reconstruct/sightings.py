@@ -8,7 +8,7 @@ look: `same` is None then.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from eightysix.context.ledger import Fact, Scans
@@ -86,7 +86,7 @@ def sightings(
     artifacts: Sequence[Artifact],
     *,
     exclude: Collection[str],
-    taken: Collection[str],
+    taken: Container[str],
     scans: Scans | None = None,
 ) -> tuple[Sighting, ...]:
     """The first `MAX_SIGHTINGS` of what `find_sightings` finds."""
@@ -98,7 +98,7 @@ def find_sightings(
     artifacts: Sequence[Artifact],
     *,
     exclude: Collection[str],
-    taken: Collection[str],
+    taken: Container[str],
     scans: Scans | None = None,
     most: int = MAX_SIGHTINGS,
 ) -> tuple[tuple[Sighting, ...], int]:
@@ -181,7 +181,7 @@ def _telling(state: PodState) -> Iterator[Event]:
 
 
 def _of_state(
-    state: PodState, wanted: _Wanted, held: Mapping[str, str], lost: Collection[str]
+    state: PodState, wanted: _Wanted, held: Mapping[str, str], lost: Container[str]
 ) -> Iterator[Sighting]:
     found: dict[_What, list[Event]] = {}
     names = ["", "", "", "", ""]
@@ -196,6 +196,7 @@ def _of_state(
             if value and (not names[place] or value < names[place]):
                 names[place] = value
     cluster, node, namespace, pod, uid = names
+    taken = state.key in lost
     for (how, artifact, same), events in _joined(found).items():
         yield Sighting(
             artifact=artifact,
@@ -207,7 +208,7 @@ def _of_state(
             how=how,
             at=rfc3339(events[0].time_ns),
             same=same,
-            identity_taken=state.key in lost,
+            identity_taken=taken,
             evidence=tuple(sorted({Evidence(str(e.source), e.file, e.line) for e in events})),
         )
 

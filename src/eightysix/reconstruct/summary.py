@@ -18,10 +18,12 @@ def summary_of(
     identities: Sequence[IdentityStory],
     domains: Sequence[str],
     elsewhere: Sequence[Sighting],
+    *,
+    raised: bool = True,
 ) -> tuple[str, ...]:
     """Sentences, the most important first: what landed where, what was taken and how fast, where it went, what was done
-    with it afterwards, where else the artifact is."""
-    told: list[str] = []
+    with it afterwards, where else the artifact is. Where no rule `raised` the pod, nothing is taken for lost."""
+    told: list[str] = [] if raised else ["No rule raised this pod; this is what it did."]
     firsts = _firsts(marks)
     land = firsts.get(Stage.LAND)
     if land is not None:
@@ -35,7 +37,8 @@ def summary_of(
     lost = [i for i in identities if i.state is not IdentityState.EXPOSED]
     if lost:
         kinds = f" of {_count(len(domains), 'credential domain')}" if domains else ""
-        told.append(f"{_count(len(lost), 'identity', 'identities')}{kinds} must be taken for lost.")
+        which = _count(len(lost), "identity", "identities")
+        told.append(f"{which}{kinds} must be taken for lost." if raised else f"It took {which}{kinds}.")
     uses = [u for i in lost for u in i.uses if u.after and u.outcome is not Outcome.DENIED]
     foreign = [u for u in uses if u.foreign]
     if uses:
@@ -44,7 +47,7 @@ def summary_of(
             f"They were used {sum(u.count for u in uses)} times afterwards, as far as logs tell{outside}."
         )
     stuck = [i for i in lost if i.revocation.possible is False]
-    if stuck:
+    if stuck and raised:
         told.append(f"Tokens of {len(stuck)} of them cannot be revoked: cut what they may do.")
     pods = {(s.cluster, s.namespace, s.pod) for s in elsewhere if s.same is not False}
     if pods:

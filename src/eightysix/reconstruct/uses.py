@@ -50,14 +50,14 @@ class UsesOf:
 def uses_of(
     groups: Iterable[UseGroup],
     view: PodView | None,
-    pods: Collection[str],
+    pods: Collection[str] | None,
     attribute: Attribute,
     *,
     t0_ns: int,
     taken_ns: int,
 ) -> UsesOf:
     """What of `groups` (uses of one identity) was after `taken_ns` and may be the story's; `pods` are its pods by uid and
-    by `namespace/name`."""
+    by `namespace/name`, None where a use may be anybody's."""
     found: list[tuple[bool, int, Use]] = []
     before = others = 0
     for group in groups:
@@ -66,7 +66,7 @@ def uses_of(
             before += group.count
             continue
         attribution = attribute(event)
-        if attribution.certain and not is_ours(attribution, pods):
+        if pods is not None and attribution.certain and not is_ours(attribution, pods):
             others += group.count
             continue
         use = _use(group, view, attribution, t0_ns=t0_ns, taken_ns=taken_ns)
@@ -99,7 +99,7 @@ def _use(
         foreign=_foreign(view, event),
         credential_id=event.credential_id,
         attribution=attribution,
-        evidence=tuple(group.places),
+        evidence=group.places,
         count=group.count,
         until=rfc3339(group.last_ns) if group.last_ns != event.time_ns else "",
     )

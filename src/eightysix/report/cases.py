@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import msgspec
 
+from eightysix.context.shell import fold, option
+from eightysix.context.shell import line as shell_line
 from eightysix.model.case import SCHEMA, Act, Case, CaseState, Entry
 from eightysix.report.inert import columns, inert, inert_copy, shorten
 from eightysix.report.interface import RenderOptions
@@ -37,10 +39,10 @@ def cases_table(
 
 
 def case_text(case: Case, options: RenderOptions) -> Iterator[str]:
-    """The story of one case, and everything that was said."""
+    """The story of one case, everything that was said, and the command that tells more."""
     width = min(max(options.width, _NARROWEST), 100)
     lines = tell(case.incident, msgspec.structs.replace(options, width=width))
-    for line in (*lines, *_said(inert_copy(case, 4 * 480), width)):
+    for line in (*lines, *_said(inert_copy(case, 4 * 480), width), *_next(case, width)):
         yield paint(line, options.colour) + "\n"
 
 
@@ -125,3 +127,17 @@ def _said(case: Case, width: int) -> Iterator[Line]:
         yield from row(
             (MARGIN, MARGIN), "nobody said anything yet (eightysix incident ack, note, close)", width
         )
+
+
+def _next(case: Case, width: int) -> Iterator[Line]:
+    """Where the taken identities were used afterwards is no part of an incident: the command that tells it."""
+    pod = case.incident.pod
+    if pod is None or not pod.name:
+        return
+    name = f"{pod.namespace}/{pod.name}" if pod.namespace else pod.name
+    command = shell_line("eightysix", "reconstruct", "<folder with telemetry>", option("--pod", name))
+    folded = fold(command, width - 4)
+    if not command or any(len(text) > width - 4 for text in folded):
+        folded = ["eightysix reconstruct PATH... \\", "    --pod NS/NAME"]
+    yield heading("where its identities were used")
+    yield from ((MARGIN, MARGIN, (text, Ink.PLAIN)) for text in folded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,7 +13,7 @@ from eightysix.context.attribution import Attributor
 from eightysix.context.inventory import Inventory
 from eightysix.context.packages import WITHHELD
 from eightysix.detect.rule import Rule
-from eightysix.hunt.raw import raw_of
+from eightysix.detect.state import PodState
 from eightysix.model.errors import NothingToReadError
 from eightysix.model.event import Event
 from eightysix.model.incident import Evidence, Problem
@@ -66,17 +67,18 @@ class Reconstructing:
         names = needles_of(_landed(first))
         found = files_with(narrowed.rest, names)
         whole = found[:MAX_MORE]
+        moments = moments_of_sign_ins(first)
+        if not found and not moments:
+            return self._with_records(first, narrowed.whole)
         if whole:
             self.replay.take(whole, None, self._note)
         further = blocks_with(found[MAX_MORE:], names)
         rest = [file for file in narrowed.rest if file not in set(whole)]
-        moments = moments_of_sign_ins(first)
         if moments:
             # Whose a sign-in of the nodes' identity is depends on what every node did in those seconds.
             further = chain(further, blocks_with(files_with(rest, moments), moments))
         self.replay.take_blocks(further, self._note)
-        told = self._told(asked, narrowed)
-        return self._with_records(told, [file for file in (*narrowed.whole, *found) if file != "-"])
+        return self._with_records(self._told(asked, narrowed), [*narrowed.whole, *found])
 
     def read_store(self, folder: str, asked: Selection, *, memory: str = "1GB") -> Reconstruction:
         """Read what matters out of a store and tell what is asked. Raises `StateError` where there is no store."""
@@ -90,13 +92,11 @@ class Reconstructing:
                 self._note,
                 lambda why: recogniser.note(Problem(folder, 0, "malformed", why)),
             )
-            if asked.pod:
-                if reader.pod(asked):
-                    reader.artifacts(_landed(self._told(asked, None)), asked)
-            else:
+            if not asked.pod:
                 reader.everything(asked)
-            told = self._told(asked, None)
-            return _with_rows(told, connection)
+            elif reader.pod(asked) and (landed := _landed(self._told(asked, None))):
+                reader.artifacts(landed, asked)
+            return _with_rows(self._told(asked, None), connection)
 
     def _told(self, asked: Selection, narrowed: Narrowed | None) -> Reconstruction:
         """The stories of what was read so far."""
@@ -104,10 +104,12 @@ class Reconstructing:
         self._attributor.learn(engine.knowledge.learnt)
         self._attributor.note_plain(engine.contacts, engine.names)
         self._attributor.note_processes(engine.trees)
-        judged = self.replay.judged()
+        judged = self.replay.judged(partial(_is_of, asked) if asked.pod else None)
         report = self.replay.account([case.incident for case in judged.cases])
         searched = len(narrowed.rest) if narrowed is not None else 0
-        read = Read(judged, self._log, self._attributor.attribute, report.coverage, searched)
+        flooded = tuple(sorted({*report.coverage.flooded, *self._attributor.full}))
+        coverage = msgspec.structs.replace(report.coverage, flooded=flooded)
+        read = Read(judged, self._log, self._attributor.attribute, coverage, searched)
         return tell(read, asked, report.counts)
 
     def _with_records(self, told: Reconstruction, paths: Sequence[str]) -> Reconstruction:
@@ -142,8 +144,15 @@ class Reconstructing:
             self._attributor.observe(event)
 
 
+def _is_of(asked: Selection, state: PodState) -> bool:
+    """Whether any record of a pod names it as the one that is asked for."""
+    return any(asked.names_pod(event.namespace, event.pod, event.pod_uid) for event in state.events())
+
+
 def _with_rows(told: Reconstruction, connection: DuckDBPyConnection) -> Reconstruction:
     """`told` with the raw records that the store kept of its incidents."""
+    from eightysix.hunt.raw import raw_of
+
     places = {place for story in told.stories for place in _places(story)}
     found = raw_of(connection, sorted(places)) if places else {}
     stories = tuple(
@@ -174,7 +183,7 @@ def _places(story: Story) -> set[Evidence]:
     """Where the story's marks and uses are written, the staged ones first where there are too many."""
     staged = {place for mark in story.marks if mark.stage is not None for place in mark.evidence}
     uses = {place for identity in story.identities for use in identity.uses for place in use.evidence}
-    around = [place for mark in story.marks if mark.stage is None for place in mark.evidence[:1]]
+    around = [place for mark in story.marks if mark.stage is None for place in mark.evidence]
     kept = {place for place in staged | uses if place.line}
     for place in around:
         if place.line and len(kept) < MAX_RECORDS:

@@ -18,6 +18,7 @@ from eightysix.detect.exceptions import ExceptionRule
 from eightysix.detect.needs import account, met_needs
 from eightysix.detect.profile import add_to_baseline
 from eightysix.detect.rule import Need, Rule
+from eightysix.detect.state import PodState
 from eightysix.detect.view import Knowledge
 from eightysix.detect.wording import rfc3339
 from eightysix.model.event import Event
@@ -157,11 +158,11 @@ class Replay:
             also(events)
         self._count(events)
 
-    def judged(self) -> Judged:
-        """What the engine makes of the events so far."""
+    def judged(self, wanted: Callable[[PodState], bool] | None = None) -> Judged:
+        """What the engine makes of the events so far; of pods that are not `wanted` only what concerns others."""
         engine = self.engine
         engine.knowledge = replace(engine.knowledge, sources=frozenset(self.recogniser.sources))
-        return engine.judged()
+        return engine.judged(wanted)
 
     def report(self) -> Report:
         """What the events so far amount to."""

@@ -58,6 +58,7 @@ class Properties(
         "login_server": "loginServer",
         "created": "createdDateTime",
         "federation": "federatedCredentialId",
+        "login_id": "jwtId",
     },
 ):
     """`properties`: of sign-ins, of storage and of a registry."""
@@ -73,6 +74,7 @@ class Properties(
     login_server: str | None = None
     created: str | None = None
     federation: str | None = None
+    login_id: str | None = None
 
 
 class Record(
@@ -118,6 +120,7 @@ class Record(
         "row_identity": "Identity",
         "row_login_server": "LoginServer",
         "row_federation": "FederatedCredentialId",
+        "row_login_id": "JwtId",
         "row_correlation": "CorrelationId",
         "row_claim_app": "identity_claim_appid_g",
         "row_claim_oid": "identity_claim_oid_g",
@@ -170,6 +173,7 @@ class Record(
     row_identity: Raw = Raw()
     row_login_server: str | None = None
     row_federation: str | None = None
+    row_login_id: str | None = None
     row_correlation: str | None = None
     row_claim_app: str | None = None
     row_claim_oid: str | None = None

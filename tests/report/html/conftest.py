@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +30,17 @@ WATCH = """
 globalThis.__broken = [];
 document.addEventListener("securitypolicyviolation", (event) => __broken.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
+
+
+def until(page: Page, expression: str, arg: object = None) -> None:
+    """Wait until `expression` is true in the page.
+
+    Not by `wait_for_function`: that evaluates text inside of the page, which its policy forbids.
+    """
+    deadline = time.monotonic() + 30
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(20)
 
 
 class Opened:
@@ -100,8 +112,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         page.on("popup", lambda popup: result.asked.append(popup.url))
         page.goto(file.as_uri())
         page.wait_for_selector("main")
-        page.wait_for_function(
-            "!document.querySelector('.board canvas') || document.querySelector('.lane-names > div')"
+        until(
+            page, "!document.querySelector('.board canvas') || !!document.querySelector('.lane-names > div')"
         )
         pages.append(result)
         return result

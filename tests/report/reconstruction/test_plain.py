@@ -87,7 +87,8 @@ def test_no_text_in_any_field_breaks_the_page(data: st.DataObject, width: int, v
     assert text.endswith("\n")
     for row in rows(text[:-1]):
         assert_inert(row)
-        assert columns_of(row) <= max(width, 40)
+        # What a log of a CI system would take for a command is broken after the line is laid out.
+        assert columns_of(row) - 3 * row.count("#\\x23") <= max(width, 40)
         assert row == row.rstrip(" ")
         assert "##" not in row
 

@@ -87,8 +87,11 @@ def _found(
 
 def said_so(known: Known, event: Event, contacts: tuple[Asked, ...] | list[Asked]) -> bool:
     """Whether a pod's own code says that it asked for this principal."""
+    told = [asked for asked in contacts if asked.said]
+    if not told:
+        return False
     ids = known.inventory.same(event.principals)
-    return any(ids & {id_.lower() for id_ in asked.said or ()} for asked in contacts)
+    return any(ids & {id_.lower() for id_ in asked.said or ()} for asked in told)
 
 
 def _of_nodes(unseen: list[str]) -> str:

@@ -82,6 +82,8 @@ class KnownPod(Struct):
     host_ips: set[str] = field(default_factory=set)
     labels: set[str] = field(default_factory=set)
     containers: dict[str, Container] = field(default_factory=dict)
+    latest: tuple[object, ...] = ()
+    """What the last event told, so that the next one that tells the same costs little."""
 
     def tell(self, name: str, rank: Rank, value: str) -> None:
         """Take a fact that has one value."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eightysix.context.addresses import Learnt
-from eightysix.context.inventory.kept import MAX_CONTAINERS, MAX_FACTS, Facts, Rank
+from eightysix.context.inventory.kept import MAX_CONTAINERS, MAX_FACTS, Facts, KnownPod, Rank
 from eightysix.context.inventory.nouns import Container
 from eightysix.context.pods import CONTAINER_PREFIX, named_key
 from eightysix.model.event import Event
@@ -47,8 +47,32 @@ def _note_pod(facts: Facts, key: str, event: Event) -> None:
     pod = facts.pod(key, event.pod_uid)
     if pod is None:
         return
-    rank = _RANKS.get(event.source, Rank.SUSPECT)
     pod.seen(event.time_ns)
+    if event.origin is Origin.KERNEL and event.kind is Kind.CONNECT and event.source_ip:
+        if not pod.address(event.source_ip, event.time_ns, event.time_ns):
+            facts.full.add("too many addresses of one pod")
+    latest = (
+        event.source,
+        event.node,
+        event.pod,
+        event.service_account,
+        event.container_id,
+        event.container_started_ns,
+        event.image_digest,
+        event.image,
+        event.workload,
+        event.workload_kind,
+        event.cluster,
+        event.namespace,
+        event.container,
+    )
+    if latest != pod.latest:
+        pod.latest = latest
+        _note_fields(facts, pod, event)
+
+
+def _note_fields(facts: Facts, pod: KnownPod, event: Event) -> None:
+    rank = _RANKS.get(event.source, Rank.SUSPECT)
     account = event.service_account
     if account and "/" not in account:
         account = f"{event.namespace}/{account}"
@@ -66,9 +90,6 @@ def _note_pod(facts: Facts, key: str, event: Event) -> None:
             pod.tell(name, rank, value)
     if event.container_id:
         _note_container(facts, pod.containers, event)
-    if event.origin is Origin.KERNEL and event.kind is Kind.CONNECT and event.source_ip:
-        if not pod.address(event.source_ip, event.time_ns, event.time_ns):
-            facts.full.add("too many addresses of one pod")
 
 
 def _note_container(facts: Facts, containers: dict[str, Container], event: Event) -> None:

@@ -232,7 +232,8 @@ def _elsewhere(story: Story) -> Iterator[str]:
 def _rotate(story: Story) -> Iterator[str]:
     if not story.rotate:
         return
-    yield "## What to do, in this order\n\n"
+    unless = "" if story.verdict is not None else " if this is a breach"
+    yield f"## What to do{unless}, in this order\n\n"
     for number, item in enumerate(story.rotate[:_ITEMS], 1):
         head = f"{number}. "
         yield f"{head}{prose(item.what)}\n"

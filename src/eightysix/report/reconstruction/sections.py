@@ -52,7 +52,7 @@ def sections(story: Story, commands: Mapping[int, Sequence[str]], options: Rende
     yield from _identities(story, options)
     yield from _elsewhere(story.elsewhere, options)
     yield from _exposed(story.exposed, options)
-    yield from _rotate(story.rotate, commands, options)
+    yield from _rotate(story.rotate, commands, options, raised=story.verdict is not None)
     yield from why(story.why, options)
     yield from _gaps(story, options)
 
@@ -186,11 +186,15 @@ def _exposed(identities: Sequence[IdentityStory], options: RenderOptions) -> Ite
 
 
 def _rotate(
-    rotate: Sequence[Rotation], commands: Mapping[int, Sequence[str]], options: RenderOptions
+    rotate: Sequence[Rotation],
+    commands: Mapping[int, Sequence[str]],
+    options: RenderOptions,
+    *,
+    raised: bool,
 ) -> Iterator[Line]:
     if not rotate:
         return
-    yield heading("what to do, in this order")
+    yield heading("what to do, in this order" if raised else "what to do if this is a breach")
     shown, more = some(rotate, options, _ITEMS)
     wide = len(str(len(shown)))
     for number, item in enumerate(shown):

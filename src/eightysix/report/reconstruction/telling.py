@@ -183,7 +183,8 @@ def revocable(revocation: Revocation, brief: bool = False) -> str:
         return ""
     until = f"good until {clock(revocation.until)[:16]} UTC at the latest" if revocation.until else ""
     how = revocation.how.partition(". ")[0] if brief else revocation.how
-    return " · ".join(filter(None, (head[revocation.possible], how.removesuffix("."), until)))
+    said = revocation.possible is False and "cannot be revoked" in how
+    return " · ".join(filter(None, ("" if said else head[revocation.possible], how.removesuffix("."), until)))
 
 
 def sighted(sighting: Sighting) -> str:

@@ -49,7 +49,7 @@ export function Hero({ index }: { index: Index }): JSX.Element {
       </div>
       {took ? (
         <p class="took">
-          <b>{length(took.seconds)}</b>
+          <b>{took.seconds < 0.95 ? `${Math.round(took.seconds * 1000)} ms` : length(took.seconds)}</b>
           <span>{took.words}</span>
         </p>
       ) : null}

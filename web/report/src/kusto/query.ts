@@ -123,31 +123,66 @@ export function forStory(story: Story): Query[] {
   return [{ name: "Everything of this pod in the time of the story", text: [...lines, COLUMNS, IN_ORDER].join("\n") }];
 }
 
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values.filter(Boolean))];
+}
+
+/** A service account asks under its user name, and its tokens have ids: both are in the audit log. */
+function forAccount(identity: IdentityStory, since: string[]): Query[] {
+  const [namespace = "", name = ""] = identity.name.split("/", 2);
+  const users = unique([...identity.ids, name ? `system:serviceaccount:${namespace}:${name}` : identity.name]);
+  const tokens = unique(identity.uses.map((use) => use.credential_id));
+  const byToken = tokens.length ? ` or CredentialId in (${list(tokens)})` : "";
+  return [
+    { name: "What this identity did since", text: [EVENTS, ...since, `| where Identity in (${list(users)})${byToken}`, COLUMNS, IN_ORDER].join("\n") },
+    { name: "In the audit log of AKS", text: ["AKSAudit", ...since, `| where tostring(User.username) in (${list(users)})`, IN_ORDER].join("\n") },
+  ];
+}
+
+/** A managed identity, an application: by any of its ids. */
+function forPrincipal(ids: readonly string[], since: string[]): Query[] {
+  const any = list(ids);
+  return [
+    { name: "What this identity did since", text: [EVENTS, ...since, `| where Identity in~ (${any}) or tostring(Principals) has_any (${any})`, COLUMNS, IN_ORDER].join("\n") },
+    {
+      name: "Its sign-ins",
+      text: [
+        "union isfuzzy=true AADManagedIdentitySignInLogs, AADServicePrincipalSignInLogs",
+        ...since,
+        `| where AppId in~ (${any}) or ServicePrincipalId in~ (${any})`,
+        IN_ORDER,
+      ].join("\n"),
+    },
+    { name: "What it changed in Azure", text: ["AzureActivity", ...since, `| where Caller in~ (${any})`, IN_ORDER].join("\n") },
+  ];
+}
+
+/** A secret is read by name, or with all of its namespace. */
+function forSecret(identity: IdentityStory, since: string[]): Query[] {
+  const [namespace = "", name = ""] = identity.name.split("/", 2);
+  const one = name && name !== "*" ? ` and (isempty(ObjectName) or ${is("ObjectName", name)})` : "";
+  return [
+    { name: "Who asked for it since", text: [EVENTS, ...since, `| where Resource == "secrets" and ${is("ObjectNamespace", namespace)}${one}`, COLUMNS, IN_ORDER].join("\n") },
+    {
+      name: "In the audit log of AKS",
+      text: [
+        "AKSAudit",
+        ...since,
+        `| where tostring(ObjectRef.resource) == "secrets" and ${is("tostring(ObjectRef.namespace)", namespace)}`,
+        ...(one ? [`| where isempty(tostring(ObjectRef.name)) or ${is("tostring(ObjectRef.name)", name)}`] : []),
+        IN_ORDER,
+      ].join("\n"),
+    },
+  ];
+}
+
 export function forIdentity(story: Story, identity: IdentityStory): Query[] {
-  const ids = identity.ids.length ? identity.ids : [identity.name];
+  // The cluster's clock is another one than the node's.
   const after = moment(identity.taken_at || story.t0 || story.first);
-  const since = after ? [`| where TimeGenerated >= ${after}`] : [];
-  const own = {
-    name: "What this identity did since",
-    text: [EVENTS, ...since, `| where Identity in (${list(ids)}) or CredentialId in (${list(ids)})`, COLUMNS, IN_ORDER].join("\n"),
-  };
-  if (identity.kind === "service-account")
-    return [own, { name: "In the audit log of AKS", text: ["AKSAudit", ...since, `| where tostring(User.username) in (${list(ids)})`, IN_ORDER].join("\n") }];
-  if (identity.kind === "managed-identity" || identity.kind === "service-principal")
-    return [
-      own,
-      {
-        name: "Its sign-ins",
-        text: [
-          "union isfuzzy=true AADManagedIdentitySignInLogs, AADServicePrincipalSignInLogs",
-          ...since,
-          `| where AppId in~ (${list(ids)}) or ServicePrincipalId in~ (${list(ids)})`,
-          IN_ORDER,
-        ].join("\n"),
-      },
-      { name: "What it changed in Azure", text: ["AzureActivity", ...since, `| where Caller in~ (${list(ids)})`, IN_ORDER].join("\n") },
-    ];
-  return [own];
+  const since = after ? [`| where TimeGenerated >= ${after} - 2s`] : [];
+  if (identity.kind === "service-account") return forAccount(identity, since);
+  if (identity.kind === "secret") return forSecret(identity, since);
+  return forPrincipal(identity.ids.length ? identity.ids : [identity.name], since);
 }
 
 export function forEntity(story: Story, name: string): Query[] {

@@ -18,7 +18,7 @@ const STEPS: Record<string, readonly [number, number]> = { ArrowRight: [1, 0], A
 function Box(props: { index: Index; node: Node; lit: boolean; dim: boolean; first: boolean; pick: Pick; walk: (event: KeyboardEvent, node: Node) => void; reveal: (node: Node) => void }): JSX.Element {
   const { node, index } = props;
   const { entity } = node;
-  const name = entity ? inert(entity.name, 26) : `${node.members.length} more`;
+  const name = entity ? inert(entity.name, 25) : `${node.members.length} more`;
   const state = entity ? (index.identityOf.get(entity.id)?.state ?? entity.state) : "";
   const open = (): void => props.pick(entity ? { kind: "entity", id: entity.id } : { kind: "entities", name: node.kind, ids: node.members });
   const said = entity ? `${entity.kind} ${inert(entity.name, 120)}${state ? `, ${inert(state, 40)}` : ""}` : `${node.members.length} more of kind ${inert(node.kind, 40)}`;
