@@ -15,7 +15,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 .DEFAULT_GOAL := help
 .PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan bench-reconstruct fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
-.PHONY: bench-store bench-report bench-posture
+.PHONY: bench-store bench-posture bench-report
 .PHONY: parser web web-libraries browser-setup notebook notebook-setup
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
