@@ -15,7 +15,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 .DEFAULT_GOAL := help
 .PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan bench-reconstruct fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
-.PHONY: bench-store bench-report
+.PHONY: bench-store bench-report bench-posture
 .PHONY: parser web web-libraries browser-setup notebook notebook-setup
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
@@ -53,7 +53,7 @@ web: dev ## Build the HTML report's program and style into the package (needs No
 
 browser-setup: ## Install Debian's Chromium, in which the HTML report is tested (as root)
 	@tools/lab_setup.sh chromium
-notebook-setup: ## Set up what examples/notebooks needs in .venv-notebook (460 MB; apart, so that tests run without numpy)
+notebook-setup: ## Set up what examples/notebooks needs in .venv-notebook (460 MB)
 	$(BOOTSTRAP) requirements/notebook.txt $(NOTEBOOK_VENV)
 
 notebook: notebook-setup ## Run the notebooks of examples/notebooks and compare what they give
@@ -102,6 +102,9 @@ bench-report: dev ## Measure the page of a story in Chromium: its size, and what
 
 bench-store: dev ## Measure rows, the store and hunts, and kill the store's owner 80 times (half an hour on two cores)
 	@for name in tabulate store store_crash hunt; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
+
+bench-posture: dev ## Measure the graph of 100,000 pods: all paths to every sink, risks, fixes (five minutes)
+	@$(IN_DEV) -m bench.posture --output bench/results/posture.json
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'

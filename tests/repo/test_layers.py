@@ -61,6 +61,7 @@ def test_only_declared_distributions_are_imported(root: Path) -> None:
         "cryptography",
         "duckdb",
         "duckdb_kql",
+        "numpy",
         "packaging",
     }  # compression.zstd: standard library from 3.14 on
     graph = grimp.build_graph("eightysix", include_external_packages=True, cache_dir=None)

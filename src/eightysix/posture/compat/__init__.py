@@ -1,0 +1,1 @@
+"""Rules of other tools, drawn as those tools draw them."""

@@ -1,0 +1,1 @@
+"""What lets whoever holds one thing hold another: pure functions from a snapshot to edges."""

@@ -1,0 +1,1 @@
+"""Formats of a posture; `interface` has them by name."""
