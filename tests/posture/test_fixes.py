@@ -255,12 +255,29 @@ def test_a_path_that_says_something_else_gets_no_patch(path: str) -> None:
     assert "Deployment/a/p" in fix.what
 
 
+def test_another_object_is_not_patched() -> None:
+    provider = "external:vllm"
+    key = (("Deployment/a/p", "spec.template.spec.containers[0].env[2]"),)
+    edges = [Edge("HAS_LLM_KEY", pod, provider) for pod in PODS]
+    edges[0] = Edge("HAS_LLM_KEY", "pod:a/Deployment/p", provider, key)
+    fixes, _ = fixes_of([*edges, Edge("HAS_LLM_KEY", provider, "sink:llm-spend", key)])
+    assert [fix.edges for fix in fixes] == [
+        (("HAS_LLM_KEY", pod, provider),) for pod in ("pod:b/r", "pod:a/Deployment/p", "pod:a/q")
+    ]
+    assert fixes[1].command.startswith("kubectl patch --namespace=a --type=json")
+    other = Edge("HAS_LLM_KEY", "pod:a/q", provider, key)
+    fix = only(other, Edge("HAS_LLM_KEY", provider, "sink:llm-spend"))
+    assert (fix.patch, fix.command) == ("", "")
+
+
 def test_what_cannot_be_patched_in_place_goes_into_the_manifest() -> None:
-    fix = only(*escape("spec.hostPID", kind="Pod"))
+    edges = escape("spec.hostPID", kind="RayCluster")
+    edges[0] = Edge("PRIVILEGED", "pod:b/r", "node:n", (("RayCluster/b/r", "spec.hostPID"),))
+    fix = only(*edges)
     assert json.loads(fix.patch)[1] == {"op": "replace", "path": "/spec/hostPID", "value": False}
     assert (fix.command, fix.what) == (
         "",
-        "Take from pod a/Deployment/p what leads to node n, in its manifest",
+        "Take from pod b/r what leads to node n, in its manifest",
     )
 
 

@@ -19,6 +19,7 @@ from eightysix.context.shell import line, option
 from eightysix.model.posture import Edge, Vertex
 from eightysix.posture.arrays import np
 from eightysix.posture.graph import Graph
+from eightysix.posture.patches import operations
 from eightysix.posture.sentences import NAME_COLUMNS, say
 from eightysix.report.inert import inert
 
@@ -71,11 +72,13 @@ _TYPES: Mapping[str, _Way] = {
     "SHARE_PS_NAMESPACE": _Way.NONE,
 }  # fmt: skip
 _HELD = frozenset({"HOLDS", "PERMISSION_DISCOVER", "BOUND_TO"})
-_CHANGEABLE = frozenset({"pod", "container", "service-account", "subject", "cloud-identity", "external"})
+_CHANGEABLE = frozenset({"pod", "container", "service-account", "subject"})
 """Kinds of sources whose edges of unknown types somebody can take away; what leaves a hub or a node follows from others."""
 
 _PODS = frozenset({"pod", "container"})
 
+_HOLDERS = _PODS | {"volume"}
+_OF_PODS = frozenset({_Way.TOKEN, _Way.ESCAPE, _Way.SECRET})
 _WHOLE = frozenset({_Way.METADATA, _Way.LOCAL_ACCOUNTS})
 _SINGLE = frozenset({_Way.ROLE, _Way.TRUST, _Way.OTHER})
 _RECONCILED = ("system:", "cluster-admin")
@@ -90,9 +93,6 @@ _WORKLOADS: Mapping[str, str] = {
     "CronJob": "spec.jobTemplate.spec.template.spec",
 }
 """What can be patched in place; a pod's own and a job's specification never change, so theirs goes into the manifest."""
-
-_SWITCHES = frozenset({"privileged", "hostPID", "hostIPC", "hostNetwork", "allowPrivilegeEscalation"})
-_REMOVED = frozenset({"env", "envFrom", "imagePullSecrets", "add"})
 
 
 class Known(Struct, frozen=True):
@@ -124,6 +124,8 @@ def groups(graph: Graph, known: Known) -> tuple[Ints, Ints]:
     account = np.fromiter((kind == "service-account" for kind in kinds), bool, size)
     assumes = np.isin(graph.kinds, [at for at, one in enumerate(graph.types) if one == "IDENTITY_ASSUME"])
     ways[assumes & plain[graph.sources] & account[graph.targets]] = _Way.TOKEN
+    own = np.fromiter((kind in _HOLDERS for kind in kinds), bool, size)
+    ways[np.isin(ways, list(_OF_PODS)) & ~own[graph.sources]] = _Way.NONE
     # only a pod's own way to the metadata service can be closed, and none from the network of the node
     pod = np.fromiter((kind in _PODS for kind in kinds), bool, size)
     metadata = ways == _Way.METADATA
@@ -196,6 +198,14 @@ def _pod_of(vertex: str) -> str:
     return vertex if kind == "pod" else ""
 
 
+def _is_of(source: str, kind: str, space: str, name: str) -> bool:
+    """Whether an object is the one that a vertex is drawn from: a patch of another one would not take its edge away."""
+    pod = (_pod_of(source) or source).partition(":")[2].replace("%2F", "/").replace("%25", "%")
+    return pod in (f"{space}/{name}", f"{space}/{kind}/{name}") or pod.startswith(
+        (f"{space}/{name}/", f"{space}/{kind}/{name}/")
+    )
+
+
 def _is_of_host(edge: Edge) -> bool:
     return any(path.endswith("hostNetwork") for _, path in edge.evidence)
 
@@ -266,12 +276,17 @@ def _token(edges: Sequence[Edge]) -> Remedy:
 def _patched(edges: Sequence[Edge], what: str) -> Remedy:
     """A JSON patch for each object, out of the paths that evidence tells."""
     by: dict[tuple[str, str, str], list[str]] = {}
-    for kind, space, name, path in _objects(edges, (*_WORKLOADS, "Pod", "Job")):
+    for kind, space, name, path in _objects(
+        edges, {told.partition("/")[0] for edge in edges for told, _ in edge.evidence}
+    ):
+        if not any(_is_of(edge.source, kind, space, name) for edge in edges):
+            by.clear()
+            break
         by.setdefault((kind, space, name), []).append(path)
     patches: list[str] = []
     commands: list[str] = []
     for (kind, space, name), paths in by.items():
-        made = _operations(paths)
+        made = operations(paths)
         if made is None:
             patches.clear()
             break
@@ -286,54 +301,6 @@ def _patched(edges: Sequence[Edge], what: str) -> Remedy:
     if len(commands) < len(patches) or not all(commands):
         return Remedy(f"{what}, in its manifest", "\n".join(patches))
     return Remedy(what, "\n".join(patches), "\n".join(commands))
-
-
-def _parts(path: str) -> list[str] | None:
-    """The members of `a.b[3].c`; none where a path says more than that."""
-    found: list[str] = []
-    for member in path.split("."):
-        name, bracket, rest = member.partition("[")
-        if not name or not name.isalnum() or not name.isascii():
-            return None
-        found.append(name)
-        if bracket:
-            if not rest.endswith("]") or not rest[:-1].isdecimal() or not rest.isascii() or len(rest) > 6:
-                return None
-            found.append(rest[:-1])
-    return found
-
-
-def _operations(paths: Iterable[str]) -> list[dict[str, object]] | None:
-    """Operations (RFC 6902) that undo what stands at `paths`, the last of a list first; none if one is not understood."""
-    switched: list[dict[str, object]] = []
-    removed: dict[tuple[str, ...], tuple[int, ...]] = {}
-    for parts in sorted({tuple(_parts(path) or ()) for path in paths}):
-        pointer = "/" + "/".join(parts)
-        if parts and parts[-1] in _SWITCHES:
-            switched.append({"op": "test", "path": pointer, "value": True})
-            switched.append({"op": "replace", "path": pointer, "value": False})
-        elif "volumes" in parts and parts.index("volumes") + 1 < len(parts):
-            end = parts.index("volumes") + 2
-            if len(parts) > end and parts[end] != "hostPath":
-                return None
-            volume = "/" + "/".join(parts[:end])
-            changes: tuple[dict[str, object], ...] = (
-                {"op": "remove", "path": f"{volume}/hostPath"},
-                {"op": "add", "path": f"{volume}/emptyDir", "value": {}},
-            )
-            switched.extend(change for change in changes if change not in switched)
-        else:
-            at = max(
-                (at for at, part in enumerate(parts[:-1]) if part in _REMOVED and parts[at + 1].isdecimal()),
-                default=-1,
-            )
-            if at < 0:
-                return None
-            entry = parts[: at + 2]
-            removed[entry] = tuple(int(part) for part in entry if part.isdecimal())
-    last_first = sorted(removed, key=lambda entry: (removed[entry], entry), reverse=True)
-    gone: list[dict[str, object]] = [{"op": "remove", "path": "/" + "/".join(entry)} for entry in last_first]
-    return [*switched, *gone]
 
 
 def _aks(known: Known, *words: str) -> str:

@@ -113,7 +113,7 @@ SENTENCES: Mapping[str, str] = {
     "NODE_CREDENTIALS": "root on {source} holds {target}",
     # roles, bindings and hosts by the default rules
     "HOLDS": "{source} holds {target}",
-    "CONTAINS": "{source} has {target} in it",
+    "CONTAINS": "part of {source}: {target}",
     "CLUSTER_ADMIN": "{source} may do everything in the cluster: {target}",
     "NS_ADMIN": "{source} may do everything in the namespace: {target}",
     "SECRET_OF_ACCOUNT": "{source} holds a token of {target}",
@@ -221,6 +221,8 @@ def sentence(edge: Edge) -> str:
     """`edge` as a sentence, which says how surely it is so."""
     source, target = say(edge.source), say(edge.target)
     known = SENTENCES.get(edge.type)
+    if edge.type == "HAS_LLM_KEY" and edge.source.startswith("external:"):
+        known = "whoever holds a key of {source} has {target}"
     if known is None:
         text = f"{source} leads to {target} by {inert(edge.type, NAME_COLUMNS)}"
     else:
