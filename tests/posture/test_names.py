@@ -47,7 +47,7 @@ def test_variables_name_domain_and_system(name: str, domain: str, system: str) -
 
 
 @pytest.mark.parametrize(
-    "value", ["", "EMPTY", "$(HF_TOKEN)", "<token>", "xxxxxxxx", "aaaaaaaaaa", "dummy", "changeme"]
+    "value", ["", "EMPTY", "$(HF_TOKEN)", "<token>", "xxxxxxxx", "aaaaaaaaaa", "dummy", "changeme", "ab12c"]
 )
 def test_values_that_stand_for_none(value: str) -> None:
     assert is_placeholder(value)
