@@ -39,7 +39,7 @@ layers: dev ## Imports point down only
 	@$(IN_DEV) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 
 unit: dev parser web-libraries ## The tests alone
-	@$(IN_DEV) -m pytest --numprocesses=auto --dist=loadgroup
+	@$(IN_DEV) -m pytest --numprocesses=auto --dist=loadscope
 
 parser: dev ## Fetch Microsoft's parser of KQL by npm, once (needs Node.js; without it its tests are skipped)
 	@PYTHONPATH=src $(IN_DEV) tools/kql_parser.py

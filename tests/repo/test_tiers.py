@@ -94,7 +94,7 @@ def test_a_module_that_is_skipped_as_a_whole_is_told_once(suite: Path) -> None:
 def test_several_processes_tell_the_same(suite: Path) -> None:
     pytest.importorskip("xdist")
     (suite / "test_module.py").write_text(MODULE)
-    one, several = run(suite, "module"), run(suite, "module", "--numprocesses=2", "--dist=loadgroup")
+    one, several = run(suite, "module"), run(suite, "module", "--numprocesses=2", "--dist=loadscope")
     assert told(several.stdout) == told(one.stdout) != ""
     assert several.returncode == one.returncode == 1
 

@@ -10,6 +10,7 @@ from eightysix.model.posture import SCHEMA, Path
 from eightysix.report.inert import inert
 from eightysix.report.json_text import indented
 from eightysix.report.layout import Ink, Line, paint, row
+from eightysix.report.posture.json_format import path_rows
 from eightysix.report.posture.words import plural, sink_word
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def why(world: World, pod: str, sink: str, format_: str, width: int) -> str:
     """The best path, with the evidence of each step."""
     path = world.why(pod, sink)
     if format_ == "json":
-        return indented({"schema": SCHEMA, "pod": pod, "sink": sink, "paths": [path] if path else []})
+        return indented(
+            {"schema": SCHEMA, "pod": pod, "sink": sink, "paths": [path_rows(path)] if path else []}
+        )
     return "".join(paint(line, colour=False) + "\n" for line in _path(world, pod, sink, path, width))
 
 

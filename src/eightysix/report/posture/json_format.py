@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from eightysix.model.posture import (
-    Confidence,
-    Fix,
-    IdentityUse,
-    NotSeen,
-    Path,
-    PodReach,
-    Posture,
-    Vertex,
-)
+from eightysix.model.posture import Confidence, Edge, Path, Posture
 from eightysix.report.interface import RenderOptions
-from eightysix.report.json_text import indented
+from eightysix.report.json_text import indented, one_line
 
-__all__ = ["FORMAT", "JsonFormat"]
+__all__ = ["FORMAT", "JsonFormat", "path_rows"]
 
 
 class _Proof(msgspec.Struct, frozen=True):
@@ -39,20 +30,20 @@ class _Edge(msgspec.Struct, frozen=True):
     needs: str
 
 
-class _Document(msgspec.Struct, frozen=True):
-    """The order of the keys at the top."""
+class _Step(msgspec.Struct, frozen=True):
+    type: str
+    source: str
+    target: str
+    text: str
+    evidence: tuple[_Proof, ...]
+    confidence: Confidence
 
-    schema: str
-    cluster: str
-    taken_at: str
-    rules: str
-    pods: tuple[PodReach, ...]
-    identities: tuple[IdentityUse, ...]
-    edges: tuple[_Edge, ...]
-    paths: tuple[Path, ...]
-    fixes: tuple[Fix, ...]
-    not_seen: tuple[NotSeen, ...]
-    vertices: tuple[Vertex, ...]
+
+class _Path(msgspec.Struct, frozen=True):
+    pod: str
+    sink: str
+    steps: tuple[_Step, ...]
+    probability: float
 
 
 class JsonFormat:
@@ -61,35 +52,58 @@ class JsonFormat:
     name = "json"
 
     def write(self, posture: Posture, options: RenderOptions) -> Iterator[str]:
-        """One piece, because the encoder needs the whole document."""
-        p = posture
-        edges = tuple(
-            _Edge(
-                edge.type,
-                edge.source,
-                edge.target,
-                tuple(_Proof(*proof) for proof in edge.evidence),
-                edge.confidence,
-                edge.techniques,
-                edge.needs,
-            )
-            for edge in p.edges
+        """One piece for each thing that is told: a large cluster's edges are 100 MB."""
+        head = {
+            "schema": posture.schema,
+            "cluster": posture.cluster,
+            "taken_at": posture.taken_at,
+            "rules": posture.rules,
+        }
+        yield "{"
+        for key, value in head.items():
+            yield f'\n  "{key}": {one_line(value)},'
+        lists: tuple[tuple[str, Iterable[object]], ...] = (
+            ("pods", posture.pods),
+            ("identities", posture.identities),
+            ("edges", map(_edge, posture.edges)),
+            ("paths", map(path_rows, posture.paths)),
+            ("fixes", posture.fixes),
+            ("not_seen", posture.not_seen),
+            ("vertices", posture.vertices),
         )
-        yield indented(
-            _Document(
-                p.schema,
-                p.cluster,
-                p.taken_at,
-                p.rules,
-                p.pods,
-                p.identities,
-                edges,
-                p.paths,
-                p.fixes,
-                p.not_seen,
-                p.vertices,
-            )
-        )
+        for number, (key, items) in enumerate(lists):
+            yield f'{"," if number else ""}\n  "{key}": ['
+            comma = ""
+            for item in items:
+                yield f"{comma}\n    " + indented(item).rstrip("\n").replace("\n", "\n    ")
+                comma = ","
+            yield "\n  ]" if comma else "]"
+        yield "\n}\n"
 
 
 FORMAT = JsonFormat()
+
+
+def _edge(edge: Edge) -> _Edge:
+    return _Edge(
+        edge.type,
+        edge.source,
+        edge.target,
+        _proofs(edge.evidence),
+        edge.confidence,
+        edge.techniques,
+        edge.needs,
+    )
+
+
+def path_rows(path: Path) -> object:
+    """A path as JSON tells it, evidence by name."""
+    steps = (
+        _Step(one.type, one.source, one.target, one.text, _proofs(one.evidence), one.confidence)
+        for one in path.steps
+    )
+    return _Path(path.pod, path.sink, tuple(steps), path.probability)
+
+
+def _proofs(evidence: tuple[tuple[str, str], ...]) -> tuple[_Proof, ...]:
+    return tuple(_Proof(*proof) for proof in evidence)
