@@ -97,9 +97,18 @@ def test_what_would_cost_too_much_or_means_nothing_is_refused(text: str, why: st
     )  # KiB; the bomb would be 100 GB
 
 
+def _reads_as_text(text: str) -> bool:
+    """Whether it is a text for Kubernetes as for PyYAML, which leaves `0E0` bare: a number to everybody else."""
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
+
+
 _names = st.text("abcdefghij-", min_size=1, max_size=8).map(lambda text: f"k{text}")
 _values = st.recursive(
-    st.booleans() | st.integers(-(10**12), 10**12) | st.text(max_size=20),
+    st.booleans() | st.integers(-(10**12), 10**12) | st.text(max_size=20).filter(_reads_as_text),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_names, inner, max_size=4),
     max_leaves=20,
 )
@@ -111,6 +120,11 @@ def test_what_is_written_is_read(meant: dict[str, Any]) -> None:
     (one,) = read(yaml.safe_dump(meant, allow_unicode=False))
     assert one.fault == ""
     assert one.value == meant
+
+
+def test_a_number_without_a_sign_in_its_exponent_is_one() -> None:
+    (one,) = read("a: 0E0\nb: '0E0'\nc: 1e3\n")
+    assert one.value == {"a": 0.0, "b": "0E0", "c": 1000.0}
 
 
 @given(st.binary(max_size=200))
