@@ -1,0 +1,1 @@
+"""Decisions of the gate, in the formats that people and pipelines read."""
