@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eightysix.model.errors import UsageError
 from eightysix.model.posture import Confidence, Edge
+from eightysix.posture.cutting import Tree, spares
 from eightysix.posture.graph import FACTORS, EdgeKey, Graph, Reach, Target, key_of, targets_of
 from tests.posture.brute import VERTICES, best, edges_of
 
@@ -20,6 +21,14 @@ FAMILY = Target("sink:fam/*", ("sink:fam/a", "sink:fam/b"))
 def told(graph: Graph, reach: Reach) -> dict[str, tuple[float, int]]:
     levels = {one: int(reach.level[at]) for at, one in enumerate(graph.ids)}
     return {one: reach.levels[level] for one, level in levels.items() if level >= 0}
+
+
+def same(one: Reach, other: Reach) -> None:
+    """Two answers agree in everything, down to which of two equal paths is told."""
+    assert one.keys == other.keys
+    assert one.level.tolist() == other.level.tolist()
+    assert one.via.tolist() == other.via.tolist()
+    assert [sorted(level) for level in one.settled] == [sorted(level) for level in other.settled]
 
 
 def rounded(found: dict[str, tuple[float, int]]) -> dict[str, tuple[float, int]]:
@@ -81,7 +90,14 @@ def test_a_cut_graph_is_the_graph_of_what_is_left(edges: list[Edge], numbers: se
         for start in (graph, graph.cut(positions[::2])):
             before = start.search(target)
             lost = (before.level >= 0) & (cut.search(target).level < 0)
-            assert start.losing(before, np.array(positions, np.int32)).tolist() == lost.tolist()
+            tree, cuts = Tree(start, before), np.array(positions, np.int32)
+            groups = np.zeros(len(graph), np.int32)
+            groups[positions] = 1
+            spare = spares(graph, graph.search(target))
+            for follow in (True, False):
+                found = tree.losing(1, groups, cuts, spare, follow=follow)
+                assert sorted(found.tolist()) == np.flatnonzero(lost).tolist()
+            same(tree.cut(cut, cuts).reach, cut.search(target))
     for one in VERTICES:
         assert {cut.key(at) for at in cut.leaving(cut.index[one])} == {
             key_of(e) for e in edges if e.source == one
@@ -97,7 +113,7 @@ def test_what_leads_through_a_vertex_is_counted(edges: list[Edge], weights: list
         if reach.level[at] >= 0:
             for vertex in [at, *(int(graph.targets[edge]) for edge in graph.way(reach, at))]:
                 expected[vertex] += weight
-    assert reach.through(np.array(weights), graph).tolist() == expected
+    assert Tree(graph, reach).through(np.array(weights)).tolist() == expected
 
 
 def test_arrays_give_what_edges_give() -> None:

@@ -98,3 +98,9 @@ def test_names_and_ids_may_be_anything() -> None:
     hostile = CloudIdentity("\x1b[31m\n'--", "A" * 5000, "", "")
     found = lives(Use(("", "system:serviceaccount:", "\x00"), NOW), cloud=Cloud(identities=(hostile,)))
     assert hostile.name in found
+
+
+def test_who_reaches_an_identity_is_told_by_name() -> None:
+    found = lives()
+    assert found["ml/app"].reached_by == found["used"].reached_by == ("pod:ml/server",)
+    assert found["ml/nobody"].reached_by == found["far"].reached_by == ()

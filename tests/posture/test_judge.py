@@ -160,3 +160,56 @@ def test_rules_of_kubehound_have_its_edges_and_no_sinks(example: World) -> None:
     assert (told.rules, told.paths, told.fixes) == ("kubehound", (), ())
     with pytest.raises(UsageError, match="no rules"):
         World(example.snapshot, "other")
+
+
+def test_what_gpus_need_is_told_once_for_each_node_pool_with_what_its_nodes_hold() -> None:
+    nodes = [f"aks-gpu-{number}" for number in range(3)]
+    operand = {
+        "containers": [
+            {
+                "name": "d",
+                "image": "nvcr.io/nvidia/driver:550",
+                "securityContext": {"privileged": True},
+            }
+        ],
+        "automountServiceAccountToken": False,
+    }
+    pods = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{name}-{node}",
+                "namespace": "ops",
+                "uid": "u",
+                "ownerReferences": [{"kind": "DaemonSet", "name": name, "controller": True}],
+            },
+            "spec": {**spec, "nodeName": node},
+        }
+        for node in nodes
+        for name, spec in (
+            ("driver", operand),
+            ("trainer", {"containers": [{"name": "t", "image": "t"}], "serviceAccountName": "admin"}),
+        )
+    ]
+    rbac = """
+kind: ClusterRoleBinding
+apiVersion: rbac.authorization.k8s.io/v1
+metadata: {name: all}
+roleRef: {kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: admin, namespace: ops}]
+"""
+    pool = {
+        "id": "/subscriptions/s/pool",
+        "type": "Microsoft.Compute/virtualMachineScaleSets",
+        "name": "gpu",
+        "identity": {"userAssignedIdentities": {"/ids/a": {"clientId": "c", "principalId": "p"}}},
+        "virtualMachineProfile": {"osProfile": {"computerNamePrefix": "aks-gpu-"}},
+    }
+    told = judge(snapshot(json.dumps(pods), json.dumps([pool]), rbac))
+    (found,) = told.architectural
+    assert (found.pool, found.nodes) == ("gpu", tuple(nodes))
+    assert found.operands == ("pod:ops/DaemonSet/driver",)
+    assert found.neighbours == ("pod:ops/DaemonSet/trainer",)
+    assert (found.pods, found.identities) == (3, ("cloud-identity:/ids/a",))
+    assert "sink:cluster-admin" in found.sinks

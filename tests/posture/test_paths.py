@@ -42,7 +42,10 @@ def test_a_path_as_sentences() -> None:
         "Pod ml/Deployment/llm runs as service account ml/runner.",
         "The cloud takes tokens of service account ml/runner for the cloud identity ml-id (inferred).",
         "The cloud identity ml-id is assigned the cloud role Contributor.",
-        "The cloud role Contributor allows fetching the cluster's admin credentials: cluster-admin, if it has some (assumed).",
+        (
+            "The cloud role Contributor allows fetching the cluster's admin credentials: cluster-admin; this needs:"
+            " it has some (assumed)."
+        ),
     ]
     assert path.steps[0].evidence == (("Pod ml/llm", "$.spec.serviceAccountName"),)
 
@@ -84,7 +87,9 @@ def test_every_pod_has_a_path_to_each_sink_that_it_reaches(edges: list[Edge]) ->
 
 def test_sentences_name_both_ends_once() -> None:
     for kind, text in SENTENCES.items():
-        assert sorted(name for _, name, _, _ in Formatter().parse(text) if name) == ["source", "target"], kind
+        told = sorted(name for _, name, _, _ in Formatter().parse(text) if name)
+        words = {"allows", "leads", "may", "gets"}
+        assert [name for name in told if name not in words] == ["source", "target"], kind
 
 
 @pytest.mark.parametrize(
@@ -105,19 +110,148 @@ def test_hostile_names_are_harmless(name: str) -> None:
 @pytest.mark.parametrize(
     ("vertex", "words"),
     [
-        ("sink:node", "root on node"),
+        ("sink:node", "root on a node"),
         ("sink:node/n1", "root on node n1"),
         ("sink:unheard-of", "unheard-of"),
         ("namespace:ml", "namespace ml"),
-        ("namespace:ml/pods", "all pods in namespace ml"),
+        ("sink:ns-admin/*", "everything in a namespace"),
+        ("sink:ns-admin/ml", "everything in namespace ml"),
+        ("node:?", "a node"),
+        ("node:n1/pods", "what the pods of node n1 hold"),
+        ("namespace:ml/pods", "any pod in namespace ml"),
+        ("namespace:ml/workloads", "namespace ml"),
+        ("cluster:workloads", "any namespace of the cluster"),
+        ("cluster:unheard-of", "any of unheard-of of the cluster"),
+        (
+            "cloud-role:AcrPush@/subscriptions/0/resourceGroups/ml/providers/a/registries/acme",
+            "the cloud role AcrPush on acme of resource group ml",
+        ),
+        ("cloud-role:Owner@/subscriptions/0", "the cloud role Owner on subscription 0"),
+        (
+            "cloud-role:Reader@/subscriptions/0/resourceGroups/ml",
+            "the cloud role Reader on resource group ml",
+        ),
+        ("cloud-identity:/subscriptions/0/resourcegroups/ml/x", "the cloud identity x of resource group ml"),
+        (
+            "cloud-identity:11111111-1111-4111-8111-111111111111",
+            "the cloud identity 11111111-1111-4111-8111-111111111111",
+        ),
+        ("credential:ml/tokens of a", "tokens of service account ml/a"),
+        ("cloud-resource:push/acme.io", "pushing to registry acme.io"),
         ("endpoint:metadata/*", "the metadata service"),
         ("endpoint:metadata/gpu", "the metadata service of gpu"),
         ("endpoint:a/b", "endpoint a/b"),
         ("cluster:", "the whole cluster"),
-        ("cluster:secrets", "all secrets of the cluster"),
+        ("cluster:secrets", "any Secret of the cluster"),
         ("subject:group/system:masters", "group system:masters"),
         ("pod:a%2Fb/c%252F", "pod a/b/c%2F"),
     ],
 )
 def test_vertices_in_words(vertex: str, words: str) -> None:
     assert say(vertex) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "target", "text"),
+    [
+        (
+            "CREATE_WORKLOAD",
+            "permission-set:ml/r::b",
+            "namespace:ml/workloads",
+            "The permissions ml/r::b allow making pods in namespace ml.",
+        ),
+        (
+            "CREATE_WORKLOAD",
+            "permission-set:r::b",
+            "cluster:workloads",
+            "The permissions r::b allow making pods in any namespace of the cluster.",
+        ),
+        (
+            "CREATE_POD_WITH_ACCOUNT",
+            "namespace:ml/workloads",
+            "namespace:ml/service-accounts",
+            "Whoever makes pods in namespace ml runs them as any service account in namespace ml.",
+        ),
+        (
+            "CONTAINS",
+            "namespace:ml/service-accounts",
+            "service-account:ml/a",
+            "Service account ml/a is one of the service accounts in namespace ml.",
+        ),
+        (
+            "CONTAINS",
+            "cluster:workloads",
+            "namespace:ml/workloads",
+            "Whoever makes pods in any namespace of the cluster makes pods in namespace ml.",
+        ),
+        (
+            "CONTAINS",
+            "cluster:",
+            "cluster:nodes",
+            "Whoever controls the whole cluster controls any node of the cluster.",
+        ),
+        (
+            "CONTAINS",
+            "cluster:namespaces",
+            "namespace:ml",
+            "The namespaces of the cluster include namespace ml.",
+        ),
+        ("CONTAINS", "node:n1", "node:n1/pods", "Root on node n1 has what the pods of node n1 hold."),
+        (
+            "CLUSTER_ADMIN",
+            "permission-set:r::b",
+            "cluster:",
+            "The permissions r::b allow everything in the whole cluster.",
+        ),
+        (
+            "CLUSTER_ADMIN",
+            "cluster:",
+            "sink:cluster-admin",
+            "Whoever controls the whole cluster has cluster-admin.",
+        ),
+        (
+            "NS_ADMIN",
+            "namespace:ml",
+            "sink:ns-admin/ml",
+            "Whoever controls namespace ml has everything in namespace ml.",
+        ),
+        (
+            "NODE_ROOT",
+            "cluster:nodes",
+            "sink:node",
+            "Whoever controls any node of the cluster has root on a node.",
+        ),
+        (
+            "ESCALATE",
+            "service-account:ml/a",
+            "namespace:ml",
+            "Service account ml/a may write rights into a role of its own, and so gets namespace ml.",
+        ),
+        (
+            "DOCKER_SOCK",
+            "pod:ml/a",
+            "sink:node",
+            "Pod ml/a holds the runtime's socket and so becomes root on a node.",
+        ),
+        (
+            "WI_FEDERATED",
+            "pod:ml/a",
+            "credential:ml/tokens of b",
+            "Pod ml/a gets tokens of service account ml/b.",
+        ),
+        (
+            "WI_FEDERATED",
+            "credential:ml/tokens of b",
+            "cloud-identity:c",
+            "The cloud takes tokens of service account ml/b for the cloud identity c.",
+        ),
+        (
+            "POD_TOKENS_READ",
+            "pod:ml/a",
+            "node:?/pods",
+            "Pod ml/a reads the tokens of the pods of a node from the kubelet's folder.",
+        ),
+    ],
+)
+def test_sentences_are_english(kind: str, source: str, target: str, text: str) -> None:
+    assert sentence(Edge(kind, source, target)) == text

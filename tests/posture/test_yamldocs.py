@@ -85,6 +85,7 @@ def test_a_broken_document_costs_itself_alone() -> None:
         ("? [a]\n: 1", "no text"),
         ("<<: 3", "no map"),
         (f"[{'x,' * (MAX_NODES + 1)}]", "more than"),
+        (f"a: &a [{'x' * 1_000_000}]\nb: [{'*a,' * 100}]", "MiB of text"),
     ],
 )  # fmt: skip
 def test_what_would_cost_too_much_or_means_nothing_is_refused(text: str, why: str) -> None:

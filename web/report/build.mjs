@@ -10,7 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const target = process.argv[2] ?? join(here, "..", "..", "src", "eightysix", "report", "html");
 
 // One line a report: its name in the package, and where it begins.
-const REPORTS = { incident: "src/incident/main.tsx" };
+const REPORTS = { incident: "src/incident/main.tsx", posture: "src/posture/main.tsx" };
 
 // What would end a block of the page early: such a bundle must never be written.
 const FORBIDDEN = ["</script", "</style", "<!--"];

@@ -17,7 +17,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from eightysix.posture.makers import is_over, specs_in
 from eightysix.posture.objects import (
+    NO_SPEC,
     Binding,
     Meta,
     NamespaceObject,
@@ -36,11 +38,13 @@ __all__ = [
     "CUSTOM_KINDS",
     "MAX_CUSTOM_BYTES",
     "Bytes",
+    "Missing",
     "Specs",
     "Told",
     "UnusableError",
     "decode",
     "decode_custom",
+    "decode_maker",
     "has_template",
     "is_known",
     "rank",
@@ -79,9 +83,14 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _TOKEN_OF: Final = "kubernetes.io/service-account.name"  # noqa: S105 - a name
 _TOKEN_VOLUME: Final = b'"kube-api-access-'
 _TOKEN_SUFFIX: Final = 5  # k8s.io/apiserver/pkg/storage/names: five random characters
+_MAKING: Final = (b'"image"', b'"storageUri"', b'"modelFormat"')
 _TEXTS: Final = frozenset({"labels", "annotations", "matchLabels"})
 
+_MOST_SHARED: Final = 500_000
+"""Sets of labels, owners and names of nodes that are kept for sharing."""
+
 Bytes = bytes | msgspec.Raw
+Missing = Callable[[], str]
 
 
 class UnusableError(ValueError):
@@ -146,21 +155,21 @@ def has_template(text: Bytes) -> bool:
     return template is not None and template.spec is not None and bool(template.spec.containers)
 
 
-def decode(kind: str, text: Bytes, specs: Specs) -> Told:
-    """An object of a kind that Kubernetes has, or of any other that makes pods. Raises `ValueError` (of `msgspec` or
-    `UnusableError`) and `RecursionError`."""
+def decode(kind: str, text: Bytes, specs: Specs, missing: Missing = lambda: "default") -> Told:
+    """An object of a kind that Kubernetes has, or of any other that makes pods; `missing` gives the namespace of one that
+    names none. Raises `ValueError` (of `msgspec` or `UnusableError`) and `RecursionError`."""
     try:
-        return _decode(kind, text, specs)
+        return _decode(kind, text, specs, missing)
     except msgspec.ValidationError:
-        return _decode(kind, _mended(text), specs)
+        return _decode(kind, _mended(text), specs, missing)
 
 
-def decode_custom(kind: str, text: Bytes) -> Told:
+def decode_custom(kind: str, text: Bytes, missing: Missing = lambda: "default") -> Told:
     """A custom resource as it came. Raises as `decode`."""
     if memoryview(text).nbytes > MAX_CUSTOM_BYTES:
         raise UnusableError(f"larger than {MAX_CUSTOM_BYTES >> 10} KiB")
     item = msgspec.json.decode(text, type=dict[str, Any])
-    meta = _usable(msgspec.convert(_dropped(item.get("metadata")), Meta), kind)
+    meta = _usable(msgspec.convert(_dropped(item.get("metadata")), Meta), kind, missing)
     item["metadata"] = {
         "name": meta.name,
         "namespace": meta.namespace,
@@ -171,6 +180,23 @@ def decode_custom(kind: str, text: Bytes) -> Told:
     return Told("custom", f"{kind}/{meta.namespace}/{meta.name}", item)
 
 
+def decode_maker(kind: str, group: str, text: Bytes, missing: Missing = lambda: "default") -> Told | None:
+    """A custom resource whose pods' specifications stand elsewhere than a Deployment's, none where there are none. Raises as
+    `decode`."""
+    view = bytes(text)
+    if not any(word in view for word in _MAKING):
+        return None
+    if len(view) > MAX_CUSTOM_BYTES:
+        raise UnusableError(f"larger than {MAX_CUSTOM_BYTES >> 10} KiB")
+    item = _dropped(msgspec.json.decode(view, type=dict[str, Any]))
+    made = specs_in(kind, item)
+    if not made:
+        return None
+    meta = _usable(msgspec.convert(item.get("metadata", {}), Meta), kind, missing)
+    workload = Workload(meta, NO_SPEC, kind, group, made, is_over(item))
+    return Told("workloads", f"{kind}/{meta.namespace}/{meta.name}", workload)
+
+
 def rank(found: Any) -> tuple[int, bytes]:
     """Which of two objects of one name is the later: by `resourceVersion`; between equals by what they say, so that the
     order they came in decides nothing."""
@@ -178,14 +204,36 @@ def rank(found: Any) -> tuple[int, bytes]:
         found["metadata"]["resourceVersion"] if isinstance(found, dict) else found.metadata.resource_version
     )
     number = int(version) if version.isdecimal() and version.isascii() and len(version) < 30 else -1
-    return number, msgspec.msgpack.encode(found, order="deterministic")
+    # a custom resource is as it came, and JSON's numbers have no end
+    encode = msgspec.json.encode if isinstance(found, dict) else msgspec.msgpack.encode
+    return number, encode(found, order="deterministic")
 
 
 class Specs:
-    """Specs of pods by what they say."""
+    """Specs of pods by what they say, and what else they share: labels, owners, nodes."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, PodSpec] = {}
+        self._shared: dict[Any, Any] = {}
+
+    def share(self, meta: Meta) -> Meta:
+        """The same metadata, sharing members with that of pods that are alike."""
+        found = meta
+        if meta.labels:
+            found = msgspec.structs.replace(found, labels=self._one(tuple(meta.labels.items()), meta.labels))
+        if meta.owner_references:
+            found = msgspec.structs.replace(
+                found, owner_references=self._one(meta.owner_references, meta.owner_references)
+            )
+        return found
+
+    def _one(self, key: Any, value: Any) -> Any:
+        known = self._shared.get(key)
+        if known is None:
+            known = value
+            if len(self._shared) < _MOST_SHARED:
+                self._shared[key] = value
+        return known
 
     def take(self, raw: bytes) -> PodSpec:
         """The spec, sharing its members with those of pods that are alike."""
@@ -203,27 +251,29 @@ class Specs:
         spec = self._known.get(digest)
         if spec is None:
             spec = self._known[digest] = _spec(raw)
-        return spec if spec.node_name == node else msgspec.structs.replace(spec, node_name=node)
+        if spec.node_name == node:
+            return spec
+        return msgspec.structs.replace(spec, node_name=self._one(node, node))
 
 
-def _decode(kind: str, text: Bytes, specs: Specs) -> Told:
+def _decode(kind: str, text: Bytes, specs: Specs, missing: Missing) -> Told:
     if kind == "Pod":
         head = _pod_head(text)
-        meta = _usable(head.metadata, kind)
+        meta = _usable(head.metadata, kind, missing)
         spec = specs.take(bytes(head.spec))
-        return Told("pods", f"{meta.namespace}/{meta.name}", Pod(meta, spec, head.status))
+        return Told("pods", f"{meta.namespace}/{meta.name}", Pod(specs.share(meta), spec, head.status))
     reader = _READERS.get(kind)
     if reader is not None:
         where, decoder = reader
         found = decoder(text)
-        meta = _usable(found.metadata, kind)
+        meta = _usable(found.metadata, kind, missing)
         changed: dict[str, Any] = {"metadata": meta}
         if isinstance(found, Role | Binding):
             changed["cluster"] = kind in _CLUSTER_WIDE
         key = meta.name if kind in _CLUSTER_WIDE else f"{meta.namespace}/{meta.name}"
         return Told(where, key, msgspec.structs.replace(found, **changed))
     workload = _workload(text)
-    meta = _usable(workload.metadata, kind)
+    meta = _usable(workload.metadata, kind, missing)
     return Told("workloads", f"{kind}/{meta.namespace}/{meta.name}", Workload(meta, workload.spec, kind))
 
 
@@ -244,14 +294,15 @@ _READERS: dict[str, tuple[str, Callable[[Bytes], Any]]] = {
 }
 
 
-def _usable(meta: Meta, kind: str) -> Meta:
-    """Metadata with a name and, where there has to be one, a namespace; without annotations that hold whole objects."""
+def _usable(meta: Meta, kind: str, missing: Missing) -> Meta:
+    """Metadata with a name and, where there has to be one, a namespace; without annotations that hold whole objects. What has
+    a uid and no namespace is of a kind that has none, and counts as in `default`."""
     name = meta.name or meta.generate_name
     if not name:
         raise UnusableError("it has no name")
     if len(name) > _LONGEST_NAME or len(meta.namespace) > _LONGEST_NAME:
         raise UnusableError(f"a name longer than {_LONGEST_NAME} characters")
-    namespace = "" if kind in _CLUSTER_WIDE else meta.namespace or "default"
+    namespace = "" if kind in _CLUSTER_WIDE else meta.namespace or ("default" if meta.uid else missing())
     annotations = meta.annotations
     if annotations:
         annotations = {

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from eightysix.model.posture import Fix
 from eightysix.posture.arrays import np
+from eightysix.posture.cutting import Tree, spares
 from eightysix.posture.graph import EdgeKey, Graph, Reach, Target
 from eightysix.posture.remedies import Known, Remedy, groups, remedy
 from eightysix.posture.risk import impact
@@ -26,31 +27,21 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int32]
     Floats = NDArray[np.float64]
 
-__all__ = ["MOST_FIXES", "Change", "Chokes", "Kept", "Simulation", "choke_points", "simulate"]
+__all__ = ["MOST_FIXES", "Change", "Chokes", "Simulation", "choke_points", "simulate"]
 
 MOST_FIXES = 5
-_TRIES = 8
-"""Candidates that are cut and searched each time: bounds the work where a thousand of them promise the same and gain nothing."""
+_TRIES = 64
+"""Candidates that are tried each time: bounds the work where a thousand of them promise the same and gain nothing."""
 _TOGETHER = 4
 """Actions that one fix may be made of."""
 _POOR = 0.1
 """Where no single action gains this share of what the most promising one promised, there is a second way behind it."""
 
 
-class Kept(Struct, frozen=True):
-    """What no fix removes, as the hardware needs it: `pods` have their best path to one of `sinks` over these edges."""
-
-    what: str
-    edges: tuple[tuple[str, str, str], ...]
-    pods: int
-    sinks: tuple[str, ...]
-
-
 class Chokes(Struct, frozen=True):
-    """Fixes in the order in which to make them, each counted after those before it; and what stays."""
+    """Fixes in the order in which to make them, each counted after those before it."""
 
     fixes: tuple[Fix, ...]
-    kept: tuple[Kept, ...]
 
 
 class Change(Struct, frozen=True):
@@ -73,37 +64,59 @@ class _State(Struct, frozen=True):
     """A graph with some groups cut, and its answers."""
 
     graph: Graph
-    reaches: tuple[Reach, ...]
+    trees: tuple[Tree, ...]
     cut: tuple[int, ...] = ()
+
+    @property
+    def reaches(self) -> tuple[Reach, ...]:
+        """The answers."""
+        return tuple(tree.reach for tree in self.trees)
 
 
 class _Search:
     """Pods, targets and groups, and what cutting gains."""
 
     def __init__(
-        self, graph: Graph, pods: Mapping[str, int], targets: Sequence[Target], known: Known
+        self,
+        graph: Graph,
+        pods: Mapping[str, int],
+        targets: Sequence[Target],
+        known: Known,
+        reaches: Sequence[Reach],
     ) -> None:
         self.known = known
         self.graph = graph
-        self.groups, self.architectural = groups(graph, known)
+        self.groups = groups(graph, known)
         self.weights = np.zeros(len(graph.ids), dtype=np.int64)
         for pod, count in pods.items():
             if pod in graph.index:
                 self.weights[graph.index[pod]] = count
         self.impacts = [impact(target.name) for target in targets]
-        self.start = _State(graph, tuple(map(graph.search, targets)))
+        reaches = reaches or [graph.search(target) for target in targets]
+        self.start = _State(graph, tuple(Tree(graph, reach) for reach in reaches))
+        self._spares: list[Ints | None] = [None] * len(self.impacts)
+        order = np.argsort(self.groups, kind="stable")
+        self._order = order.astype(np.int32)
+        self._first = np.searchsorted(self.groups[order], np.arange(int(self.groups.max(initial=-1)) + 2))
 
     def edges_of(self, group: int) -> Ints:
-        found: Ints = np.flatnonzero(self.groups == group).astype(np.int32)
+        found: Ints = self._order[int(self._first[group]) : int(self._first[group + 1])]
+        return found
+
+    def spare(self, number: int) -> Ints:
+        """Second edges of the vertices to one target."""
+        found = self._spares[number]
+        if found is None:
+            found = self._spares[number] = spares(self.graph, self.start.trees[number].reach)
         return found
 
     def promises(self, state: _State) -> tuple[Floats, list[Floats]]:
         """For each group the most that cutting it can gain, in all and by target."""
         size = int(self.groups.max(initial=-1)) + 1
         by: list[Floats] = []
-        for reach, weight in zip(state.reaches, self.impacts, strict=True):
+        for tree, weight in zip(state.trees, self.impacts, strict=True):
             promised: Floats = np.zeros(size)
-            through = reach.through(self.weights, state.graph)
+            through, reach = tree.through(self.weights), tree.reach
             crossed = np.flatnonzero((reach.via >= 0) & (through > 0))
             numbers = self.groups[reach.via[crossed]]
             np.add.at(promised, numbers[numbers >= 0], through[crossed[numbers >= 0]] * weight)
@@ -112,18 +125,20 @@ class _Search:
         return total, by
 
     def without(self, state: _State, group: int, by: Sequence[Floats]) -> _State:
-        """`state` without a group; only targets that a best path over it leads to are searched again."""
-        graph = state.graph.cut(self.edges_of(group))
-        reaches = (
-            graph.search(reach.target) if promised[group] else reach
-            for reach, promised in zip(state.reaches, by, strict=True)
+        """`state` without a group; `by` tells behind which answers' edges of it there are pods."""
+        edges = self.edges_of(group)
+        graph = state.graph.cut(edges)
+        trees = (
+            tree.cut(graph, edges) if promised[group] else tree.later(graph, edges)
+            for tree, promised in zip(state.trees, by, strict=True)
         )
-        return _State(graph, tuple(reaches), (*state.cut, group))
+        return _State(graph, tuple(trees), (*state.cut, group))
 
     def again(self, state: _State, cut: Sequence[int]) -> _State:
-        """`state` without these groups, every target searched."""
-        graph = state.graph.cut(np.flatnonzero(np.isin(self.groups, cut)))
-        return _State(graph, tuple(graph.search(reach.target) for reach in state.reaches), tuple(cut))
+        """`state` without these groups."""
+        edges = np.concatenate([self.edges_of(group) for group in cut])
+        graph = state.graph.cut(edges)
+        return _State(graph, tuple(tree.cut(graph, edges) for tree in state.trees), tuple(cut))
 
     def lost(self, before: _State, after: _State) -> list[NDArray[np.bool_]]:
         """For each target the vertices of pods that reach it no more."""
@@ -138,55 +153,55 @@ class _Search:
 
     def best(self, state: _State) -> _State | None:
         """The best fix from here: the actions that gain the most each."""
-        now, found, highest = _State(state.graph, state.reaches), None, 0.0
+        now, gained = _State(state.graph, state.trees), 0.0
+        found: tuple[int, ...] = ()
+        highest = 0.0
+        left = sum(
+            weight * int(self.weights[reach.level >= 0].sum())
+            for weight, reach in zip(self.impacts, state.reaches, strict=True)
+        )
         for together in range(1, _TOGETHER + 1):
-            alone, step = self._step(now)
-            if step is None:
+            total, by = self.promises(now)
+            tried = self._tried(now, total, by)
+            if not tried:
                 break
-            for tried in (step, alone):
-                if tried is not None and (each := self.gain(state, tried) / together) > highest:
-                    found, highest = tried, each
-            now = step
-            left = sum(
-                weight * int(self.weights[reach.level >= 0].sum())
-                for weight, reach in zip(self.impacts, state.reaches, strict=True)
-            )
-            if highest * (together + 1) >= left:  # no more actions gain more each
+            first, best = next(iter(tried)), max(tried, key=lambda group: tried[group])
+            # where there is a second way behind all of them, what promises the most is to go on with
+            step = first if tried[best] < _POOR * total[first] else best
+            for group in (step, best):
+                if (each := (gained + tried[group]) / together) > highest:
+                    found, highest = (*now.cut, group), each
+            if highest * (together + 1) >= left or together == _TOGETHER:  # no more actions gain more each
                 break
-        return self._needed(state, found) if found is not None else None
+            now, gained = self.without(now, step, by), gained + tried[step]
+        return self._needed(state, found) if found else None
 
-    def _step(self, now: _State) -> tuple[_State | None, _State | None]:
-        """One action more: the one that gains the most, and the one to go on with, which is the most promising where there is a
-        second way behind it."""
-        total, by = self.promises(now)
+    def _tried(self, now: _State, total: Floats, by: Sequence[Floats]) -> dict[int, float]:
+        """What the most promising groups gain, the most promising first, until nobody can gain more than the best of them."""
+        found: dict[int, float] = {}
+        highest = 0.0
         # NOTE: of equal promises the lower number, which is by kind of action and id: the same on every run
-        candidates = [int(group) for group in np.argsort(-total, kind="stable")[:_TRIES] if total[group] > 0]
-        if not candidates:
-            return None, None
-        best, highest = -1, 0.0
-        for group in candidates:
+        for group in map(int, np.argsort(-total, kind="stable")[:_TRIES]):
             if highest >= total[group]:
                 break
-            gained = self._gained(now, group, by)
-            if gained > highest:
-                best, highest = group, gained
-        found = self.without(now, best, by) if best >= 0 else None
-        if found is None or highest < _POOR * total[candidates[0]]:
-            return found, self.without(now, candidates[0], by)
-        return found, found
+            found[group] = self._gained(now, group, by)
+            highest = max(highest, found[group])
+        return found
 
     def _gained(self, now: _State, group: int, by: Sequence[Floats]) -> float:
         """What cutting one group more gains."""
         edges = self.edges_of(group)
         return sum(
-            weight * int(self.weights[now.graph.losing(reach, edges)].sum())
-            for weight, reach, promised in zip(self.impacts, now.reaches, by, strict=True)
+            weight
+            * int(self.weights[now.trees[number].losing(group, self.groups, edges, self.spare(number))].sum())
+            for number, (weight, promised) in enumerate(zip(self.impacts, by, strict=True))
             if promised[group]
         )
 
-    def _needed(self, state: _State, found: _State) -> _State:
-        """`found` without actions that add nothing."""
-        for group in found.cut[:-1]:
+    def _needed(self, state: _State, cut: tuple[int, ...]) -> _State:
+        """`state` after these actions without those that add nothing."""
+        found = self.again(state, cut)
+        for group in cut[:-1]:
             fewer = self.again(state, [one for one in found.cut if one != group])
             if self.gain(state, fewer) >= self.gain(state, found):
                 found = fewer
@@ -208,7 +223,7 @@ class _Search:
             if count:
                 had = int(self.weights[old.level >= 0].sum())
                 sinks.append(old.target.name)
-                reasons.append(f"{count} of {had} pods lose {say(old.target.name)}")
+                reasons.append(f"{_losing(count, had)} {say(old.target.name)}")
                 pods |= lost
         exact = all(one.command for one in told)
         return Fix(
@@ -222,25 +237,13 @@ class _Search:
             command="\n".join(one.command for one in told) if exact else "",
         )
 
-    def kept(self) -> Iterable[Kept]:
-        """Architectural edges by what they lead to, with the pods whose best paths cross them."""
-        by: dict[str, list[int]] = {}
-        for at in self.architectural:
-            by.setdefault(self.graph.key(int(at)).target, []).append(int(at))
-        for target, edges in sorted(by.items()):
-            crossed = np.zeros(len(self.weights), dtype=np.int64)
-            sinks = []
-            for reach in self.start.reaches:
-                sources = np.unique(self.graph.sources[edges])
-                through = np.isin(reach.via[sources], edges)
-                if through.any():
-                    sums = reach.through(self.weights, self.graph)[sources[through]]
-                    if sums.sum():
-                        sinks.append(reach.target.name)
-                        crossed[sources[through]] = np.maximum(crossed[sources[through]], sums)
-            what = f"{say(target)}: a compromise of what is privileged there for its GPUs is root on it"
-            keys = tuple(self.graph.key(at) for at in edges)
-            yield Kept(what, keys, int(crossed.sum()), tuple(sinks))
+
+def _losing(count: int, had: int) -> str:
+    if had == 1:
+        return "1 pod loses"
+    if count == had:
+        return f"all {had} pods lose"
+    return f"{count} of {had} pods {'loses' if count == 1 else 'lose'}"
 
 
 def choke_points(
@@ -249,9 +252,11 @@ def choke_points(
     targets: Sequence[Target],
     known: Known | None = None,
     most: int = MOST_FIXES,
+    reaches: Sequence[Reach] = (),
 ) -> Chokes:
-    """At most `most` fixes for `pods` (how many each stands for), verified by cutting; each is counted after the ones before."""
-    search = _Search(graph, pods, targets, known or Known())
+    """At most `most` fixes for `pods` (how many each stands for), verified by cutting; each is counted after the ones before.
+    `reaches` are the graph's answers for `targets`, where they are known already."""
+    search = _Search(graph, pods, targets, known or Known(), reaches)
     fixes: list[Fix] = []
     state = search.start
     while len(fixes) < most:
@@ -260,7 +265,7 @@ def choke_points(
             break
         fixes.append(search.fix(len(fixes) + 1, state, after))
         state = after
-    return Chokes(tuple(fixes), tuple(search.kept()))
+    return Chokes(tuple(fixes))
 
 
 def simulate(

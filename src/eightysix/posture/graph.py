@@ -11,13 +11,13 @@ Sinks of a family (`sink:ns-admin/NAME`) may be thousands: the family is searche
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from heapq import heappop, heappush
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from eightysix.model.errors import UsageError
-from eightysix.model.posture import Confidence, Edge
+from eightysix.model.posture import Edge
 from eightysix.posture.arrays import np
+from eightysix.posture.wave import CODES, CUT, FACTORS, LevelKey, Rows, Wave
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,21 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FACTORS", "MAX_MEMBERS", "EdgeKey", "Graph", "Reach", "Target", "key_of", "targets_of"]
 
-FACTORS: Mapping[Confidence, float] = {
-    Confidence.PROVED: 1.0,
-    Confidence.INFERRED: 0.8,
-    Confidence.ASSUMED: 0.5,
-}
-"""What an edge of each confidence leaves of a path's probability (facts of posture, 7.3)."""
-
 MAX_MEMBERS = 64
 """Sinks of one family that are searched one by one; of a larger family the best member is told for each pod."""
 
 SINK = "sink:"
-_CODES = {confidence: code for code, confidence in enumerate(FACTORS)}
 _CONFIDENCES = tuple(FACTORS)
-_CUT = len(_CODES)  # the code of an edge that is taken out
-_PER_EDGE = len(_CODES) + 1
+_PER_EDGE = len(CODES) + 1
 
 
 class EdgeKey(NamedTuple):
@@ -78,45 +69,31 @@ def targets_of(sinks: Iterable[str], most: int = MAX_MEMBERS) -> list[Target]:
     return sorted(found)
 
 
-class _Rows(NamedTuple):
-    """Edges by the vertex that a search comes from: `start` of each one's run, `other` ends, confidences, and positions in
-    the graph (none where they are the same)."""
-
-    start: Ints
-    other: Ints
-    confidence: NDArray[np.uint8]
-    position: Ints | None
-
-
 class Reach(NamedTuple):
     """An answer: for each vertex the level at which it settled (-1: never) and the edge that its best path begins with
-    (-1: it is a target itself). `levels` are probability and length, `settled` the vertices of each."""
+    (-1: it is a target itself). `keys` are the levels, the best first, `settled` the vertices of each."""
 
     target: Target
     level: Ints
     via: Ints
-    levels: list[tuple[float, int]]
+    keys: list[LevelKey]
     settled: list[Ints]
+
+    @property
+    def levels(self) -> list[tuple[float, int]]:
+        """Probability and length of each level."""
+        return [(key.probability, key.length) for key in self.keys]
 
     def probability(self, vertex: int) -> float:
         """Of the best path; 0 where there is none."""
         level = int(self.level[vertex])
-        return self.levels[level][0] if level >= 0 else 0.0
+        return self.keys[level].probability if level >= 0 else 0.0
 
     def probabilities(self) -> NDArray[np.float64]:
         """Of all vertices."""
-        table = np.array([level[0] for level in self.levels] + [0.0])
+        table = np.array([*(key.probability for key in self.keys), 0.0])
         found: NDArray[np.float64] = table[self.level]  # -1 is the last
         return found
-
-    def through(self, weights: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
-        """For each vertex the sum of `weights` of those whose best path leads through it, its own among them."""
-        sums = np.where(self.level >= 0, weights, 0)
-        for vertices in reversed(self.settled):
-            edges = self.via[vertices]
-            there = edges >= 0
-            np.add.at(sums, graph.targets[edges[there]], sums[vertices[there]])
-        return sums
 
 
 class Graph:
@@ -158,8 +135,9 @@ class Graph:
         self._edges = edges
         self._order = order if edges else None
         self._index: dict[str, int] | None = None
-        self._into = _starts(self.targets, size)
+        self.into = _starts(self.targets, size)
         self._out: tuple[Ints, Ints] | None = None
+        self._gone: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, edges: Iterable[Edge], vertices: Iterable[str] = ()) -> Graph:
@@ -178,7 +156,7 @@ class Graph:
             np.fromiter(map(index.__getitem__, targets), np.int32, count),
             (
                 np.fromiter(map(numbers.__getitem__, named), np.uint16, count),
-                np.fromiter((_CODES[edge.confidence] for edge in kept), np.uint8, count),
+                np.fromiter((CODES[edge.confidence] for edge in kept), np.uint8, count),
             ),
             types,
             kept,
@@ -205,6 +183,11 @@ class Graph:
         """Ids of all vertices that are sinks."""
         return [one for one in self.ids if one.startswith(SINK)]
 
+    @property
+    def has_evidence(self) -> bool:
+        """Whether edges were given with theirs."""
+        return self._order is not None
+
     def edge(self, position: int) -> Edge:
         """The edge at a position, with its evidence where the graph was made of edges."""
         if self._order is not None:
@@ -222,7 +205,7 @@ class Graph:
         if key.source not in index or key.target not in index:
             return []
         target, source = index[key.target], index[key.source]
-        start, end = int(self._into[target]), int(self._into[target + 1])
+        start, end = int(self.into[target]), int(self.into[target + 1])
         run = self.sources[start:end]
         low, high = np.searchsorted(run, [source, source + 1])
         return [
@@ -233,9 +216,9 @@ class Graph:
 
     def leaving(self, vertex: int) -> Ints:
         """Positions of the edges out of a vertex, cut ones left out."""
-        start, position = self._outward()
+        start, position = self.outward()
         there: Ints = position[int(start[vertex]) : int(start[vertex + 1])]
-        left: Ints = there[self.confidence[there] != _CUT]
+        left: Ints = there[self.confidence[there] != CUT]
         return left
 
     def cut(self, positions: Collection[int] | Ints) -> Graph:
@@ -243,33 +226,21 @@ class Graph:
         other = object.__new__(Graph)
         other.__dict__.update(self.__dict__)
         other.confidence = self.confidence.copy()
-        other.confidence[np.fromiter(positions, np.int64, len(positions))] = _CUT
+        other._gone = None
+        other.confidence[np.fromiter(positions, np.int64, len(positions))] = CUT
         return other
+
+    @property
+    def gone(self) -> NDArray[np.bool_]:
+        """Which edges are cut."""
+        if self._gone is None:
+            self._gone = self.confidence == CUT
+        return self._gone
 
     def search(self, target: Target) -> Reach:
         """How every vertex reaches a member of `target`."""
-        rows = _Rows(self._into, self.sources, self.confidence, None)
+        rows = Rows(self.into, self.sources, self.confidence, None)
         return _search(rows, target, self.numbers(target.members))
-
-    def losing(self, reach: Reach, positions: Ints) -> NDArray[np.bool_]:
-        """Vertices that an answer of this graph tells a path of, and that have none once the edges at `positions` are cut.
-        Only those whose best path is cut are looked at again."""
-        gone = self.confidence == _CUT
-        gone[positions] = True
-        without = np.zeros(len(self.ids), dtype=bool)
-        for vertices in reach.settled[1:]:
-            edges = reach.via[vertices]
-            without[vertices] = gone[edges] | without[self.targets[edges]]
-        lost = np.flatnonzero(without).astype(np.int32)
-        start, position = self._outward()
-        edges = position[_slots(start, lost)]
-        ends = self.targets[edges]
-        new = np.unique(self.sources[edges[~gone[edges] & (reach.level[ends] >= 0) & ~without[ends]]])
-        while len(new):
-            without[new] = False
-            edges = _slots(self._into, new)
-            new = np.unique(self.sources[edges[~gone[edges] & without[self.sources[edges]]]])
-        return without
 
     def search_all(self, targets: Iterable[Target]) -> Iterator[Reach]:
         """One answer after the other: what is not kept takes no memory."""
@@ -277,8 +248,8 @@ class Graph:
 
     def onward(self, vertex: str) -> Reach:
         """What one vertex reaches: `via` is the last edge of the best path to each."""
-        start, position = self._outward()
-        rows = _Rows(start, self.targets[position], self.confidence[position], position)
+        start, position = self.outward()
+        rows = Rows(start, self.targets[position], self.confidence[position], position)
         return _search(rows, Target(vertex, (vertex,)), self.numbers([vertex]))
 
     def way(self, reach: Reach, vertex: int) -> list[int]:
@@ -289,7 +260,8 @@ class Graph:
             vertex = int(self.targets[edge])
         return edges
 
-    def _outward(self) -> tuple[Ints, Ints]:
+    def outward(self) -> tuple[Ints, Ints]:
+        """Edges by their sources: the start of each one's run, and positions."""
         if self._out is None:
             count = len(self)
             order = np.argsort(self.sources.astype(np.int64) * max(count, 1) + np.arange(count))
@@ -319,55 +291,11 @@ def _starts(ends: Ints, size: int) -> Ints:
     return starts
 
 
-def _probability(inferred: int, assumed: int) -> float:
-    return FACTORS[Confidence.INFERRED] ** inferred * FACTORS[Confidence.ASSUMED] ** assumed
-
-
-def _search(rows: _Rows, target: Target, seeds: Ints) -> Reach:
-    """Dijkstra by probability and length, a level at a time. Every edge is longer than none, so a level never grows after
-    it was taken from the heap."""
+def _search(rows: Rows, target: Target, seeds: Ints) -> Reach:
     size = len(rows.start) - 1
     level, via = np.full(size, -1, dtype=np.int32), np.full(size, -1, dtype=np.int32)
-    unsettled = np.ones(size, dtype=bool)
-    levels: list[tuple[float, int]] = []
-    settled: list[Ints] = []
-    heap: list[tuple[float, int, int, int]] = []
-    waiting: dict[tuple[int, int, int], list[Ints]] = {}
-    new, length, inferred, assumed = np.unique(seeds), 0, 0, 0
-    while True:
-        if len(new):
-            unsettled[new] = False
-            level[new] = len(levels)
-            levels.append((_probability(inferred, assumed), length))
-            settled.append(new)
-            slots = _slots(rows.start, new)
-            slots = slots[unsettled[rows.other[slots]]]
-            codes = rows.confidence[slots]
-            for code, more in enumerate(((0, 0), (1, 0), (0, 1))):
-                if len(part := slots[codes == code]):
-                    key = (length + 1, inferred + more[0], assumed + more[1])
-                    if key not in waiting:
-                        heappush(heap, (-_probability(*key[1:]), *key))
-                    waiting.setdefault(key, []).append(part)
-        if not heap:
-            return Reach(target, level, via, levels, settled)
-        _, length, inferred, assumed = heappop(heap)
-        slots = np.concatenate(waiting.pop((length, inferred, assumed)))
-        slots = slots[unsettled[rows.other[slots]]]
-        slots.sort()
-        ends = rows.other[slots]
-        via[ends[::-1]] = slots[::-1]  # of several edges the last assigned stays: the first by position
-        taken = via[ends] == slots
-        new = ends[taken]
-        if rows.position is not None:
-            via[new] = rows.position[slots[taken]]
-
-
-def _slots(start: Ints, vertices: Ints) -> Ints:
-    """Places of all edges of `vertices`, in order of these."""
-    starts = start[vertices]
-    counts = start[vertices + 1] - starts
-    before = np.cumsum(counts, dtype=np.int32) - counts
-    slots: Ints = np.repeat(starts - before, counts)
-    slots += np.arange(len(slots), dtype=np.int32)
-    return slots
+    wave = Wave(rows, np.ones(size, dtype=bool), level, via)
+    if len(first := np.unique(seeds)):
+        wave.settle(first, LevelKey(0, 0, 0))
+        wave.run()
+    return Reach(target, level, via, wave.keys, wave.settled)

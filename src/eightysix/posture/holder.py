@@ -11,7 +11,7 @@ from eightysix.posture.objects import Container, ServiceAccount, Volume
 from eightysix.posture.snapshot import Template
 from eightysix.posture.vertices import pod_id
 
-__all__ = ["Holder", "object_name", "spec_path"]
+__all__ = ["Holder", "member_path", "object_name", "spec_path"]
 
 _SHOWN = 253
 """Characters of a name that are told: the longest that Kubernetes takes."""
@@ -19,16 +19,24 @@ _SHOWN = 253
 
 def object_name(template: Template) -> str:
     """The object that a template is written in, as evidence names objects."""
-    return f"{template.kind or 'Pod'}/{template.namespace}/{template.name}"
+    return f"{template.kind or 'Pod'}/{template.namespace}/{template.owner or template.name}"
 
 
 def spec_path(template: Template) -> str:
     """Where in that object the pod's `spec` is."""
+    if template.at:
+        return template.at
     if template.kind in ("", "Pod"):
         return "spec"
     if template.kind == "CronJob":
         return "spec.jobTemplate.spec.template.spec"
     return "spec.template.spec"
+
+
+def member_path(template: Template, member: str, index: int) -> str:
+    """Where a container stands in the pod's `spec`: custom resources call the list of them by other names."""
+    named = member == "containers" and index < len(template.paths)
+    return template.paths[index] if named else f"{member}[{index}]"
 
 
 class Holder:
@@ -65,7 +73,7 @@ class Holder:
             ("ephemeralContainers", self.spec.ephemeral_containers or ()),
         ):
             for index, container in enumerate(found):
-                yield f"{self.at}.{member}[{index}]", container
+                yield f"{self.at}.{member_path(self.template, member, index)}", container
 
     def volumes(self) -> Iterator[tuple[str, Volume, list[str]]]:
         """Volumes that a container mounts, with their paths and the sub-paths of the mounts (empty: the whole volume). What

@@ -7,9 +7,11 @@ Records reach back only so far: without one, and without records that are old en
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
+from eightysix.context.destinations import address
 from eightysix.model.posture import IdentityUse, VertexKind
 from eightysix.model.timestamps import to_ns
 from eightysix.posture.domains import credentials
@@ -17,7 +19,7 @@ from eightysix.posture.edges.credentials import edges
 from eightysix.posture.holder import Holder
 from eightysix.posture.lookup import Lookup, identity_vertex, lookup
 from eightysix.posture.snapshot import Snapshot, Template
-from eightysix.posture.vertices import service_account_id
+from eightysix.posture.vertices import pod_id, service_account_id
 
 __all__ = ["UNUSED_DAYS", "Use", "identities"]
 
@@ -28,6 +30,7 @@ entra/identity/monitoring-health/reference-reports-data-retention)."""
 _DAY_NS = 86_400_000_000_000
 _MOST_PODS = 32
 _MOST_ROLES = 64
+_MOST_REACHING = 32
 _ACCOUNT = "system:serviceaccount:"
 _CLOUD = f"{VertexKind.CLOUD_IDENTITY}:"
 
@@ -35,12 +38,20 @@ _CLOUD = f"{VertexKind.CLOUD_IDENTITY}:"
 class Use(Struct, frozen=True):
     """Once that an identity was used, as a sign-in or an audit record tells: any of its `ids` (client id, object id, resource
     id; `system:serviceaccount:NAMESPACE:NAME`), when (RFC 3339), by which pod where that is known, and whether it was
-    refused."""
+    refused. `caller` is an address, or who acted in its name."""
 
     ids: tuple[str, ...]
     time: str
     pod: str = ""
     denied: bool = False
+    caller: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who used it, empty where nobody says."""
+        if self.pod or not self.caller:
+            return self.pod
+        return f"from {self.caller}" if address(self.caller) else self.caller
 
 
 class _Life:
@@ -52,8 +63,8 @@ class _Life:
     def take(self, use: Use, time_ns: int) -> None:
         if time_ns > self.last_ns:
             self.last_ns, self.last = time_ns, use.time
-        if use.pod:
-            self.pods[use.pod] = max(self.pods.get(use.pod, 0), time_ns)
+        if use.by:
+            self.pods[use.by] = max(self.pods.get(use.by, 0), time_ns)
             if len(self.pods) > 4 * _MOST_PODS:
                 self.pods = dict(sorted(self.pods.items(), key=lambda one: (-one[1], one[0]))[:_MOST_PODS])
 
@@ -70,10 +81,15 @@ def identities(
     *,
     cloud_since: str = "",
     cluster_since: str = "",
+    principals_since: str | None = None,
     days: int = UNUSED_DAYS,
 ) -> tuple[IdentityUse, ...]:
-    """All identities: those of the cloud and service accounts, unused and reachable first. `cloud_since` and `cluster_since`
-    are from when on the given uses are complete, empty where nobody says."""
+    """All identities: those of the cloud and service accounts, unused and reachable first. `cloud_since`, `principals_since`
+    (where service principals have another) and `cluster_since` are from when on the given uses are complete, empty where
+    nobody says."""
+    known_since = _Since(
+        cloud_since, cloud_since if principals_since is None else principals_since, cluster_since
+    )
     known = lookup(snapshot)
     lives = _lives(known, uses)
     reach = _reach(known, templates)
@@ -81,7 +97,7 @@ def identities(
     found = []
     for id_, name, kind, ids, roles in (*_of_cloud(known, reach), *_of_cluster(known, templates)):
         life = lives.get(id_) or _Life()
-        since = cluster_since if kind == "service-account" else cloud_since
+        since = known_since.of(kind)
         found.append(
             IdentityUse(
                 id=id_,
@@ -94,9 +110,33 @@ def identities(
                 pods=sum(max(templates[index].pods, 0) for index in reach.get(id_, ())),
                 roles=roles,
                 unused=_unused(life.last_ns, _ns(since), now, days),
+                reached_by=_reached_by(templates, reach.get(id_, ())),
             )
         )
     return tuple(sorted(found, key=_order))
+
+
+class _Since(NamedTuple):
+    managed: str
+    principals: str
+    cluster: str
+
+    def of(self, kind: str) -> str:
+        """From when on the uses of a kind of identity are complete. One that nobody listed may be of either kind."""
+        if kind == "service-account":
+            return self.cluster
+        if kind.endswith("-assigned"):
+            return self.managed
+        if kind == "unlisted":
+            both = sorted((self.managed, self.principals), key=_ns)
+            return both[1] if _ns(both[0]) else ""
+        return self.principals
+
+
+def _reached_by(templates: Sequence[Template], indexes: Iterable[int]) -> tuple[str, ...]:
+    """Ids of these templates, those of the most pods first."""
+    most = sorted(indexes, key=lambda index: (-templates[index].pods, index))[:_MOST_REACHING]
+    return tuple(pod_id(one.namespace, one.kind, one.name) for one in map(templates.__getitem__, most))
 
 
 def _ns(text: str) -> int:

@@ -7,26 +7,34 @@ draws, to compare with it; it has no sinks, so no paths or fixes are told).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 
 from eightysix.model.errors import UsageError
 from eightysix.model.posture import (
+    Architectural,
     Confidence,
     Edge,
     NotSeen,
+    Past,
     Path,
+    Place,
     PodReach,
     Posture,
     Vertex,
 )
+from eightysix.posture.changes import Changes
 from eightysix.posture.compat import kubehound
+from eightysix.posture.cuts import cuts_of
 from eightysix.posture.domains import credentials, domains
 from eightysix.posture.edges import cloud, delivery, gpu, host, llm, rbac
 from eightysix.posture.edges import credentials as held
 from eightysix.posture.fixes import Chokes, Simulation, choke_points, simulate
 from eightysix.posture.graph import EdgeKey, Graph, Reach, Target, targets_of
 from eightysix.posture.identities import Use, identities
+from eightysix.posture.past import past_of
 from eightysix.posture.paths import best_paths, why
 from eightysix.posture.rbac import Authorizer
 from eightysix.posture.remedies import Known
@@ -34,7 +42,9 @@ from eightysix.posture.risk import Scores, impact
 from eightysix.posture.snapshot import Snapshot, Template
 from eightysix.posture.templates import templates_of
 from eightysix.posture.things import vertices_of
-from eightysix.posture.vertices import pod_id
+from eightysix.posture.usage import used_identities
+from eightysix.posture.uselog import UseLog
+from eightysix.posture.vertices import node_id, pod_id
 
 __all__ = ["MAX_PATHS", "RULES", "World", "judge", "worst"]
 
@@ -44,6 +54,9 @@ MAX_PATHS: Final = 20_000
 """Paths that are told: one for each template and sink, those of the worst templates first."""
 
 _LOADS: Final = "LOADS_ARTIFACT"
+_NAMES: Final = 10_000
+_ANY: Final = (host.ANY_NODE, "sink:node")
+_NOWHERE: Final[Mapping[str, tuple[str, int]]] = MappingProxyType({})
 
 
 class World:
@@ -74,7 +87,12 @@ class World:
             *host.edges(snapshot, templates, self.authorizer),
             *held.edges(snapshot, templates),
         ]
-        yield from found
+        # Who runs as an account and has its token mounted is told by the token, which is what a manifest can leave out:
+        # the same way twice would make a cut of one of them look useless.
+        mounted = {(one.source, one.target) for one in found if one.type == "SA_TOKEN_MOUNTED"}
+        yield from (
+            one for one in found if one.type != "USES_ACCOUNT" or (one.source, one.target) not in mounted
+        )
         yield from held.minted(found, snapshot)
         for part in (cloud, delivery, llm, gpu):
             yield from part.edges(snapshot, templates)
@@ -112,10 +130,14 @@ class World:
         return tuple(vertices_of(self.graph.ids, self.snapshot, self.templates))
 
     @cached_property
+    def known(self) -> Known:
+        """What actions are worked out from, beside the graph."""
+        return Known({one.id: one for one in self.vertices}, self.architectural, self.snapshot.cluster)
+
+    @cached_property
     def chokes(self) -> Chokes:
         """The few changes after which the most pods lose the most."""
-        known = Known({one.id: one for one in self.vertices}, self.architectural, self.snapshot.cluster)
-        return choke_points(self.graph, self.pods, self.targets, known)
+        return choke_points(self.graph, self.pods, self.targets, self.known, reaches=self.reaches)
 
     @cached_property
     def loading(self) -> frozenset[str]:
@@ -148,6 +170,27 @@ class World:
             )
         return tuple(sorted(found, key=lambda one: (-one.risk, -one.pods, one.id)))
 
+    def pools(self) -> tuple[Architectural, ...]:
+        """Node pools with pods that are privileged for their GPUs, and what root on a node of one holds."""
+        found = []
+        for pool in gpu.operand_pools(self.snapshot, self.templates):
+            places = [node_id(name) for name in pool.nodes] or [
+                one for one in _ANY if one in self.graph.index
+            ]
+            numbers = self.graph.numbers(places)
+            sinks = tuple(
+                reach.target.name
+                for reach in self.reaches
+                if any(int(reach.level[number]) >= 0 for number in numbers)
+            )
+            pods = sum(self.pods[one] for one in pool.neighbours)
+            found.append(
+                Architectural(
+                    pool.pool, pool.operands, pool.nodes, pool.identities, pool.neighbours, pods, sinks
+                )
+            )
+        return tuple(found)
+
     def why(self, pod: str, sink: str) -> Path | None:
         """The best path of one template to one sink, none where there is none."""
         return why(self.graph, pod, sink)
@@ -176,7 +219,13 @@ class World:
         if matches:
             told = ", ".join(one.removeprefix("pod:") for one in matches[:5])
             raise UsageError(f"{len(matches)} are called {name}", f"Name one of: {told}")
-        raise UsageError(f"there is no pod or workload {name}", "Name it as namespace/name.")
+        near = ", ".join(get_close_matches(name, self._called(), 5, 0.6))
+        advice = f"Near to it: {near}" if near else "Name it as namespace/name, the sink after it."
+        raise UsageError(f"there is no pod or workload {name}", advice)
+
+    def _called(self) -> list[str]:
+        """Names of workloads, as many as a name can be held against in no time."""
+        return [f"{one.namespace}/{one.name}" for one in self.templates[:_NAMES]]
 
     def _of_pod(self, name: str) -> list[str]:
         """Templates whose pods may be called so: controllers put something behind the workload's own name."""
@@ -201,9 +250,15 @@ def judge(
     uses: Iterable[Use] = (),
     cloud_since: str = "",
     cluster_since: str = "",
+    log: UseLog | None = None,
+    changes: Changes | None = None,
     world: World | None = None,
+    cuts: bool = False,
+    places: Mapping[str, tuple[str, int]] = _NOWHERE,
 ) -> Posture:
-    """Everything that a snapshot tells. `uses` are uses of identities, complete from `cloud_since` and `cluster_since` on."""
+    """Everything that a snapshot tells. `uses` are uses of identities, complete from `cloud_since` and `cluster_since` on;
+    with `log` they are what it has, and what it cannot show is told as not seen. Of `changes` what is no more is told apart.
+    With `cuts` what takes each edge of the told paths away is told too. `places` are files and lines of objects."""
     world = world or World(snapshot, rules)
     pods = world.reached()
     paths, left = _paths(world, pods)
@@ -212,19 +267,32 @@ def judge(
         gaps.append(
             NotSeen(f"{left} more paths", "the list is cut; ask for one with `eightysix posture why`")
         )
+    if log is not None:
+        used, missing = used_identities(snapshot, world.templates, log)
+        gaps += missing
+    else:
+        used = identities(
+            snapshot, world.templates, uses, cloud_since=cloud_since, cluster_since=cluster_since
+        )
+    past = Past()
+    if changes is not None:
+        past, missing = past_of(world, changes)
+        gaps += missing
     return Posture(
         cluster=snapshot.cluster,
         taken_at=snapshot.taken_at,
         pods=pods,
-        identities=identities(
-            snapshot, world.templates, uses, cloud_since=cloud_since, cluster_since=cluster_since
-        ),
+        identities=used,
         vertices=world.vertices,
         edges=world.edges,
         paths=paths,
         fixes=world.chokes.fixes if world.targets else (),
         not_seen=tuple(gaps),
         rules=rules,
+        architectural=world.pools(),
+        cuts=tuple(cuts_of(world.graph, world.known, paths)) if cuts else (),
+        places=tuple(_places(places, paths, pods)),
+        past=past,
     )
 
 
@@ -237,6 +305,18 @@ def _paths(world: World, pods: Sequence[PodReach]) -> tuple[tuple[Path, ...], in
             break
         found.extend(best_paths(world.graph, world.reaches, (pod.id,)))
     return tuple(found[:MAX_PATHS]), max(total - MAX_PATHS, 0)
+
+
+def _places(
+    places: Mapping[str, tuple[str, int]], paths: Iterable[Path], pods: Iterable[PodReach]
+) -> Iterator[Place]:
+    """Where the objects were read that paths and credentials rest on, as far as that is known."""
+    named = {thing for path in paths for step in path.steps for thing, _ in step.evidence}
+    named |= {credential.object for pod in pods for credential in pod.credentials}
+    for thing in sorted(named):
+        place = places.get(thing)
+        if place is not None:
+            yield Place(thing, *place)
 
 
 def worst(posture: Posture) -> str:

@@ -9,14 +9,15 @@ for a pod in the network of its node.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
 
 from eightysix.model.posture import Confidence
 from eightysix.posture.lookup import POLICIES_HELD, Lookup
-from eightysix.posture.objects import NetworkPolicy, _Egress, _Peer, _PolicyPort, _Selector
+from eightysix.posture.objects import NetworkPolicy, _Egress, _Peer, _PolicyPort
+from eightysix.posture.rbac import matches_labels
 from eightysix.posture.snapshot import Template
 
 __all__ = ["ADDRESS", "Reach", "metadata_reach"]
@@ -106,30 +107,11 @@ def _closing(template: Template, known: Lookup) -> Iterator[tuple[str, str]]:
             if spec.egress is not None
             else ()
         )
-        if egress and _selects(spec.pod_selector, labels):
+        if egress and (spec.pod_selector is None or matches_labels(spec.pod_selector, labels)):
             if _allows(policy):
                 return
             found.append((f"NetworkPolicy/{key}", "spec.egress"))
     yield from found
-
-
-def _selects(selector: _Selector | None, labels: Mapping[str, str]) -> bool:
-    """Kubernetes's label selectors: an empty one selects everything."""
-    if selector is None:
-        return True
-    if any(labels.get(key) != value for key, value in (selector.match_labels or {}).items()):
-        return False
-    for one in selector.match_expressions or ():
-        value, values = labels.get(one.key), one.values or ()
-        fits = {
-            "In": value is not None and value in values,
-            "NotIn": value is None or value not in values,
-            "Exists": value is not None,
-            "DoesNotExist": value is None,
-        }
-        if not fits.get(one.operator, False):
-            return False
-    return True
 
 
 def _allows(policy: NetworkPolicy) -> bool:

@@ -6,15 +6,20 @@ that was read with the safe loader; what does not fit is told by whoever decodes
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
 from msgspec import Struct, field
 
 __all__ = [
+    "NO_SPEC",
     "AggregationRule",
     "Binding",
     "Capabilities",
     "Container",
     "EnvFrom",
     "EnvVar",
+    "Made",
     "Meta",
     "Named",
     "NamespaceObject",
@@ -36,6 +41,10 @@ __all__ = [
     "VolumeMount",
     "Workload",
 ]
+
+
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What the API server takes for a number. A larger one makes the object unusable; it could not be packed either."""
 
 
 class Owner(Struct, frozen=True, rename="camel"):
@@ -117,7 +126,7 @@ class SecurityContext(Struct, frozen=True, rename="camel"):
 
     privileged: bool | None = None
     capabilities: Capabilities | None = None
-    run_as_user: int | None = None
+    run_as_user: _Int64 | None = None
     run_as_non_root: bool | None = None
     allow_privilege_escalation: bool | None = None
     read_only_root_filesystem: bool | None = None
@@ -128,7 +137,7 @@ class SecurityContext(Struct, frozen=True, rename="camel"):
 class PodSecurityContext(Struct, frozen=True, rename="camel"):
     """Of a pod; a container's own wins."""
 
-    run_as_user: int | None = None
+    run_as_user: _Int64 | None = None
     run_as_non_root: bool | None = None
     app_armor_profile: _Profile | None = None
 
@@ -145,8 +154,8 @@ class VolumeMount(Struct, frozen=True, rename="camel"):
 class Port(Struct, frozen=True, rename="camel"):
     """A port that a container says it listens on."""
 
-    container_port: int = 0
-    host_port: int | None = None
+    container_port: _Int64 = 0
+    host_port: _Int64 | None = None
     name: str = ""
     protocol: str = ""
 
@@ -179,7 +188,7 @@ class _SecretVolume(Struct, frozen=True, rename="camel"):
 class _TokenProjection(Struct, frozen=True, rename="camel"):
     audience: str = ""
     path: str = ""
-    expiration_seconds: int | None = None
+    expiration_seconds: _Int64 | None = None
 
 
 class _ProjectedSource(Struct, frozen=True, rename="camel"):
@@ -257,7 +266,7 @@ class _Template(Struct, frozen=True):
 
 class _WorkloadSpec(Struct, frozen=True, rename="camel"):
     template: _Template | None = None
-    replicas: int | None = None
+    replicas: _Int64 | None = None
     job_template: _JobTemplate | None = None
 
 
@@ -265,13 +274,33 @@ class _JobTemplate(Struct, frozen=True):
     spec: _WorkloadSpec
 
 
+NO_SPEC = _WorkloadSpec()
+"""Of what makes pods, and has no template where a Deployment has it."""
+
+
+class Made(Struct, frozen=True):
+    """One specification: `at` is where it stands, `part` what tells it from others of its object, `paths` are its
+    containers', where they are not `containers[0]` and so on."""
+
+    at: str
+    part: str
+    meta: Meta
+    spec: PodSpec
+    replicas: _Int64 = 1
+    paths: tuple[str, ...] = ()
+
+
 class Workload(Struct, frozen=True):
     """What makes pods: Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, ReplicationController, and any custom
-    resource with a pod template in the same place. `kind` is set by whoever decodes."""
+    resource with a pod template in the same place. `kind` is set by whoever decodes; of a custom resource that has its
+    specifications elsewhere `group`, `made` and `over` (it has ended)."""
 
     metadata: Meta
     spec: _WorkloadSpec
     kind: str = ""
+    group: str = ""
+    made: tuple[Made, ...] = ()
+    over: bool = False
 
     @property
     def template(self) -> tuple[Meta, PodSpec] | None:
@@ -389,8 +418,8 @@ class _Peer(Struct, frozen=True, rename="camel"):
 
 
 class _PolicyPort(Struct, frozen=True, rename="camel"):
-    port: int | str | None = None
-    end_port: int | None = None
+    port: _Int64 | str | None = None
+    end_port: _Int64 | None = None
     protocol: str = ""
 
 

@@ -26,10 +26,12 @@ from eightysix.posture.decoding import (
     UnusableError,
     decode,
     decode_custom,
+    decode_maker,
     has_template,
     is_known,
     rank,
 )
+from eightysix.posture.homes import Homes
 from eightysix.posture.objects import Named
 from eightysix.posture.snapshot import Snapshot
 from eightysix.posture.yamldocs import read_documents
@@ -42,6 +44,7 @@ MAX_PROBLEMS: Final = 1_000
 MAX_OBJECTS: Final = 4_000_000
 """Objects of one kind that are kept: more than any API server holds."""
 
+_KEYED_BY_KIND: Final = frozenset({"workloads", "custom"})
 _ABSENT: Final = msgspec.Raw(b"null")
 
 
@@ -67,32 +70,42 @@ class _Place(NamedTuple):
 
 class SnapshotBuilder(Struct):
     """Takes records; `snapshot` is what they make. `kinds` counts objects that were used, `unknown` those that mean nothing
-    here. With `manifests` what only a cluster has is not told as missing."""
+    here. With `manifests` what only a cluster has is not told as missing. While `passing` is set, what is read lies beside
+    objects and need not be any: what cannot be used of it is counted as unknown and no problem. `places` are file and line of
+    objects that were read from files, by `Kind/namespace/name` as evidence names them. `namespace` is that of objects which
+    name none; where it is not said, it is what bindings say of their accounts (`homes`)."""
 
     cluster: str = ""
     taken_at: str = ""
     server: str = ""
     manifests: bool = False
+    namespace: str = ""
     kinds: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     malformed: int = 0
+    passing: bool = False
+    places: dict[str, tuple[str, int]] = field(default_factory=dict)
     _objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     _cloud: CloudBuilder = field(default_factory=CloudBuilder)
     _specs: Specs = field(default_factory=Specs)
     _given: set[str] = field(default_factory=set)
     _gaps: set[NotSeen] = field(default_factory=set)
+    _homes: Homes = field(default_factory=Homes)
+    _at: _Place | None = None
 
     def take(self, data: bytes, file: str = "", line: int = 1) -> None:
         """Take records, one a line. Never raises for what is in them."""
         for number, text in enumerate(data.split(b"\n"), line):
             if text.strip():
-                self._record(text, _Place(file, number))
+                self._at = _Place(file, number)
+                self._record(text, self._at)
 
     def take_yaml(self, data: bytes, file: str = "", line: int = 1) -> None:
         """Take documents of YAML. Never raises for what is in them."""
         for document in read_documents(data, line):
             place = _Place(file, document.line)
+            self._at = _Place(file, document.begins or document.line)
             if document.fault:
                 self._problem(place, document.fault)
             elif not isinstance(document.value, dict | list):
@@ -104,12 +117,25 @@ class SnapshotBuilder(Struct):
         """Take objects of one kind, as an API server lists them: each without its own kind. The number of an object stands
         for its line."""
         self._given.add(kind)
+        self._at = None
         for number, item in enumerate(items, 1):
             self._record(item, _Place(file, number), (kind, group), 1)
 
     def given(self, kind: str) -> None:
         """Note that all of a kind were asked for, if there are any or none."""
         self._given.add(kind)
+
+    def namespaces(self) -> list[str]:
+        """Names of the namespaces that were given so far."""
+        return sorted(self._objects.get("namespaces", ()))
+
+    def cloud_given(self, name: str) -> None:
+        """Note that all of something of the cloud was asked for, if there is any or none."""
+        self._cloud.given.add(name)
+
+    def cloud_kinds(self) -> frozenset[str]:
+        """What of the cloud was given so far."""
+        return frozenset(self._cloud.given)
 
     def gap(self, what: str, why: str, close: str = "") -> None:
         """Note what could not be looked at."""
@@ -118,6 +144,7 @@ class SnapshotBuilder(Struct):
 
     def snapshot(self) -> Snapshot:
         """Everything that was taken. The order of objects is that of their names."""
+        self._gaps.update(self._homes.settle(self._objects, self.places, rank))
         found: dict[str, Any] = {
             name: dict(sorted(objects.items())) for name, objects in self._objects.items()
         }
@@ -132,7 +159,7 @@ class SnapshotBuilder(Struct):
         if not self.manifests:
             gaps.update(not_given(given, self._cloud.given, live=self._is_live()))
         if self.malformed:
-            what = f"{self.malformed} records that could not be used"
+            what = f"{self.malformed} record{'s' if self.malformed != 1 else ''} that could not be used"
             gaps.add(
                 NotSeen(what, "what they would have told is missing", "see the problems told on reading")
             )
@@ -189,6 +216,7 @@ class SnapshotBuilder(Struct):
             self._count(self.kinds if name else self.unknown, name or "no kind")
             return
         try:
+            _refuse_answers(kind)
             used = self._object(kind, group, head.api_version is None and known is None, text)
         except (ValueError, RecursionError) as error:
             self._problem(place, f"{kind[:64]}/{_called(head.metadata)}: {_why(error)}")
@@ -197,17 +225,25 @@ class SnapshotBuilder(Struct):
 
     def _object(self, kind: str, group: str, groupless: bool, text: Bytes) -> bool:
         if is_known(kind, "" if groupless else group, anywhere=groupless):
-            self._keep(decode(kind, text, self._specs))
+            self._keep(kind, decode(kind, text, self._specs, self._missing))
             return True
         custom = kind in CUSTOM_KINDS
         if custom:
-            self._keep(decode_custom(kind, text))
+            self._keep(kind, decode_custom(kind, text, self._missing))
         maker = has_template(text)
         if maker:
-            self._keep(decode(kind, text, self._specs))
+            self._keep(kind, decode(kind, text, self._specs, self._missing))
+        elif group and (told := decode_maker(kind, group, text, self._missing)) is not None:
+            self._keep(kind, told)
+            maker = True
         return custom or maker
 
-    def _keep(self, told: Told) -> None:
+    def _missing(self) -> str:
+        """What stands for a missing namespace until everything is read."""
+        self._homes.chosen = self.namespace
+        return self._homes.missing(self._at.file if self._at is not None else None)
+
+    def _keep(self, kind: str, told: Told) -> None:
         objects = self._objects.setdefault(told.where, {})
         before = objects.get(told.key)
         if before is None:
@@ -216,6 +252,8 @@ class SnapshotBuilder(Struct):
         elif rank(told.found) <= rank(before):
             return
         objects[told.key] = told.found
+        if self._at is not None and self._at.file:
+            self.places[told.key if told.where in _KEYED_BY_KIND else f"{kind}/{told.key}"] = self._at
 
     def _count(self, table: dict[str, int], name: str) -> None:
         called = name[:64]
@@ -223,9 +261,23 @@ class SnapshotBuilder(Struct):
             table[called] = table.get(called, 0) + 1
 
     def _problem(self, place: _Place, reason: str) -> None:
+        if self.passing:
+            self._count(self.unknown, "no object")
+            return
         self.malformed += 1
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(Problem(place.file, place.line, "malformed", reason))
+
+
+_ANSWERS: Final = {
+    "Status": "an error of the API server in place of objects",
+    "Table": "a table for people: ask for the objects with -o json",
+}
+
+
+def _refuse_answers(kind: str) -> None:
+    if kind in _ANSWERS:
+        raise UnusableError(_ANSWERS[kind])
 
 
 def _there(member: msgspec.Raw) -> bool:

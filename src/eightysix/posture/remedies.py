@@ -51,7 +51,7 @@ class _Way(IntEnum):
 
 
 _TYPES: Mapping[str, _Way] = {
-    **dict.fromkeys(("USES_ACCOUNT", "SA_TOKEN_MOUNTED"), _Way.TOKEN),
+    "SA_TOKEN_MOUNTED": _Way.TOKEN,
     **dict.fromkeys(
         (
             "CE_MODULE_LOAD", "CE_NSENTER", "CE_PRIV_MOUNT", "CE_SYS_PTRACE", "CE_UMH_CORE_PATTERN", "CE_VAR_LOG_SYMLINK",
@@ -94,6 +94,14 @@ _WORKLOADS: Mapping[str, str] = {
 }
 """What can be patched in place; a pod's own and a job's specification never change, so theirs goes into the manifest."""
 
+_RUNNERS = frozenset({"AutoscalingRunnerSet", "EphemeralRunnerSet", "EphemeralRunner"})
+"""Runners of Actions Runner Controller: its chart makes Docker beside them privileged, and without that no job starts."""
+
+_WITHOUT_DOCKER = (
+    "containerMode.type: kubernetes in the values of its chart. Jobs are then pods of the namespace, "
+    "so let pod security refuse privileged ones there"
+)
+
 
 class Known(Struct, frozen=True):
     """What is known beside the graph. `cluster` and `group` are the cluster's name and resource group, `architectural` pods
@@ -113,8 +121,8 @@ class Remedy(Struct, frozen=True):
     command: str = ""
 
 
-def groups(graph: Graph, known: Known) -> tuple[Ints, Ints]:
-    """For each edge the number of its group, -1 where nothing removes it; and positions of the architectural ones."""
+def groups(graph: Graph, known: Known) -> Ints:
+    """For each edge the number of its group, -1 where nothing removes it, or where the hardware needs it."""
     size = len(graph.ids)
     kinds = [one.partition(":")[0] for one in graph.ids]
     table = np.array([_TYPES.get(one, _Way.OTHER) for one in graph.types] or [_Way.NONE], dtype=np.int64)
@@ -130,9 +138,10 @@ def groups(graph: Graph, known: Known) -> tuple[Ints, Ints]:
     pod = np.fromiter((kind in _PODS for kind in kinds), bool, size)
     metadata = ways == _Way.METADATA
     ways[metadata & ~pod[graph.sources]] = _Way.NONE
-    for at in np.flatnonzero(metadata & pod[graph.sources]):
-        if _is_of_host(graph.edge(int(at))):
-            ways[at] = _Way.OTHER
+    if graph.has_evidence:
+        for at in np.flatnonzero(metadata & pod[graph.sources]):
+            if _is_of_host(graph.edge(int(at))):
+                ways[at] = _Way.OTHER
     ways[(ways == _Way.TRUST) & pod[graph.sources]] = (
         _Way.OTHER
     )  # what the pod is given, not what the cloud trusts
@@ -158,7 +167,7 @@ def groups(graph: Graph, known: Known) -> tuple[Ints, Ints]:
     key = ways * max(size, len(graph), 1) + anchor
     _, group = np.unique(key, return_inverse=True)
     numbers: Ints = np.where(ways == _Way.NONE, -1, group).astype(np.int32)
-    return numbers, np.flatnonzero(gpu).astype(np.int32)
+    return numbers
 
 
 def remedy(edges: Sequence[Edge], known: Known) -> Remedy:
@@ -187,6 +196,8 @@ def remedy(edges: Sequence[Edge], known: Known) -> Remedy:
         return _assignment(edge, known)
     if way is _Way.TRUST and edge.source.partition(":")[0] not in _PODS:
         return _trust(edge, known)
+    if way is _Way.ESCAPE and _is_runner(edges):
+        return Remedy(f"Give the jobs of {say(edge.source)} no Docker: {_WITHOUT_DOCKER}")
     return _patched(edges, f"Take from {say(edge.source)} what leads to {_several(edges)}")
 
 
@@ -208,6 +219,14 @@ def _is_of(source: str, kind: str, space: str, name: str) -> bool:
 
 def _is_of_host(edge: Edge) -> bool:
     return any(path.endswith("hostNetwork") for _, path in edge.evidence)
+
+
+def _is_runner(edges: Sequence[Edge]) -> bool:
+    """Whether all that is wrong is the privileged Docker beside a runner."""
+    told = [(thing, path) for edge in edges for thing, path in edge.evidence]
+    return bool(told) and all(
+        thing.partition("/")[0] in _RUNNERS and path.endswith(".privileged") for thing, path in told
+    )
 
 
 def _is_reconciled(vertex: str) -> bool:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from eightysix.model.posture import Credential
 from eightysix.model.words import Domain
 from eightysix.posture.arrays import np
+from eightysix.posture.edges.llm import OF_THE_HOUSE
 from eightysix.posture.graph import FACTORS, Graph, Reach
 from eightysix.posture.sentences import NAME_COLUMNS, say, sentence
 from eightysix.report.inert import inert
@@ -214,10 +215,11 @@ class Scores:
             end = self._leaving_edge(vertex, code)[1] if reach else ""
         elif vertex >= 0 and self._value[vertex]:
             reach, end = float(self._value[vertex]), self._targets[int(self._which[vertex])]
-        least = IMPACTS["llm-spend"] if code == _LLM else NOTHING
+        spends = code == _LLM and credential.target not in OF_THE_HOUSE
+        least = IMPACTS["llm-spend"] if spends else NOTHING
         what = f"{inert(credential.name, NAME_COLUMNS)} ({inert(credential.signal, NAME_COLUMNS)})"
         if reach <= least:
-            known = "spending on a model provider" if code == _LLM else "nothing known"
+            known = "spending on a model provider" if spends else "nothing known"
             why = f"{credential.domain} {least * factor:.1f}: it holds {what}, which opens {known}"
             return DomainReach(credential.domain, least * factor, "", why)
         worth = reach * factor

@@ -84,7 +84,8 @@ class Cloud(Struct, frozen=True):
 
 
 class Template(Struct, frozen=True):
-    """Pods that are alike: one workload's, or one pod that nobody owns. `pods` counts those that live; `nodes` are where."""
+    """Pods that are alike: one workload's, or one pod that nobody owns. `pods` counts those that live; `nodes` are where. Of a
+    custom resource `owner` is its name, `at` where the specification stands, `paths` the containers in it."""
 
     namespace: str
     kind: str
@@ -93,6 +94,9 @@ class Template(Struct, frozen=True):
     spec: PodSpec
     pods: int = 1
     nodes: tuple[str, ...] = ()
+    owner: str = ""
+    at: str = ""
+    paths: tuple[str, ...] = ()
 
 
 class Snapshot(Struct, frozen=True):

@@ -9,7 +9,7 @@ container, of a forgery) the name of the ReplicaSet or of the pod.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -88,13 +88,14 @@ def templates_of(snapshot: Snapshot) -> tuple[Template, ...]:
             shape = shapes[digest] = _Shape(direct, pod)
         shape.add(pod, direct)
     live = any(pod.metadata.uid for pod in snapshot.pods.values())
+    covered = _covered(snapshot)
     found: dict[tuple[str, str, str], Template] = {}
     later: list[tuple[str, _Shape]] = []
     for (namespace, root), shapes in sorted(groups.items()):
         first, *rest = sorted(shapes.values(), key=lambda shape: (-shape.pods, shape.pod.metadata.name))
         found[namespace, *root] = _template(namespace, root, first)
         later.extend((namespace, shape) for shape in rest)
-    for template in _resting(snapshot.workloads, set(found), live):
+    for template in _resting(snapshot.workloads, set(found), live, covered):
         found[template.namespace, template.kind, template.name] = template
     for namespace, shape in later:
         who = shape.direct
@@ -112,13 +113,18 @@ def _template(namespace: str, who: _Who, shape: _Shape) -> Template:
 
 
 def _resting(
-    workloads: Mapping[str, Workload], running: set[tuple[str, str, str]], live: bool
+    workloads: Mapping[str, Workload],
+    running: set[tuple[str, str, str]],
+    live: bool,
+    covered: Collection[tuple[str, str, str]],
 ) -> Iterator[Template]:
     """Templates of workloads without a living pod. Of a cluster's, those count that will make pods again: a finished Job
     and what is scaled to nothing do not, and what something else owns is that one's business."""
     for workload in workloads.values():
         meta = workload.metadata
         template = workload.template
+        if workload.made and (meta.namespace, workload.kind, meta.name) not in covered:
+            yield from _made(workload, live)
         if template is None or (meta.namespace, workload.kind, meta.name) in running:
             continue
         asked = workload.spec.replicas
@@ -129,6 +135,65 @@ def _resting(
             continue
         pods = 0 if live and not manifest else max(asked or 1, 1)
         yield Template(meta.namespace, workload.kind, meta.name, template[0], template[1], pods)
+
+
+def _made(workload: Workload, live: bool) -> Iterator[Template]:
+    """What a custom resource will make pods of. Of a cluster's, what has ended or belongs to another makes none."""
+    meta = workload.metadata
+    if meta.uid and (workload.over or _controller(meta) is not None):
+        return
+    for one in workload.made:
+        if meta.uid and not one.replicas:
+            continue
+        name = f"{meta.name}:{one.part}" if one.part else meta.name
+        pods = 0 if live and meta.uid else max(one.replicas, 1)
+        yield Template(
+            meta.namespace, workload.kind, name, one.meta, one.spec, pods, (), meta.name, one.at, one.paths
+        )
+
+
+def _covered(snapshot: Snapshot) -> set[tuple[str, str, str]]:
+    """Custom resources with pods that live, or with something that makes their pods and is known: told by owners, through
+    whatever is between them, or by the label that an operator gives them in its own group (`ray.io/cluster: NAME`)."""
+    makers = [one for one in snapshot.workloads.values() if one.made]
+    if not makers:
+        return set()
+    found: set[tuple[str, str, str]] = set()
+    labels: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str]] = set()
+    for pod in snapshot.pods.values():
+        if pod.status is None or pod.status.phase not in _FINISHED:
+            _climb_all(snapshot.workloads, pod.metadata, seen)
+            for name, value in (pod.metadata.labels or {}).items():
+                group, slash, _ = name.partition("/")
+                if slash:
+                    labels.add((pod.metadata.namespace, group, value))
+    for workload in snapshot.workloads.values():
+        if workload.template is not None:
+            _climb_all(snapshot.workloads, workload.metadata, seen)
+    groups = {group for _, group, _ in labels}
+    for workload in makers:
+        meta = workload.metadata
+        if (meta.namespace, workload.kind, meta.name) in seen or any(
+            (meta.namespace, group, meta.name) in labels
+            for group in groups
+            if group == workload.group or group.endswith(f".{workload.group}")
+        ):
+            found.add((meta.namespace, workload.kind, meta.name))
+    return found
+
+
+def _climb_all(workloads: Mapping[str, Workload], meta: Meta, seen: set[tuple[str, str, str]]) -> None:
+    """Note everything above an object."""
+    for _ in range(MAX_CLIMB):
+        owner = _controller(meta)
+        if owner is None or (meta.namespace, owner.kind, owner.name) in seen:
+            return
+        seen.add((meta.namespace, owner.kind, owner.name))
+        above = workloads.get(f"{owner.kind}/{meta.namespace}/{owner.name}")
+        if above is None:
+            return
+        meta = above.metadata
 
 
 def _controller(meta: Meta) -> Owner | None:

@@ -16,13 +16,16 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "read_documents"]
+__all__ = ["MAX_DEPTH", "MAX_NODES", "MAX_TEXT", "Document", "read_documents"]
 
 MAX_DEPTH: Final = 64
 """Deepest nesting. A CronJob's deepest member is at 16; schemas of custom resources reach 50."""
 
 MAX_NODES: Final = 1_000_000
 """Values of one document, those behind aliases counted each time. 1,000 pods as one list have some 200,000."""
+
+MAX_TEXT: Final = 64 << 20
+"""Characters of one document, those behind aliases counted each time: twice the largest file that is read."""
 
 _MAX_DIGITS: Final = 18  # fits in 64 bits
 _TRUE: Final = frozenset({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})
@@ -32,14 +35,17 @@ _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OWN_TAGS: Final = "tag:yaml.org,2002:"
 _PLAIN_TAGS: Final = frozenset({"str", "int", "float", "bool", "null", "map", "seq"})
 _MERGE: Final = "<<"
+_UNRENDERED: Final = "a template that is not rendered yet: helm template, then give what it prints"
 
 
 class Document(NamedTuple):
-    """One document: its first line, and its value or why there is none."""
+    """One document: its first line, and its value or why there is none. `begins` is the line where it says something, after
+    separators and comments."""
 
     line: int
     value: Any
     fault: str = ""
+    begins: int = 0
 
 
 class _Refused(Exception):  # noqa: N818 - ends a document
@@ -57,12 +63,12 @@ def read_documents(data: bytes, line: int = 1) -> Iterator[Document]:
         try:
             value = _Builder().document(text)
         except _Refused as refused:
-            yield Document(first, None, str(refused))
+            yield Document(first, None, _UNRENDERED if b"{{" in part else str(refused))
         except (yaml.YAMLError, RecursionError, ValueError) as error:
-            yield Document(first, None, _why(error))
+            yield Document(first, None, _UNRENDERED if b"{{" in part else _why(error))
         else:
             if value is not None:
-                yield Document(first, value)
+                yield Document(first, value, begins=first + _before(part))
 
 
 def _parts(data: bytes, line: int) -> Iterator[tuple[int, bytes]]:
@@ -85,6 +91,18 @@ def _parts(data: bytes, line: int) -> Iterator[tuple[int, bytes]]:
         position = after + 1 if after >= 0 else -1
     if not _empty(data[start:]):
         yield first, data[start:]
+
+
+def _before(part: bytes) -> int:
+    """How many lines of comments and separators stand before what the document says."""
+    passed = position = 0
+    while position >= 0:
+        end = part.find(b"\n", position)
+        words = part[position : end if end >= 0 else None].strip()
+        if words and words != b"---" and not words.startswith((b"#", b"%")):
+            return passed
+        passed, position = passed + 1, end + 1 if end >= 0 else -1
+    return 0
 
 
 def _empty(part: bytes) -> bool:
@@ -114,8 +132,9 @@ class _Builder:
 
     def __init__(self) -> None:
         self._count = 0
-        self._anchors: dict[str, tuple[Any, int]] = {}
-        self._open: list[tuple[dict[str, Any] | list[Any], str | None, int]] = []
+        self._text = 0
+        self._anchors: dict[str, tuple[Any, int, int]] = {}
+        self._open: list[tuple[dict[str, Any] | list[Any], str | None, int, int]] = []
         self._keys: list[Any] = []
         self._found: Any = None
 
@@ -124,10 +143,10 @@ class _Builder:
         for event in events:
             kind = type(event)
             if kind is yaml.ScalarEvent:
-                self._weigh(1)
+                self._weigh(1, len(event.value))
                 value = _scalar(event)
                 if event.anchor:
-                    self._anchors[event.anchor] = (value, 1)
+                    self._anchors[event.anchor] = (value, 1, len(event.value))
                 self._put(value, event.value)
             elif kind in (yaml.MappingStartEvent, yaml.SequenceStartEvent):
                 self._begin(event, kind is yaml.MappingStartEvent)
@@ -136,15 +155,18 @@ class _Builder:
             elif kind is yaml.AliasEvent:
                 if event.anchor not in self._anchors:
                     raise _Refused("an alias without its anchor, or within it")
-                value, weight = self._anchors[event.anchor]
-                self._weigh(weight)
+                value, weight, text_in_it = self._anchors[event.anchor]
+                self._weigh(weight, text_in_it)
                 self._put(value, value if isinstance(value, str) else None)
             elif kind is yaml.DocumentEndEvent:
                 break
         return self._found
 
-    def _weigh(self, more: int) -> None:
+    def _weigh(self, more: int, text: int = 0) -> None:
         self._count += more
+        self._text += text
+        if self._text > MAX_TEXT:
+            raise _Refused(f"more than {MAX_TEXT >> 20} MiB of text, that behind aliases among it")
         if self._count > MAX_NODES:
             raise _Refused(f"more than {MAX_NODES} values, those behind aliases among them")
 
@@ -155,16 +177,16 @@ class _Builder:
             raise _Refused(f"nested more than {MAX_DEPTH} deep")
         if self._keys and self._keys[-1] is _WAITING:
             raise _Refused("a key that is no text")
-        self._open.append(({} if mapping else [], event.anchor, self._count))
+        self._open.append(({} if mapping else [], event.anchor, self._count, self._text))
         self._keys.append(_WAITING if mapping else None)
 
     def _end(self) -> None:
-        value, anchor, before = self._open.pop()
+        value, anchor, before, text_before = self._open.pop()
         self._keys.pop()
         if isinstance(value, dict):
             _merge(value)
         if anchor:
-            self._anchors[anchor] = (value, self._count - before + 1)
+            self._anchors[anchor] = (value, self._count - before + 1, self._text - text_before)
         self._put(value, None)
 
     def _put(self, value: Any, as_key: str | None) -> None:

@@ -12,6 +12,8 @@ from eightysix.model.posture import Edge
 from eightysix.posture.compat.kubehound import TYPES, edges
 from tests.posture.cluster import bind, pairs, role, rule, snapshot
 
+RBAC = "rbac.authorization.k8s.io"
+
 
 def name_of(vertex: str) -> str:
     """What KubeHound calls a vertex: the end of its id."""
@@ -55,6 +57,32 @@ def test_every_expectation_of_kubehound(shared_data: Path) -> None:
         assert not expected - seen, case["test"]
         if case["exact"]:
             assert seen == expected, case["test"]
+
+
+@pytest.mark.tier("shared-data")
+def test_each_manifest_of_kubehound_alone(shared_data: Path) -> None:
+    """Of each file with the nodes: the expected pairs that lie within it, and where a case is exact, no other."""
+    folder = shared_data / "posture" / "kubehound"
+    nodes = (folder / "nodes.yaml").read_text()
+    cases = json.loads((folder / "expectations.json").read_text())["cases"]
+    looked_at = 0
+    for path in sorted(folder.glob("*.yaml")):
+        text = path.read_text()
+        if path.name == "nodes.yaml":
+            continue
+        found = list(edges(snapshot(text, nodes)))
+        names = {name_of(one) for edge in found for one in (edge.source, edge.target)}
+        for case in cases:
+            seen = {
+                (name_of(edge.source), name_of(edge.target))
+                for edge in in_default(case["test"], (edge for edge in found if edge.type == case["edge"]))
+            }
+            expected = {(source, target) for source, target in case["pairs"] if {source, target} <= names}
+            looked_at += len(expected)
+            assert not expected - seen, (path.name, case["test"])
+            if case["exact"]:
+                assert seen == expected, (path.name, case["test"])
+    assert looked_at > 60
 
 
 @pytest.mark.tier("shared-data")
@@ -193,4 +221,15 @@ def test_roles_of_kubernetes_itself_reach_nothing_cluster_wide() -> None:
         "POD_ATTACH",
         "CONTAINER_ATTACH",
         "PERMISSION_DISCOVER",
+    }
+
+
+def test_a_namespaced_bind_reaches_its_own_namespace() -> None:
+    binder = rule("create", "rolebindings", RBAC), rule("bind", "roles", RBAC)
+    text = role("binder", *binder, namespace="a") + bind("b", "binder", "a:s", namespace="a")
+    for namespace in ("a", "c"):
+        text += role("other", rule("get", "pods"), namespace=namespace)
+        text += bind("o", "other", f"{namespace}:s", namespace=namespace)
+    assert pairs(edges(snapshot(POD % ("", ""), text)), "ROLE_BIND") == {
+        ("permission-set:a/binder::b", "permission-set:a/other::o")
     }

@@ -366,20 +366,6 @@ def test_volumes_of_a_node() -> None:
     assert pairs(narrow(*words), "HOST_VOLUME") == set()
 
 
-def test_tokens_of_pods() -> None:
-    pod = "---\nkind: Pod\nmetadata: {name: %s, namespace: prod}\nspec: {serviceAccountName: s, %s}\n"
-    quiet = "---\nkind: ServiceAccount\nmetadata: {name: s, namespace: prod}\nautomountServiceAccountToken: false\n"
-    texts = (
-        pod % ("a", "containers: []"),
-        pod % ("b", "automountServiceAccountToken: false, containers: []"),
-    )
-    assert pairs(drawn(*texts), "USES_ACCOUNT") == {("pod:prod/a", "service-account:prod/s")}
-    assert pairs(drawn(*texts, quiet), "USES_ACCOUNT") == set()
-    assert pairs(
-        drawn(quiet, pod % ("c", "automountServiceAccountToken: true, containers: []")), "USES_ACCOUNT"
-    )
-
-
 VERBS = st.sampled_from(["get", "list", "create", "bind", "*", "patch", "impersonate"])
 RESOURCES = st.sampled_from(
     ["secrets", "serviceaccounts/token", "pods/exec", "*", "pods", "rolebindings", "*/exec"]

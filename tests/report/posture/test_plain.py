@@ -10,39 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eightysix.model.posture import Posture
-from eightysix.posture.identities import Use
 from eightysix.posture.judge import judge
 from eightysix.posture.reading import SnapshotBuilder
-from eightysix.report.interface import RenderOptions
 from eightysix.report.posture.interface import FORMATS, get_posture_format
 from tests.report.hostile import HARMS, assert_inert, columns_of, hostile_text, poison
+from tests.report.posture.sample import example, rendered
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "posture"
-
-
-def example(cloud: bool = True, used: bool = True) -> Posture:
-    builder = SnapshotBuilder("aks", "2026-11-23T12:00:00Z", "1.34")
-    builder.take_yaml((EXAMPLE / "cluster.yaml").read_bytes(), "cluster.yaml")
-    if cloud:
-        builder.take((EXAMPLE / "cloud.json").read_bytes().replace(b"\n", b" "), "cloud.json")
-    uses = (
-        [Use(("system:serviceaccount:ml:trainer",), "2026-11-23T03:00:05Z", "ml/retrain-29391234-x")]
-        if used
-        else []
-    )
-    since = "2026-09-01T00:00:00Z" if used else ""
-    return judge(builder.snapshot(), uses=uses, cloud_since=since, cluster_since=since)
-
-
 _EXAMPLE = example()
-
-
-def rendered(
-    posture: Posture, width: int = 80, verbose: int = 0, colour: bool = False, name: str = "plain"
-) -> str:
-    return "".join(get_posture_format(name).write(posture, RenderOptions(width, colour, verbose)))
 
 
 @pytest.mark.parametrize(
@@ -65,8 +40,8 @@ def test_nothing_is_told_in_words() -> None:
     builder = SnapshotBuilder(manifests=True)
     text = rendered(judge(builder.snapshot()))
     assert (
-        text
-        == "Posture\n0 pods · 0 workloads · 0 identities · 5 edges\nNo pod reaches anything that matters, as far as is seen.\n\n"
+        text == "Posture\n0 pods · 0 workloads · 0 identities · 5 edges\n"
+        "No pod and no workload was read, so nothing can be said of what one reaches.\n\n"
     )
 
 

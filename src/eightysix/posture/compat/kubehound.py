@@ -4,7 +4,8 @@ Meant for comparing the two. Source: its documentation of attacks and the querie
 Apache-2.0), for a small cluster (no "large cluster optimizations"). What follows from them, though Kubernetes works otherwise:
 only running pods and only `containers` count; a rule with resource names counts for nothing; a service account is known only
 where a binding names it; a role binding reaches subjects of its own namespace alone; creating any workload needs the core API
-group; a namespaced bind of roles reaches every namespaced permission set. IDENTITY_IMPERSONATE and EXPLOIT_CONTAINERD_SOCK
+group. One query of it is looser than its own tests expect: a namespaced bind of roles reaches its own namespace
+alone here, as they do. IDENTITY_IMPERSONATE and EXPLOIT_CONTAINERD_SOCK
 are documented there and drawn by no query of it, so they are not drawn here.
 
 Manifests have no status, node, projected token volume or bootstrap objects. There a pod counts as running, the token volume
@@ -285,7 +286,11 @@ class _Drawing:
             if _binds(held, ("rolebindings",), "roles"):
                 targets.update((other.id, None) for other in of if other.namespaced)
         elif _binds(held, ("rolebindings",), "roles"):
-            targets.update((other.id, None) for other in of if other.namespaced and other.id != held.id)
+            targets.update(
+                (other.id, None)
+                for other in of
+                if other.namespaced and other.namespace == held.namespace and other.id != held.id
+            )
         for target in targets:
             yield self.edge("ROLE_BIND", held.id, target, (held.role, "rules"))
 

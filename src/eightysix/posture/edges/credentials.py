@@ -74,7 +74,8 @@ def _federated(holder: Holder, credential: Credential) -> Iterator[Edge]:
     evidence = evidence_of(credential)
     if credential.signal == "workload-identity":
         target = federated_id(holder.namespace, holder.account)
-        yield edge("WI_FEDERATED", holder.vertex, target, evidence, credential.confidence)
+        # Whether an identity takes the tokens is a doubt of the next edge, and counts once.
+        yield edge("WI_FEDERATED", holder.vertex, target, evidence)
     elif credential.target:
         yield edge("WI_FEDERATED", holder.vertex, credential.target, evidence, credential.confidence)
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from eightysix.posture.objects import PolicyRule
 from eightysix.posture.rbac import PermissionSet
 
-__all__ = ["CLUSTER_ONLY", "Grant", "Grants", "meet"]
+__all__ = ["CLUSTER_ONLY", "DEPUTIES", "Grant", "Grants", "meet"]
 
 _RBAC = "rbac.authorization.k8s.io"
 _CERTIFICATES = "certificates.k8s.io"
@@ -30,22 +30,38 @@ _MAKERS: tuple[tuple[str, str], ...] = (
     ("batch", "jobs"),
     ("batch", "cronjobs"),
 )
-_CUSTOM_MAKERS: tuple[tuple[str, str], ...] = (
-    ("serving.kserve.io", "inferenceservices"),
-    ("serving.knative.dev", "services"),
-    ("ray.io", "rayclusters"),
-    ("ray.io", "rayjobs"),
-    ("ray.io", "rayservices"),
-    ("argoproj.io", "workflows"),
-    ("argoproj.io", "cronworkflows"),
-    ("tekton.dev", "taskruns"),
-    ("tekton.dev", "pipelineruns"),
-    ("actions.github.com", "autoscalingrunnersets"),
-    ("actions.github.com", "ephemeralrunners"),
-    ("kubeflow.org", "notebooks"),
-    ("kubeflow.org", "pytorchjobs"),
-    ("sparkoperator.k8s.io", "sparkapplications"),
-)
+_CUSTOM: dict[str, str] = {
+    "actions.github.com": "autoscalingrunnersets ephemeralrunnersets ephemeralrunners",
+    "actions.summerwind.dev": "runners runnersets runnerdeployments runnerreplicasets",
+    "apps.kruise.io": "clonesets statefulsets daemonsets",
+    "argoproj.io": "workflows cronworkflows rollouts",
+    "batch.volcano.sh": "jobs cronjobs",
+    "flink.apache.org": "flinkdeployments",
+    "jobset.x-k8s.io": "jobsets",
+    "kaito.sh": "workspaces",
+    "keda.sh": "scaledjobs",
+    "kubeflow.org": "notebooks pytorchjobs tfjobs mpijobs xgboostjobs jaxjobs",
+    "leaderworkerset.x-k8s.io": "leaderworkersets",
+    "machinelearning.seldon.io": "seldondeployments",
+    "monitoring.coreos.com": "prometheuses alertmanagers thanosrulers",
+    "opentelemetry.io": "opentelemetrycollectors",
+    "ray.io": "rayclusters rayjobs rayservices",
+    "serving.knative.dev": "services configurations",
+    "serving.kserve.io": "inferenceservices inferencegraphs llminferenceservices servingruntimes",
+    "sparkoperator.k8s.io": "sparkapplications scheduledsparkapplications",
+    "tekton.dev": "taskruns pipelineruns",
+}
+"""Resources out of which operators make pods with an account that the resource names, by each one's own documentation."""
+
+_CUSTOM_MAKERS = tuple((group, name) for group, names in _CUSTOM.items() for name in names.split())
+
+DEPUTIES: dict[str, tuple[str, str]] = {
+    "deploy_kustomizations": ("kustomize.toolkit.fluxcd.io", "kustomizations"),
+    "deploy_releases": ("helm.toolkit.fluxcd.io", "helmreleases"),
+    "deploy_applications": ("argoproj.io", "applications"),
+}
+"""Resources whose controller makes anything that they ask for, with its own rights (fluxcd.io, security best practices;
+argo-cd.readthedocs.io, security)."""
 
 _Ask = tuple[tuple[str, ...], str, str, str]
 
@@ -100,6 +116,7 @@ _POWERS: dict[str, tuple[_Ask, ...]] = {
     "api_services": ((("create", *_WRITE), "apiregistration.k8s.io", "apiservices", ""),),
     "write_namespaces": _write("", "namespaces"),
     "make_volumes": ((("create",), "", "persistentvolumes", ""),),
+    **{power: _make((asked,), "create", *_WRITE) for power, asked in DEPUTIES.items()},
     "make_claims": ((("create",), "", "persistentvolumeclaims", ""),),
 }
 

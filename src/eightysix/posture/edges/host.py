@@ -18,7 +18,8 @@ from msgspec import Struct
 
 from eightysix.model.posture import Confidence, Edge, NotSeen, VertexKind
 from eightysix.posture import hostpaths
-from eightysix.posture.edges.scene import edge, spec_path
+from eightysix.posture.edges.scene import edge, minor
+from eightysix.posture.holder import member_path, object_name, spec_path
 from eightysix.posture.objects import Container, PodSpec
 from eightysix.posture.rbac import Authorizer
 from eightysix.posture.snapshot import Snapshot, Template
@@ -31,6 +32,8 @@ ANY_NODE = vertex_id(VertexKind.NODE, "", "?")
 
 _NODES = "system:nodes"
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+_APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_FIELD_SINCE = 30
 _PROC = "/proc/sys/kernel/core_pattern"
 
 
@@ -47,10 +50,11 @@ def _windows(spec: PodSpec) -> bool:
     return (spec.node_selector or {}).get("kubernetes.io/os") == "windows"
 
 
-def _containers(spec: PodSpec) -> Iterator[tuple[str, Container, bool]]:
+def _containers(template: Template) -> Iterator[tuple[str, Container, bool]]:
     """Containers with their path, and whether each keeps running."""
+    spec = template.spec
     for index, container in enumerate(spec.containers):
-        yield f"containers[{index}]", container, True
+        yield member_path(template, "containers", index), container, True
     for index, container in enumerate(spec.init_containers or ()):
         yield f"initContainers[{index}]", container, container.restart_policy == "Always"
     for index, container in enumerate(spec.ephemeral_containers or ()):
@@ -74,21 +78,30 @@ def _capabilities(container: Container) -> frozenset[str]:
     return frozenset(name.upper().removeprefix("CAP_") for name in added)
 
 
-def _unconfined(spec: PodSpec, container: Container) -> bool:
+def _unconfined(template: Template, container: Container, server: int | None) -> bool:
+    """Whether AppArmor is turned off for a container: by the field that servers know since 1.30 and drop before, or by the
+    annotation, which they turn into the field."""
+    annotation = (template.meta.annotations or {}).get(f"{_APP_ARMOR}{container.name}")
+    if annotation is not None:
+        return annotation == "unconfined"
+    spec = template.spec
+    if server is not None and server < _FIELD_SINCE:
+        return False
     for context in (container.security_context, spec.security_context):
         if context is not None and context.app_armor_profile is not None:
             return context.app_armor_profile.type == "Unconfined"
     return False
 
 
-def _capable(spec: PodSpec, container: Container) -> Iterator[_Way]:
+def _capable(template: Template, container: Container, server: int | None) -> Iterator[_Way]:
     """Ways by capabilities. A process that is not root gets none of them."""
+    spec = template.spec
     held = _capabilities(container)
     if not held or not _root(spec, container):
         return
     path = "securityContext.capabilities.add"
     every = "ALL" in held
-    confined = "" if _unconfined(spec, container) else "no AppArmor profile that forbids it"
+    confined = "" if _unconfined(template, container, server) else "no AppArmor profile that forbids it"
     sure = Confidence.INFERRED if confined else Confidence.PROVED
 
     def has(*names: str) -> bool:
@@ -164,10 +177,10 @@ def _folders(spec: PodSpec, container: Container) -> Iterator[tuple[str, _Way]]:
             yield "pods", _Way("POD_TOKENS_READ", at)
 
 
-def _ways(template: Template) -> Iterator[tuple[str, str, _Way]]:
+def _ways(template: Template, server: int | None) -> Iterator[tuple[str, str, _Way]]:
     """Every way out of pods: what it leads to, where the container is, the way."""
     spec = template.spec
-    for where, container, stays in _containers(spec):
+    for where, container, stays in _containers(template):
         found: list[tuple[str, _Way]] = []
         if _privileged(container):
             kind, at = "HOST_PROCESS" if spec.host_pid else "PRIVILEGED", "securityContext.privileged"
@@ -178,7 +191,7 @@ def _ways(template: Template) -> Iterator[tuple[str, str, _Way]]:
                 else _Way(kind, at, Confidence.INFERRED, "a program in the image that makes it root")
             )
             found.append(("node", way))
-        found.extend(("node", way) for way in _capable(spec, container))
+        found.extend(("node", way) for way in _capable(template, container, server))
         found.extend(_folders(spec, container))
         found.extend(("partly", way) for way in _partial(spec, container))
         for target, way in found:
@@ -191,17 +204,18 @@ def edges(snapshot: Snapshot, templates: Sequence[Template], authorizer: Authori
     """Ways from pods to their nodes, and from nodes to all that is on them."""
     placed: dict[str, None] = dict.fromkeys(snapshot.nodes)
     anywhere = False
+    server = minor(snapshot.server)
     for template in templates:
         placed.update(dict.fromkeys(template.nodes))
         if _windows(template.spec):
             continue
         here = pod_id(template.namespace, template.kind, template.name)
-        object_ = f"{template.kind}/{template.namespace}/{template.name}"
+        object_ = object_name(template)
         nodes = [node_id(name) for name in template.nodes] or [ANY_NODE]
         seen: set[tuple[str, str]] = set()
-        for target, where, way in _ways(template):
+        for target, where, way in _ways(template, server):
             anywhere = anywhere or (target == "node" and not template.nodes)
-            evidence = ((object_, f"{spec_path(template.kind)}.{where}{way.path}"),)
+            evidence = ((object_, f"{spec_path(template)}.{where}{way.path}"),)
             for node in nodes:
                 to = {"node": node, "pods": f"{node}/pods", "partly": f"{node}/seen"}[target]
                 if (way.kind, to) not in seen:

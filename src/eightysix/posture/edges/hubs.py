@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eightysix.model.posture import Edge, VertexKind
-from eightysix.posture.edges.scene import POD_SECURITY, Scene, account_of, edge, spec_path
+from eightysix.model.posture import Confidence, Edge, VertexKind
+from eightysix.posture.edges.scene import POD_SECURITY, Scene, edge
+from eightysix.posture.holder import object_name
 from eightysix.posture.rbac import MASTERS
 from eightysix.posture.vertices import (
     CLUSTER,
@@ -25,6 +26,8 @@ from eightysix.posture.vertices import (
 __all__ = ["hubs"]
 
 ACCOUNTS = "service-accounts"
+_NO_TOKEN_SECRETS = 24
+"""Since 1.24 no Secret with a token is made for an account that nobody asked for (LegacyServiceAccountTokenNoAutoGeneration)."""
 _TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type of Secret
 _TOKEN_OF = "kubernetes.io/service-account.name"  # noqa: S105 - an annotation
 
@@ -53,6 +56,16 @@ def _namespace(scene: Scene, namespace: str) -> Iterator[Edge]:
     for what in ("pods", ACCOUNTS, "secrets", "workloads"):
         yield edge("CONTAINS", whole, hub_id(namespace, what))
         yield edge("CONTAINS", hub_id("", what), hub_id(namespace, what))
+    if scene.server is not None and scene.server < _NO_TOKEN_SECRETS and not scene.snapshot.secrets:
+        told = "a Secret with the token of each account, as the control plane made before 1.24"
+        yield edge(
+            "SECRET_OF_ACCOUNT",
+            hub_id(namespace, "secrets"),
+            hub_id(namespace, ACCOUNTS),
+            (("the API server", "version"),),
+            Confidence.INFERRED,
+            told,
+        )
     making = hub_id(namespace, "workloads")
     yield edge("CREATE_POD_WITH_ACCOUNT", making, hub_id(namespace, ACCOUNTS))
     yield edge("MOUNT_SECRET", making, hub_id(namespace, "secrets"))
@@ -66,17 +79,8 @@ def _namespace(scene: Scene, namespace: str) -> Iterator[Edge]:
 def _members(scene: Scene) -> Iterator[Edge]:
     for template in scene.templates:
         pods = pod_id(template.namespace, template.kind, template.name)
-        object_ = f"{template.kind}/{template.namespace}/{template.name}"
-        yield edge("CONTAINS", hub_id(template.namespace, "pods"), pods, ((object_, "metadata.namespace"),))
-        name = account_of(template)
-        account = scene.snapshot.service_accounts.get(f"{template.namespace}/{name}")
-        mounts = template.spec.automount_service_account_token
-        if mounts is None:
-            mounts = account.automount_service_account_token if account is not None else None
-        if mounts is not False:
-            where = "automountServiceAccountToken" if mounts else "serviceAccountName"
-            evidence = ((object_, f"{spec_path(template.kind)}.{where}"),)
-            yield edge("USES_ACCOUNT", pods, service_account_id(template.namespace, name), evidence)
+        told = ((object_name(template), "metadata.namespace"),)
+        yield edge("CONTAINS", hub_id(template.namespace, "pods"), pods, told)
     for namespace, names in scene.accounts.items():
         for name in names:
             yield edge("CONTAINS", hub_id(namespace, ACCOUNTS), service_account_id(namespace, name))
@@ -88,6 +92,26 @@ def _members(scene: Scene) -> Iterator[Edge]:
         if secret.type == _TOKEN_TYPE and owner:
             evidence = ((f"Secret/{meta.namespace}/{meta.name}", f"metadata.annotations['{_TOKEN_OF}']"),)
             yield edge("SECRET_OF_ACCOUNT", here, service_account_id(meta.namespace, owner), evidence)
+
+
+_ANYBODY = ((True, "system:unauthenticated"), (False, "system:anonymous"))
+"""Whom the API server takes those for who show no token (kubernetes.io/docs/reference/access-authn-authz/authentication,
+anonymous requests)."""
+
+
+def _without_token(scene: Scene) -> Iterator[Edge]:
+    """What bindings give to everybody, every pod has, with a token or not. What every cluster gives them (versions, health) is
+    nothing that an edge leads on from."""
+    for subject in _ANYBODY:
+        bound = [held for held in scene.authorizer.sets_of(subject) if scene.grants.of(held)]
+        if not bound:
+            continue
+        target = group_id(subject[1]) if subject[0] else user_id(subject[1])
+        evidence = ((bound[0].binding_object, "subjects"),)
+        needs = "the API server lets anonymous requests in (--anonymous-auth, the default)"
+        for template in scene.templates:
+            pods = pod_id(template.namespace, template.kind, template.name)
+            yield edge("ASKS_WITHOUT_TOKEN", pods, target, evidence, Confidence.INFERRED, needs)
 
 
 def _subjects(scene: Scene) -> Iterator[Edge]:
@@ -104,6 +128,7 @@ def _subjects(scene: Scene) -> Iterator[Edge]:
             yield edge(
                 "HOLDS", here, vertex_id(VertexKind.PERMISSION_SET, held.namespace, held.name), evidence
             )
+    yield from _without_token(scene)
     everybody = [
         name
         for name in ("system:serviceaccounts", "system:authenticated")

@@ -23,10 +23,14 @@ _BIND = (("T1098.006",), ("MS-TA9019",))
 KINDS: dict[str, Kind] = {
     "HOLDS": Kind("a binding grants the permission set", ("T1078.004",), ("MS-TA9016",)),
     "MEMBER_OF": Kind("the API server puts the account in the group", ("T1078.004",)),
+    "ASKS_WITHOUT_TOKEN": Kind(
+        "the API server answers who shows no token, and a binding gives rights to those",
+        ("T1078",),
+        ("MS-TA9029",),
+    ),
     "CONTAINS": Kind("lies in what the hub stands for"),
     "CLUSTER_ADMIN": Kind("may do everything in the cluster", ("T1078.003",), ("MS-TA9019",)),
     "NS_ADMIN": Kind("may do everything in the namespace", ("T1078.003",), ("MS-TA9019",)),
-    "USES_ACCOUNT": Kind("the pod holds a token of its service account", ("T1528",), ("MS-TA9016",)),
     "SECRET_OF_ACCOUNT": Kind(
         "the Secret holds a token of the service account", ("T1552.007",), ("MS-TA9025",)
     ),
@@ -43,6 +47,7 @@ KINDS: dict[str, Kind] = {
     "PORT_FORWARD": Kind("reach ports of pods, also those of localhost", ("T1210",), ("MS-TA9034",)),
     "REPLACE_IMAGE": Kind("change the image of a pod's containers", ("T1610",), ("MS-TA9008",)),
     "CREATE_WORKLOAD": Kind("make pods, or what makes pods", ("T1610",), ("MS-TA9008",)),
+    "DEPUTY": Kind("have a controller make anything, with its own rights", ("T1610",), ("MS-TA9008",)),
     "UPDATE_WORKLOAD": Kind("change what makes pods", ("T1610",), ("MS-TA9008",)),
     "CREATE_POD_WITH_ACCOUNT": Kind(
         "a new pod may use any service account of the namespace", ("T1528",), ("MS-TA9016",)

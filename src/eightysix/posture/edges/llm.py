@@ -1,8 +1,13 @@
-"""Keys of model providers in pods: what is spent with one, and what its account has seen."""
+"""Keys of model providers in pods: what is spent with one, and what its account has seen.
+
+The key of a vLLM server is none of a provider: the server asks it of its own clients (docs.vllm.ai, `--api-key`), so who has
+it may ask a model of the house, and nobody is sent a bill.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from eightysix.model.posture import Edge
 from eightysix.posture.domains import credentials
@@ -11,7 +16,9 @@ from eightysix.posture.holder import Holder
 from eightysix.posture.lookup import lookup
 from eightysix.posture.snapshot import Snapshot, Template
 
-__all__ = ["edges"]
+__all__ = ["OF_THE_HOUSE", "edges"]
+
+OF_THE_HOUSE: Final = frozenset({external_id("vllm")})
 
 
 def edges(snapshot: Snapshot, templates: Sequence[Template]) -> Iterator[Edge]:
@@ -27,6 +34,6 @@ def edges(snapshot: Snapshot, templates: Sequence[Template]) -> Iterator[Edge]:
             provider = credential.target if external else external_id("model-provider")
             evidence = evidence_of(credential)
             yield edge("HAS_LLM_KEY", holder.vertex, provider, evidence, credential.confidence)
-            if provider not in told:
+            if provider not in told and provider not in OF_THE_HOUSE:
                 told.add(provider)
                 yield edge("HAS_LLM_KEY", provider, LLM_SPEND, evidence)

@@ -8,7 +8,7 @@ namespace; Secrets lead to the service accounts whose tokens are in them, not to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -24,6 +24,9 @@ from eightysix.posture.vertices import hub_id, node_id, secret_id, service_accou
 __all__ = ["edges"]
 
 _GUESS = "the name of a Secret: get shows one whose name is known"
+_EXEC_BY_CREATE = 35
+"""From 1.35 on a websocket to a pod's commands needs `create`, unless that is turned off
+(AuthorizePodWebsocketUpgradeCreatePermission)."""
 _OPERATOR = "the operator that makes pods of this resource, which may refuse"
 
 
@@ -120,6 +123,10 @@ def set_edges(scene: Scene, held: PermissionSet, source: str) -> Iterator[Edge]:
             (everything.evidence,),
         )
         return
+    if _administers(powers):
+        where = hub_id(held.namespace) if held.namespace else hub_id("", "namespaces")
+        yield edge("NS_ADMIN", source, where, (powers["make_bindings"].evidence,))
+    yield from _by_deputies(scene, held, source, powers)
     for power, grant in powers.items():
         row = _ROWS.get(power)
         if row is None or (held.namespace and power in CLUSTER_ONLY):
@@ -129,11 +136,46 @@ def set_edges(scene: Scene, held: PermissionSet, source: str) -> Iterator[Edge]:
         if power == "exec_get" and _covered(powers.get("exec"), grant):
             continue
         confidence, needs = row.confidence, row.needs
+        if power == "exec_get" and scene.server is not None:
+            older = scene.server < _EXEC_BY_CREATE
+            confidence, needs = (Confidence.PROVED, "") if older else (Confidence.ASSUMED, needs)
         if power == "get_secrets" and grant.names is not None:  # the name is in the rule
             confidence, needs = Confidence.PROVED, ""
         evidence = (grant.evidence, (held.binding_object, "roleRef"))
         for target in dict.fromkeys(_targets(scene, held, row, grant)):
             yield edge(row.kind, source, target, evidence, confidence, needs)
+
+
+_FLUX = "controllers that do not make everybody name an account (--default-service-account)"
+_ARGO = "a project that lets it deploy there"
+_CONTROLLERS = {
+    "deploy_kustomizations": ("fluxcd/kustomize-controller", "", _FLUX),
+    "deploy_releases": ("fluxcd/helm-controller", "", _FLUX),
+    "deploy_applications": ("argoproj/argocd", "application-controller", _ARGO),
+}
+"""By which image, and which part of its account's name, a controller is known, and what must not stand in the way."""
+
+
+def _by_deputies(
+    scene: Scene, held: PermissionSet, source: str, powers: Mapping[str, Grant]
+) -> Iterator[Edge]:
+    """Controllers that make what they are asked for: Flux in every namespace, Argo CD in its own."""
+    for power in _CONTROLLERS.keys() & powers.keys():
+        image, called, needs = _CONTROLLERS[power]
+        for namespace, account in scene.controllers(image):
+            own = power != "deploy_applications" or held.namespace in ("", namespace)
+            if called in account and own:
+                target = service_account_id(namespace, account)
+                yield edge("DEPUTY", source, target, (powers[power].evidence,), Confidence.INFERRED, needs)
+
+
+_ADMIN = ("make", "exec", "list_secrets", "create_secrets", "make_bindings")
+"""What ClusterRole `admin` gives in a namespace (kubernetes.io/docs/reference/access-authn-authz/rbac, user-facing roles): with
+its pods, its Secrets and its bindings the namespace is one's own, without a `*` in any rule."""
+
+
+def _administers(powers: Mapping[str, Grant]) -> bool:
+    return all(power in powers and powers[power].names is None for power in _ADMIN)
 
 
 def _covered(stronger: Grant | None, grant: Grant) -> bool:

@@ -56,6 +56,7 @@ class Scene:
 
     def __init__(self, snapshot: Snapshot, templates: Sequence[Template], authorizer: Authorizer) -> None:
         self.snapshot = snapshot
+        self.server = minor(snapshot.server)
         self.templates = templates
         self.authorizer = authorizer
         self.grants = Grants()
@@ -91,6 +92,7 @@ class Scene:
         self._pods: dict[str, list[tuple[str, str]]] | None = None
         self._sets: dict[tuple[str, str], list[PermissionSet]] | None = None
         self._workloads: dict[str, list[Template]] | None = None
+        self._images: dict[str, dict[tuple[str, str], None]] | None = None
 
     def add_account(self, namespace: str, name: str) -> None:
         """Note a service account."""
@@ -120,6 +122,19 @@ class Scene:
             and (not namespace or held.namespace == namespace)
         ]
 
+    def controllers(self, image: str) -> list[tuple[str, str]]:
+        """Accounts (namespace and name) of pods that run an image whose repository ends so."""
+        if self._images is None:
+            self._images = {}
+            for template in self.templates:
+                for container in template.spec.containers or ():
+                    name = container.image.partition("@")[0]
+                    head, colon, tag = name.rpartition(":")
+                    repository = (head if colon and "/" not in tag else name).split("/")
+                    found = self._images.setdefault("/".join(repository[-2:]), {})
+                    found[template.namespace, account_of(template)] = None
+        return list(self._images.get(image, ()))
+
     def workloads_named(self, name: str) -> Iterator[Template]:
         """Workloads of this name."""
         if self._workloads is None:
@@ -147,8 +162,7 @@ class Scene:
         strictest, as there; where the label is missing the cluster's own default holds, which is to let pass."""
         known = self.snapshot.namespaces.get(namespace)
         level = (known.metadata.labels or {}).get(POD_SECURITY) if known is not None else None
-        version = minor(self.snapshot.server)
-        if version is not None and version < _SINCE:
+        if self.server is not None and self.server < _SINCE:
             return Confidence.INFERRED  # a PodSecurityPolicy may still refuse
         if level is None:
             return Confidence.INFERRED

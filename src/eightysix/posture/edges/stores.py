@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from eightysix.posture.edges.scopes import named
+from eightysix.posture.holder import member_path
 from eightysix.posture.lookup import text
 from eightysix.posture.objects import Container
 from eightysix.posture.snapshot import Snapshot, Template
@@ -40,7 +41,7 @@ def containers(template: Template) -> Iterator[tuple[str, Container]]:
     spec = template.spec
     for member, found in (("containers", spec.containers), ("initContainers", spec.init_containers or ())):
         for index, container in enumerate(found):
-            yield f"{member}[{index}]", container
+            yield member_path(template, member, index), container
 
 
 def registries(snapshot: Snapshot, templates: Sequence[Template]) -> dict[str, str]:

@@ -15,6 +15,9 @@ __all__ = ["FORMATS", "PostureFormat", "get_posture_format"]
 FORMATS = {
     "plain": "eightysix.report.posture.plain",
     "json": "eightysix.report.posture.json_format",
+    "sarif": "eightysix.report.posture.sarif",
+    "html": "eightysix.report.posture.html",
+    "opengraph": "eightysix.report.posture.opengraph",
 }
 """Name of each format and the module whose `FORMAT` implements it; imported only when asked for."""
 

@@ -10,7 +10,7 @@ from eightysix.model.posture import Confidence, Edge, Path, Posture
 from eightysix.report.interface import RenderOptions
 from eightysix.report.json_text import indented, one_line
 
-__all__ = ["FORMAT", "JsonFormat", "path_rows"]
+__all__ = ["FORMAT", "JsonFormat", "past_path_rows", "path_rows"]
 
 
 class _Proof(msgspec.Struct, frozen=True):
@@ -30,6 +30,13 @@ class _Edge(msgspec.Struct, frozen=True):
     needs: str
 
 
+class _PastEdge(_Edge, frozen=True):
+    """One that was."""
+
+    since: str
+    until: str
+
+
 class _Step(msgspec.Struct, frozen=True):
     type: str
     source: str
@@ -44,6 +51,11 @@ class _Path(msgspec.Struct, frozen=True):
     sink: str
     steps: tuple[_Step, ...]
     probability: float
+
+
+class _PastPath(_Path, frozen=True):
+    since: str
+    until: str
 
 
 class JsonFormat:
@@ -70,18 +82,56 @@ class JsonFormat:
             ("fixes", posture.fixes),
             ("not_seen", posture.not_seen),
             ("vertices", posture.vertices),
+            ("architectural", posture.architectural),
+            ("places", posture.places),
         )
         for number, (key, items) in enumerate(lists):
             yield f'{"," if number else ""}\n  "{key}": ['
-            comma = ""
-            for item in items:
-                yield f"{comma}\n    " + indented(item).rstrip("\n").replace("\n", "\n    ")
-                comma = ","
-            yield "\n  ]" if comma else "]"
-        yield "\n}\n"
+            yield from _items(items, "  ")
+        yield ',\n  "past": {'
+        past = posture.past
+        gone: tuple[tuple[str, Iterable[object]], ...] = (
+            ("bindings", past.bindings),
+            ("edges", map(_past_edge, past.edges)),
+            ("paths", map(past_path_rows, past.paths)),
+        )
+        for number, (key, items) in enumerate(gone):
+            yield f'{"," if number else ""}\n    "{key}": ['
+            yield from _items(items, "    ")
+        yield "\n  }\n}\n"
 
 
 FORMAT = JsonFormat()
+
+
+def _items(items: Iterable[object], margin: str) -> Iterator[str]:
+    """The members of a list that was begun, and its end."""
+    comma, begin = "", f"\n{margin}  "
+    for item in items:
+        yield comma + begin + indented(item).rstrip("\n").replace("\n", begin)
+        comma = ","
+    yield f"\n{margin}]" if comma else "]"
+
+
+def _past_edge(edge: Edge) -> _PastEdge:
+    one = _edge(edge)
+    return _PastEdge(
+        one.type,
+        one.source,
+        one.target,
+        one.evidence,
+        one.confidence,
+        one.techniques,
+        one.needs,
+        edge.since,
+        edge.until,
+    )
+
+
+def past_path_rows(path: Path) -> object:
+    """A path that was, with when."""
+    one = _path(path)
+    return _PastPath(one.pod, one.sink, one.steps, one.probability, path.since, path.until)
 
 
 def _edge(edge: Edge) -> _Edge:
@@ -98,6 +148,10 @@ def _edge(edge: Edge) -> _Edge:
 
 def path_rows(path: Path) -> object:
     """A path as JSON tells it, evidence by name."""
+    return _path(path)
+
+
+def _path(path: Path) -> _Path:
     steps = (
         _Step(one.type, one.source, one.target, one.text, _proofs(one.evidence), one.confidence)
         for one in path.steps

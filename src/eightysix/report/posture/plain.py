@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from eightysix.model.posture import Fix, IdentityUse, PodReach, Posture
+from eightysix.model.posture import Architectural, Fix, IdentityUse, PodReach, Posture
 from eightysix.report.inert import columns, inert, inert_copy, shorten_path
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, flow, measure, paint, row
+from eightysix.report.posture.past import past_lines
 from eightysix.report.posture.words import plural, reached, sink_word, summary, workload
 
 __all__ = ["FORMAT", "PlainFormat"]
@@ -22,6 +23,7 @@ _NARROWEST, _WIDEST = 66, 100
 _LIMIT = 2_000
 _PODS = 8
 _IDENTITIES = 5
+_POOLS = 3
 _NOT_SEEN = 6
 _COMMAND = 240
 """Columns of a command or patch before its middle is left out; JSON has all of it."""
@@ -40,7 +42,8 @@ class PlainFormat:
     def write(self, posture: Posture, options: RenderOptions) -> Iterator[str]:
         """One piece a line."""
         options = replace(options, width=min(max(options.width, _NARROWEST), _WIDEST))
-        shown = replace(posture, edges=posture.edges[:0], vertices=(), paths=())
+        past = replace(posture.past, edges=())
+        shown = replace(posture, edges=(), vertices=(), paths=(), cuts=(), places=(), past=past)
         counted = [inert(one) for one in summary(posture)]
         for line in _lines(inert_copy(shown, _LIMIT), counted, options):
             yield paint(line, options.colour) + "\n"
@@ -58,15 +61,16 @@ def _lines(posture: Posture, counted: Sequence[str], options: RenderOptions) -> 
         posture.taken_at,
     )
     yield from flow(counted, options.width, ink=Ink.DIM)
-    yield from _reach(posture.pods, options)
+    yield from _reach(posture.pods, posture.rules, options)
     yield ()
-    yield from _pods(posture.pods, options)
+    yield from _pods(posture.pods, posture.architectural, options)
     yield from _identities(posture.identities, options)
     yield from _fixes(posture.fixes, posture, options)
+    yield from past_lines(posture.past, options)
     yield from _not_seen(posture, options)
 
 
-def _reach(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
+def _reach(pods: Sequence[PodReach], rules: str, options: RenderOptions) -> Iterator[Line]:
     """How many pods reach each kind of sink."""
     counts: Counter[str] = Counter()
     order: dict[str, None] = {}
@@ -75,15 +79,23 @@ def _reach(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
             counts[family] += max(pod.pods, 1)
             order[family] = None
     if not counts:
-        yield from row((), "No pod reaches anything that matters, as far as is seen.", options.width)
+        text = "No pod reaches anything that matters, as far as is seen."
+        if not pods:
+            text = "No pod and no workload was read, so nothing can be said of what one reaches."
+        elif rules != "default":
+            text = f"The rules of {rules} know nothing that is worth reaching; --format json has their edges."
+        yield from row((), text, options.width)
         return
     told = [
-        f"{counts[family]:,} reach {sink_word(family)}".replace("all of ", "all of a ") for family in order
+        f"{counts[family]:,} reach{'es' if counts[family] == 1 else ''} {sink_word(family)}".replace(
+            "all of ", "all of a "
+        )
+        for family in order
     ]
     yield from flow(told, options.width)
 
 
-def _pods(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
+def _pods(pods: Sequence[PodReach], pools: Sequence[Architectural], options: RenderOptions) -> Iterator[Line]:
     shown = [pod for pod in pods if pod.sinks and not pod.architectural]
     needed = [pod for pod in pods if pod.architectural]
     quiet = len(pods) - len(shown) - len(needed)
@@ -96,13 +108,7 @@ def _pods(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
         yield from row(
             (), f"  … and {plural(len(shown) - _PODS, 'workload')} more (-v)", options.width, Ink.DIM
         )
-    if needed:
-        count = sum(max(pod.pods, 1) for pod in needed)
-        what = (
-            f"{plural(count, 'pod')} of {plural(len(needed), 'workload')} must be privileged for the GPUs of their nodes:"
-            " whoever breaks into one is root there, and no fix changes that. Keep what such nodes hold small."
-        )
-        yield from row((("  architectural  ", Ink.BLUE),), what, options.width)
+    yield from _pools(pools, options)
     if quiet and (shown or needed):
         rest = f"{plural(quiet, 'more workload')}: nothing known within reach."
         yield from row(_MARGIN, rest, options.width, Ink.DIM)
@@ -114,6 +120,36 @@ def _pods(pods: Sequence[PodReach], options: RenderOptions) -> Iterator[Line]:
             Ink.DIM,
         )
         yield ()
+
+
+def _pools(pools: Sequence[Architectural], options: RenderOptions) -> Iterator[Line]:
+    """Once for each node pool: no fix takes away what its GPUs need, so what its nodes hold is told."""
+    for pool in pools if options.verbose else pools[:_POOLS]:
+        where = f"node pool {pool.pool}" if pool.pool else "a node pool that nobody named"
+        nodes = f" ({plural(len(pool.nodes), 'node')})" if pool.nodes else ""
+        held = []
+        if pool.identities:
+            held.append(
+                plural(len(pool.identities), "identity").replace("identitys", "identities") + " of the cloud"
+            )
+        if pool.pods:
+            others = plural(len(pool.neighbours), "other workload")
+            held.append(f"what {plural(pool.pods, 'pod')} of {others} there hold")
+        further = [sink for sink in pool.sinks if sink.partition("/")[0] != "sink:node"]
+        what = (
+            f"{plural(len(pool.operands), 'workload')} of {where}{nodes} must be privileged for its GPUs: whoever breaks into"
+            " one is root on its node"
+        )
+        what += f", with {' and '.join(held)}" if held else ""
+        what += f", and reaches {reached(further)}." if further else "."
+        yield from row((("  architectural  ", Ink.BLUE),), what, options.width)
+    if not options.verbose and len(pools) > _POOLS:
+        yield from row(
+            _MARGIN, f"… and {plural(len(pools) - _POOLS, 'node pool')} more (-v)", options.width, Ink.DIM
+        )
+    if pools:
+        advice = "No fix changes that: keep identities and other pods off such nodes."
+        yield from row(((" " * 17, Ink.PLAIN),), advice, options.width, Ink.DIM)
 
 
 def _heading(what: str, rest: str, options: RenderOptions) -> Iterator[Line]:
@@ -154,7 +190,12 @@ def _identities(found: Sequence[IdentityUse], options: RenderOptions) -> Iterato
     if not unused:
         why = "none is known to be unused"
         if unknown:
-            why += ": no records of sign-ins and audit were given"
+            short = any(one.since for one in unknown)
+            why += (
+                ": the logs do not reach back far enough"
+                if short
+                else ": no records of sign-ins and audit were given"
+            )
         yield from row(_MARGIN, why, options.width, Ink.DIM)
     if idle:
         yield from row(_MARGIN, f"{idle:,} more are unused, and no pod reaches them", options.width, Ink.DIM)
@@ -172,7 +213,9 @@ def _identity(one: IdentityUse, options: RenderOptions) -> Iterator[Line]:
     )
     told = [one.kind.replace("-", " "), plural(len(one.roles), "role")]
     if one.last_used:
-        told.append(f"last {one.last_used[:10]}")
+        told.append(f"last {one.last_used[:10]}" + (f" by {one.used_by[0]}" if len(one.used_by) == 1 else ""))
+    elif one.since:
+        told.append(f"never since {one.since[:10]}")
     yield from row(prefix, ", ".join(told), options.width)
     if options.verbose:
         for role in one.roles:

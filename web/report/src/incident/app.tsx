@@ -9,6 +9,7 @@ import { GraphView } from "./graph/graph";
 import { build } from "./index";
 import type { Reconstruction, Story } from "./model";
 import { Panel } from "./panel";
+import { Reached } from "./reach";
 import { Elsewhere, Gaps, Marks, Read, Why } from "./rest";
 import type { Selection } from "./select";
 import { Timeline } from "./timeline/timeline";
@@ -38,7 +39,12 @@ export function App({ told }: { told: Reconstruction }): JSX.Element {
       </label>
     ) : null;
   return (
-    <Frame report="reconstruct" look={look} tools={picker}>
+    <Frame
+      report="reconstruct"
+      look={look}
+      tools={picker}
+      foot="Text from telemetry is shown as data: hidden and reordering characters are written out. This file asks nobody for anything. The story as JSON stands in it, in the block data."
+    >
       {story ? (
         <Told key={at} story={story} told={told} colours={look.colours} />
       ) : (
@@ -85,6 +91,7 @@ function Told({ story, told, colours }: { story: Story; told: Reconstruction; co
         <Answers index={index} pick={pick} />
         <Timeline index={index} selection={selection} pick={pick} colours={colours} />
         <GraphView index={index} selection={selection} pick={pick} />
+        <Reached story={story} />
         <Gaps story={story} />
         <Elsewhere story={story} />
         <Why story={story} />

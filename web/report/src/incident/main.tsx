@@ -1,6 +1,7 @@
 // Where the incident's page begins.
 import { render } from "preact";
 import "../shell/shell.css";
+import "../shell/pieces.css";
 import "./incident.css";
 import { read } from "../shell/data";
 import { App } from "./app";

@@ -143,6 +143,21 @@ export interface Gap {
   close: string;
 }
 
+export interface Reach {
+  workload: string;
+  matched_by: string;
+  taken_at: string;
+  age_s: number | null;
+  density: number;
+  domains: string[];
+  risk: number;
+  sinks: string[];
+  ways: { sink: string; steps: string[]; probability: number }[];
+  identities: { kind: string; name: string; state: "exposed" | "taken" | "used"; hops: number; roles: number; unused: boolean | null; why: string }[];
+  more: number;
+  unseen: number;
+}
+
 export interface Story {
   id: string;
   revision: string;
@@ -171,6 +186,7 @@ export interface Story {
   gaps: Gap[];
   records: { evidence: Evidence; text: string; cut: number }[];
   left_out: number;
+  reach?: Reach;
 }
 
 export interface Reconstruction {

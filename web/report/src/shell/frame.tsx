@@ -9,6 +9,7 @@ export function Frame(props: {
   report: string;
   look: ReturnType<typeof useTheme>;
   tools?: ComponentChildren;
+  foot: string;
   children: ComponentChildren;
 }): JSX.Element {
   const { theme, next } = props.look;
@@ -30,10 +31,7 @@ export function Frame(props: {
       </header>
       {props.children}
       <footer class="foot">
-        <p>
-          Text from telemetry is shown as data: hidden and reordering characters are written out. This file asks nobody for anything. The story as JSON
-          stands in it, in the block <code>data</code>.
-        </p>
+        <p>{props.foot}</p>
         <details>
           <summary>Libraries in this page, and their licences</summary>
           <pre tabIndex={0}>{read<string>("licences")}</pre>

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 export type Theme = "auto" | "light" | "dark";
 const KEY = "eightysix-theme";
+const DARK = "(prefers-color-scheme: dark)";
 const ORDER: readonly Theme[] = ["auto", "light", "dark"];
 
 function kept(): Theme {
@@ -14,13 +15,18 @@ function kept(): Theme {
   }
 }
 
+/** Style sheets know light and dark alone: what the system says is looked up here, so that each colour stands in them once. */
+function wear(theme: Theme): void {
+  const worn = theme === "auto" ? (matchMedia(DARK).matches ? "dark" : "light") : theme;
+  document.documentElement.setAttribute("data-theme", worn);
+}
+
 /** The theme, what switches to the next one, and a number that changes whenever colours do. */
 export function useTheme(): { theme: Theme; next: () => void; colours: number } {
   const [theme, setTheme] = useState<Theme>(kept);
   const [colours, setColours] = useState(0);
   useLayoutEffect(() => {
-    if (theme === "auto") document.documentElement.removeAttribute("data-theme");
-    else document.documentElement.setAttribute("data-theme", theme);
+    wear(theme);
     try {
       localStorage.setItem(KEY, theme);
     } catch {
@@ -29,13 +35,16 @@ export function useTheme(): { theme: Theme; next: () => void; colours: number } 
     setColours((count) => count + 1);
   }, [theme]);
   useEffect(() => {
-    const changed = (): void => setColours((count) => count + 1);
-    const queries = ["(prefers-color-scheme: dark)", "print"].map((text) => matchMedia(text));
+    const changed = (): void => {
+      wear(theme);
+      setColours((count) => count + 1);
+    };
+    const queries = [DARK, "print"].map((text) => matchMedia(text));
     for (const query of queries) query.addEventListener("change", changed);
     return () => {
       for (const query of queries) query.removeEventListener("change", changed);
     };
-  }, []);
+  }, [theme]);
   const next = (): void => setTheme(ORDER[(ORDER.indexOf(theme) + 1) % ORDER.length] ?? "auto");
   return { theme, next, colours };
 }

@@ -57,13 +57,17 @@ export function Section(props: {
   title: string;
   note?: ComponentChildren;
   class?: string;
+  id?: string;
   children: ComponentChildren;
 }): JSX.Element {
-  const id = useId();
+  const made = useId();
+  const id = props.id ?? made;
   return (
     <section class={`section ${props.class ?? ""}`} aria-labelledby={id}>
       <div class="section-head">
-        <h2 id={id}>{props.title}</h2>
+        <h2 id={id} tabIndex={props.id ? -1 : undefined}>
+          {props.title}
+        </h2>
         {props.note === undefined ? null : <p class="muted">{props.note}</p>}
       </div>
       {props.children}
