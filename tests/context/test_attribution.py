@@ -421,6 +421,45 @@ def test_what_a_token_is_bound_to_is_told_by_the_body_that_asked_for_it() -> Non
     assert [p.uid for p in made.inventory.running_as("ml/inference-sa", use.time_ns)] == ["uid-0"]
 
 
+@pytest.mark.parametrize("order", [("uid-0", "uid-1"), ("uid-1", "uid-0")])
+def test_bodies_that_bind_one_token_to_two_pods_contradict_each_other(order: tuple[str, ...]) -> None:
+    learnt = Learnt()
+    for uid in order:
+        learnt.note_token("jti", uid)
+    use = audit(50, credential_id="jti")
+    made = attributor_of(asked(0), asked(1, 1), use)
+    made.learn(learnt)
+    told = made.attribute(use)
+    assert ([c.uid for c in told.candidates], told.certain) == (["uid-0", "uid-1"], False)
+    assert "contradict each other" in told.why
+    alone = attributor_of(asked(0), use)  # of the other pod there is no other record
+    alone.learn(learnt)
+    told = alone.attribute(use)
+    assert ([c.uid for c in told.candidates], told.others, told.certain) == (["uid-0"], 1, False)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_requests_that_show_one_token_for_two_pods_contradict_each_other(order: tuple[int, int]) -> None:
+    uses = [audit(5 + n, pod=f"inference-{n}", pod_uid=f"uid-{n}", credential_id="jti") for n in (0, 1)]
+    third = audit(50, credential_id="jti")
+    made = attributor_of(asked(0), asked(1, 1), *(uses[n] for n in order), third)
+    for number, use in enumerate(uses):
+        told = made.attribute(use)
+        assert (told.candidates[0].uid, len(told.candidates), told.certain) == (f"uid-{number}", 2, False)
+        assert "contradict each other" in told.why
+    told = made.attribute(third)
+    assert (len(told.candidates), told.certain) == (2, False)
+    assert "contradict each other" in told.why
+
+
+def test_a_pod_by_its_name_and_by_its_uid_is_no_contradiction() -> None:
+    first = audit(5, pod="inference-0", pod_uid="uid-0", namespace="ml", credential_id="jti")
+    second = audit(6, pod="inference-0", namespace="ml", credential_id="jti")
+    made = attributor_of(asked(0), first, second)
+    assert [made.attribute(one).certain for one in (first, second)] == [True, True]
+    assert made.attribute(audit(50, credential_id="jti")).certain
+
+
 def test_tokens_that_had_themselves_issued_end() -> None:
     loop = [
         audit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -132,3 +133,36 @@ def test_folding_breaks_between_words() -> None:
         "    --yes",
     ]
     assert fold("short", 80) == ["short"]
+
+
+JSON = st.recursive(
+    st.text(st.sampled_from('ab "\\{}[],:x'), max_size=9) | st.integers(0, 9) | st.none(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text("a b", max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.dictionaries(st.text("ab ", min_size=1), JSON, min_size=1), min_size=1, max_size=8))
+def test_json_is_broken_between_its_values_and_never_in_a_text(documents: list[dict[str, object]]) -> None:
+    bash = shutil.which("bash")
+    assert bash, "bash is what the lines are for"
+    commands = [f"--body '{json.dumps(document)}' --id \"a  b\"" for document in documents]
+    told = run_in([bash], ["\n".join(fold(command, 24, json=True)) for command in commands])
+    read = told.decode().split("\0")[:-1]
+    assert len(read) == 5 * len(documents)
+    assert [json.loads(read[5 * at + 2]) for at in range(len(documents))] == documents
+    assert {read[5 * at + 4] for at in range(len(documents))} == {"a  b"}
+
+
+def test_json_with_a_variable_in_it_is_broken_too() -> None:
+    command = """az rest --body '{"id": "'"$A B"'", "name": "one two three four five six", "on": true}'"""
+    assert fold(command, 40, json=True) == [
+        """az rest --body '{"id": "'"$A B"'",""",
+        '    "name":',
+        '    "one two three four five six",',
+        """    "on": true}'""",
+    ]
+    assert fold(command, 46) == ["az rest --body \\", "    " + command.removeprefix("az rest --body ")]

@@ -14,7 +14,7 @@ from eightysix.context.ledger import Scans, file_id
 from eightysix.detect.state import PodState, step
 from eightysix.model.event import Artifact, Distribution, Event
 from eightysix.model.words import Access, Kind, Origin, Source
-from eightysix.reconstruct.sightings import MAX_EVIDENCE, MAX_SIGHTINGS, find_sightings, sightings
+from eightysix.reconstruct.sightings import MAX_EVIDENCE, MAX_SIGHTINGS, Places, find_sightings, sightings
 from tests.detect.events import event, install, metadata
 from tests.detect.test_scanned import BAD, held
 
@@ -184,6 +184,79 @@ def test_order_and_repetition_change_nothing(chance: random.Random) -> None:
     expected = find_sightings(plain, wanted, exclude=("p1",), taken=("p2",))
     shuffled = chance.sample(mixed, len(mixed))
     assert find_sightings(shuffled, chance.sample(wanted, 2), exclude=("p1",), taken=("p2",)) == expected
+
+
+class Everywhere(Places):
+    """Looks into every pod, whatever is wanted."""
+
+    def __init__(self, states: list[PodState]) -> None:
+        super().__init__(states)
+        self.all = sorted(states, key=lambda state: state.key)
+
+    def of(self, marks: object) -> list[PodState]:
+        return self.all
+
+
+KINDS = st.sampled_from(["pypi", "oci", "model", "file", "url", "npm"])
+WORDS = st.sampled_from(
+    ["a", "A_b", "a-b", "r.example/x:1", f"r.example/x@sha256:{SHA}", "/m/a.bin", "config.json", ""]
+)
+VERSIONS = st.sampled_from(["", "1.4.3", "v1.4.3.0", SHA, f"sha256:{SHA}", MODEL, "1"])
+ARTIFACTS = st.builds(Artifact, KINDS, WORDS, VERSIONS)
+EVENTS = st.one_of(
+    st.builds(lambda at, one: install(at, artifacts=(one,)), st.floats(1, 9), ARTIFACTS),
+    st.builds(
+        lambda at, name, told: metadata(at, image=name, image_digest=told), st.floats(1, 9), WORDS, VERSIONS
+    ),
+    st.builds(
+        lambda at, path, told, known, access: event(
+            Kind.FILE,
+            at,
+            file_path=path,
+            file_id=known,
+            digest=told,
+            access=access,
+            source=Source.SENSOR,
+            origin=Origin.SUSPECT,
+        ),
+        st.floats(1, 9),
+        WORDS,
+        VERSIONS,
+        st.sampled_from(["", MODEL]),
+        st.sampled_from(list(Access)),
+    ),
+    st.builds(
+        lambda at, name, told: event(
+            Kind.IMPORT,
+            at,
+            source=Source.SENSOR,
+            origin=Origin.SUSPECT,
+            dists=(Distribution(name, told, 1.0, True),),
+        ),
+        st.floats(1, 9),
+        WORDS,
+        VERSIONS,
+    ),
+)
+
+
+@given(
+    st.lists(st.lists(EVENTS, min_size=1, max_size=4), max_size=5),
+    st.lists(ARTIFACTS, max_size=3),
+    st.booleans(),
+)
+def test_what_is_looked_up_is_what_a_look_at_every_pod_finds(
+    pods: list[list[Event]], wanted: list[Artifact], scanned: bool
+) -> None:
+    scans = Scans()
+    if scanned:
+        scans.note(held(host="n"))
+    states = [of_pod(f"p{number}", *events) for number, events in enumerate(pods)]
+    places = Places(states)
+    for _ in range(2):  # what was looked through once is as good the second time
+        assert find_sightings(places, wanted, exclude=("p0",), taken=(), scans=scans) == find_sightings(
+            Everywhere(states), wanted, exclude=("p0",), taken=(), scans=scans
+        )
 
 
 @given(

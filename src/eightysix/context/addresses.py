@@ -25,6 +25,9 @@ MAX_OWNERS = 40_000
 MAX_TOKENS = 200_000
 """Bound tokens that are remembered: two of each of as many pods, anew after four fifths of an hour."""
 
+MAX_BOUND = 16
+"""Pods that are kept of one token, which has one: more than one contradict each other, however many."""
+
 MAX_RANGES = 256
 
 
@@ -82,7 +85,7 @@ class Learnt:
     """What the control plane tells beside events: addresses by node and by pod (its uid, or `namespace/name`), and the
     cloud principals that service accounts (`namespace/name`) are annotated with, the volume claims of pods, and what
     pods run as. Sets: order and repetition do not matter. `tokens` are pods by the ids of tokens that are bound to them,
-    which nobody keeps.
+    `names` what pods are called by their uids: nobody keeps these two.
     `news` takes what is new, for who keeps it (None: nobody does); `node_facts` counts what is known of nodes.
     """
 
@@ -92,7 +95,8 @@ class Learnt:
         self.principals: dict[str, set[str]] = {}
         self.claims: dict[str, set[str]] = {}
         self.accounts: dict[str, set[str]] = {}
-        self.tokens: dict[str, str] = {}
+        self.tokens: dict[str, tuple[str, ...]] = {}
+        self.names: dict[str, str] = {}
         self.full = False
         self.node_facts = 0
         self.news: list[Fact] | None = None
@@ -117,10 +121,18 @@ class Learnt:
         """The service account (`namespace/name`) that a pod runs as."""
         self._note("accounts", name, (service_account,))
 
+    def note_name(self, pod_uid: str, name: str) -> None:
+        """What a pod (`namespace/name`) is called; its uid is never another one's."""
+        if len(self.names) < MAX_TOKENS or pod_uid in self.names:
+            self.names[pod_uid] = min(name, self.names.get(pod_uid, name))
+
     def note_token(self, credential_id: str, pod_uid: str) -> None:
-        """The pod that a token is bound to."""
+        """The pod that a token is bound to. A token has one: two are records that contradict each other, and both are kept,
+        as nobody here can say which of them is wrong."""
         if len(self.tokens) < MAX_TOKENS or credential_id in self.tokens:
-            self.tokens[credential_id] = min(pod_uid, self.tokens.get(credential_id, pod_uid))
+            held = self.tokens.get(credential_id, ())
+            if pod_uid not in held:
+                self.tokens[credential_id] = (*sorted((*held, pod_uid)),)[:MAX_BOUND]
 
     def facts(self) -> list[Fact]:
         """All that is known, as `add` takes it."""

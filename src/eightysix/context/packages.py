@@ -22,6 +22,7 @@ __all__ = [
     "is_version",
     "looks_secret",
     "normalise_name",
+    "same_release",
     "starts_as_token",
     "told_path",
     "url_host",
@@ -428,3 +429,11 @@ READERS: Mapping[str, Reader] = {
 }
 """By what a tool takes: the purl type of packages (github.com/package-url/purl-spec), a `model` of a hub, a `url`, a
 `place` (URL or local path), or a `file` that lists requirements."""
+
+
+def same_release(text: str) -> str:
+    """A version as it is compared with another one: `v1.4.0` and `1.4` are the same release (PEP 440)."""
+    public, plus, local = text.lower().removeprefix("v").partition("+")
+    while public.endswith(".0") and public.replace(".", "").isdigit():
+        public = public[:-2]
+    return public + plus + local

@@ -74,33 +74,66 @@ def _bytes(character: str) -> bytes:
     return character.encode("utf-8", "surrogatepass")
 
 
-def fold(command: str, width: int, indent: str = "    ") -> list[str]:
+def fold(command: str, width: int, indent: str = "    ", *, json: bool = False) -> list[str]:
     """A line of ours on several lines of at most `width` columns where words allow it: ` \\` at the end continues it, so a
-    copy of all of them is the same command. A word that is longer stays whole."""
+    copy of all of them is the same command. A word that is longer stays whole, and an option stays with its value where both
+    fit. With `json`, a word in single quotes that is JSON is broken at blanks between its values, too, where a line break is a
+    blank: only for lines in which nothing is quoted that telemetry told."""
     lines: list[str] = []
     current = ""
-    for word in _split(command):
+    for unit, within in _units(command, width - len(indent) - 2, json=json):
         room = width - (len(indent) if lines else 0) - 2
-        if current and len(current) + 1 + len(word) > room:
-            lines.append((indent if lines else "") + current + " \\")
-            current = word
+        if current and len(current) + 1 + len(unit) > room:
+            lines.append((indent if lines else "") + current + ("" if within else " \\"))
+            current = unit
         else:
-            current = f"{current} {word}" if current else word
+            current = f"{current} {unit}" if current else unit
     return [*lines, (indent if lines else "") + current]
 
 
-def _split(command: str) -> Iterator[str]:
-    """`command` at the blanks that are outside of quotes."""
-    start, quoted, dollar, at = 0, False, False, 0
+def _units(command: str, room: int, *, json: bool) -> Iterator[tuple[str, bool]]:
+    """Pieces, an option with its value as one of them where there is room."""
+    held = ""
+    for piece, within in _pieces(command, json=json):
+        if held and not within and not piece.startswith("-") and len(held) + 1 + len(piece) <= room:
+            yield f"{held} {piece}", False
+            held = ""
+            continue
+        if held:
+            yield held, False
+            held = ""
+        if piece.startswith("-") and piece != "--" and "=" not in piece and not within:
+            held = piece
+        else:
+            yield piece, within
+    if held:
+        yield held, False
+
+
+def _pieces(command: str, *, json: bool) -> Iterator[tuple[str, bool]]:
+    """`command` at the blanks that are outside of quotes, and between the values of JSON; each piece with whether the blank
+    before it is one of the latter."""
+    start, at, within = 0, 0, False
+    quote, is_json, in_text = "", False, False
     while at < len(command):
         character = command[at]
-        if quoted and dollar and character == "\\":
+        if character == "\\" and (quote in ("$'", '"') or (quote and is_json)):
             at += 1
-        elif character == "'":
-            dollar = not quoted and at > 0 and command[at - 1] == "$"
-            quoted = not quoted
-        elif character == " " and not quoted:
-            yield command[start:at]
-            start = at + 1
+        elif character == "'" and quote != '"':
+            if quote:
+                quote = ""
+            else:
+                quote = "$'" if at > start and command[at - 1] == "$" else "'"
+                is_json = is_json or (json and at == start and command[at + 1 : at + 2] in ("{", "["))
+        elif character == '"' and quote != "$'":
+            if quote == "'":
+                in_text = not in_text
+            else:
+                quote = "" if quote else '"'
+        elif character == " " and (not quote or (quote == "'" and is_json and not in_text)):
+            yield command[start:at], within
+            start, within = at + 1, bool(quote)
+            if not quote:
+                is_json = in_text = False
         at += 1
-    yield command[start:]
+    yield command[start:], within

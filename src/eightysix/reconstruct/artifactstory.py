@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eightysix.detect.digests import digest
 from eightysix.model.event import Artifact
+from eightysix.model.incident import PodRef
 from eightysix.model.story import Entity, EntityKind, Lane, Link, LinkKind, Mark, Sighting, Story
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Grade, Origin, Outcome, Stage
-from eightysix.reconstruct.builder import Read, revision_of
+from eightysix.reconstruct.builder import revision_of
 from eightysix.reconstruct.gaps import gaps_of
 from eightysix.reconstruct.names import entity_id
+from eightysix.reconstruct.read import Read
 from eightysix.reconstruct.rotating import rotation
 from eightysix.reconstruct.selection import Selection
 from eightysix.reconstruct.sightings import sightings
@@ -17,8 +21,8 @@ from eightysix.reconstruct.sightings import sightings
 __all__ = ["artifact_story"]
 
 
-def artifact_story(read: Read, asked: Selection) -> Story | None:
-    """Everywhere that the artifact was seen; None where it was not."""
+def artifact_story(read: Read, asked: Selection, raised: Sequence[PodRef] = ()) -> Story | None:
+    """Everywhere that the artifact was seen; None where it was not. `raised` are pods that rules raised for something else."""
     wanted = sorted(
         {
             artifact
@@ -32,7 +36,7 @@ def artifact_story(read: Read, asked: Selection) -> Story | None:
     )
     found = tuple(
         s
-        for s in sightings(read.judged.states, wanted, exclude=(), taken=read.taken())
+        for s in sightings(read.places, wanted, exclude=(), taken=read.taken())
         if not s.at or asked.overlaps(to_ns(s.at), to_ns(s.at))
     )
     if not wanted or not found:
@@ -60,7 +64,7 @@ def artifact_story(read: Read, asked: Selection) -> Story | None:
         first=t0,
         last=times[-1] if times else "",
         summary=(
-            f"{name} was seen in {len(pods)} pod{'s' if len(pods) != 1 else ''}; no rule raised any of them.",
+            f"{name} was seen in {len(pods)} pod{'s' if len(pods) != 1 else ''}; {_raised(found, raised)}.",
         ),
         marks=marks,
         entities=tuple(sorted(entities.values(), key=lambda e: e.id)),
@@ -79,8 +83,21 @@ def artifact_story(read: Read, asked: Selection) -> Story | None:
             elsewhere=found,
         ),
         why=(),
-        gaps=gaps_of((), read.judged.knowledge.sources, read.coverage.rules, (), full=False),
+        gaps=gaps_of((), read.judged.knowledge.sources, read.coverage.rules, (), full=False, also=read.gaps),
     )
+
+
+def _raised(found: Sequence[Sighting], raised: Sequence[PodRef]) -> str:
+    uids = {pod.uid for pod in raised if pod.uid}
+    names = {(pod.cluster, pod.namespace, pod.name) for pod in raised if not pod.uid}
+    many = {
+        (s.cluster, s.namespace, s.pod)
+        for s in found
+        if s.uid in uids or (s.cluster, s.namespace, s.pod) in names
+    }
+    if not many:
+        return "no rule raised any of them"
+    return f"rules raised {len(many)} of them, for something else"
 
 
 def _mark(s: Sighting, t0: str, entities: dict[str, Entity], links: dict[str, Link]) -> Mark:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import UNSET
 
 from eightysix.context.techniques import techniques
 from eightysix.detect.actions import Action
 from eightysix.detect.chain import Chain
 from eightysix.detect.combine import Case
 from eightysix.detect.digests import digest
-from eightysix.detect.engine import Judged
 from eightysix.detect.facts import grade_of
 from eightysix.detect.observe import Observation
+from eightysix.detect.story import STRENGTH
 from eightysix.detect.view import PodView
 from eightysix.detect.wording import (
     destination_of,
@@ -25,64 +27,24 @@ from eightysix.detect.wording import (
     taken_by,
 )
 from eightysix.model.event import Artifact
-from eightysix.model.incident import Coverage, Identity
+from eightysix.model.incident import Identity
 from eightysix.model.story import EntityKind, IdentityStory, Lane, Mark, Sighting, Story, Use
-from eightysix.model.words import Grade, IdentityState, Outcome, Stage
+from eightysix.model.words import Grade, IdentityState, Stage
 from eightysix.reconstruct.exposing import exposures
 from eightysix.reconstruct.gaps import gaps_of
 from eightysix.reconstruct.graph import Graph, identity_entity
 from eightysix.reconstruct.identities import identity_stories
-from eightysix.reconstruct.identitylog import IdentityLog
 from eightysix.reconstruct.moments import Moment, lane_of, moments_of
 from eightysix.reconstruct.names import entity_id
+from eightysix.reconstruct.reaching import gap_of, reach_of, reach_sentence
+from eightysix.reconstruct.read import Read
 from eightysix.reconstruct.rotating import rotation
 from eightysix.reconstruct.selection import Selection
 from eightysix.reconstruct.sightings import find_sightings
 from eightysix.reconstruct.summary import summary_of
-from eightysix.reconstruct.uses import Attribute, is_ours
+from eightysix.reconstruct.uses import is_use
 
-__all__ = ["Read", "pod_story", "revision_of"]
-
-
-@dataclass(frozen=True)
-class Read:
-    """Everything that was read. `attribute` says whose a use is, `judged` what the rules made of it all; `searched`
-    counts files of other nodes that were searched for what landed, and not read."""
-
-    judged: Judged
-    log: IdentityLog
-    attribute: Attribute
-    coverage: Coverage
-    searched: int = 0
-
-    def taken(self) -> Container[str]:
-        """Keys of the pods in which an incident took a credential."""
-        return _Taken(self.judged)
-
-
-class _Taken:
-    """The same, of pods that were not judged yet as somebody asks."""
-
-    def __init__(self, judged: Judged) -> None:
-        self._judged = judged
-        self._known = _losers(judged.cases)
-        self._states = {state.key: state for state in judged.states}
-
-    def __contains__(self, key: object) -> bool:
-        later = self._judged.later
-        if key in self._known or later is None:
-            return key in self._known
-        state = self._states.get(str(key))
-        return state is not None and key in _losers(later(state))
-
-
-def _losers(cases: Iterable[Case]) -> frozenset[str]:
-    return frozenset(
-        chain.view.key
-        for case in cases
-        if any(i.state is not IdentityState.EXPOSED for i in case.incident.identities)
-        for chain in case.chains
-    )
+__all__ = ["pod_story", "revision_of"]
 
 
 def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection) -> Story:
@@ -95,9 +57,11 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     identities = _identities(view, cases, moments)
     pods = _pods(view)
     lost = [i for i in identities if i.state is not IdentityState.EXPOSED]
-    told = identity_stories(view, chains, lost, read.log, read.attribute, pods=pods, t0_ns=t0_ns)
+    told = identity_stories(view, chains, lost, read.uses, read.attribute, pods=pods, t0_ns=t0_ns)
+    states = {one.entity: one.state for one in told}
     for identity in (*identities, *_new(told, identities)):
-        graph.identity(identity)
+        state = states.get(identity_entity(identity), identity.state)
+        graph.identity(msgspec.structs.replace(identity, state=state))
     marks += _use_marks(told, graph, marks, pods)
     marks.sort(key=lambda mark: (mark.at, mark.id))
     for one in told:
@@ -110,7 +74,7 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
         graph.identity(Identity(one.kind, one.name, one.state, one.domain))
     artifacts = _landed(moments)
     found, more = find_sightings(
-        read.judged.states,
+        read.places,
         artifacts,
         exclude={view.key},
         taken=read.taken(),
@@ -118,9 +82,15 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
     )
     entities, links = graph.told()
     lead = cases[0].incident if cases else None
+    covered = _covered(cases)
     domains = tuple(sorted({i.domain for i in told if i.domain}))
     pod = pod_of(view)
     account = service_account_of(view)
+    t0 = rfc3339(t0_ns) if t0_ns else ""
+    reaches = read.reaches()
+    reach = None
+    if reaches is not None:
+        reach = reach_of(reaches, pod, view.who.workload, account, t0, (*told, *exposed))
     return Story(
         id=lead.id if lead is not None else digest("story", view.key),
         revision=revision_of(marks, told, _seen(found)),
@@ -133,18 +103,22 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
         workload=f"{view.who.namespace}/{view.who.workload}" if view.who.workload else "",
         image=f"{view.who.image}@{view.who.image_digest}" if view.who.image_digest else view.who.image,
         service_account=account if "/" in account and " " not in account else "",
-        t0=rfc3339(t0_ns) if t0_ns else "",
+        t0=t0,
         first=marks[0].at if marks else "",
         last=max((mark.until or mark.at for mark in marks), default=""),
-        summary=summary_of(
-            pod_name(view),
-            rfc3339(t0_ns),
-            _landed_text(artifacts),
-            [mark for mark in marks if mark.stage],
-            told,
-            domains,
-            found,
-            raised=lead is not None,
+        summary=(
+            *summary_of(
+                pod_name(view),
+                rfc3339(t0_ns),
+                _landed_text(artifacts),
+                [mark for mark in marks if mark.stage],
+                told,
+                domains,
+                found,
+                raised=lead is not None,
+                covered=covered,
+            ),
+            *([reach_sentence(reach)] if reach is not None else []),
         ),
         marks=tuple(marks),
         entities=entities,
@@ -162,18 +136,32 @@ def pod_story(read: Read, view: PodView, cases: Sequence[Case], asked: Selection
             artifacts=artifacts,
             elsewhere=found,
             node=pod.node,
+            reach=reach,
         ),
         why=lead.why if lead is not None else (),
-        gaps=gaps_of(
-            [case.incident for case in cases],
-            read.judged.knowledge.sources,
-            read.coverage.rules,
-            told,
-            full=read.log.full,
-            searched=read.searched,
+        gaps=(
+            *gaps_of(
+                [case.incident for case in cases],
+                read.judged.knowledge.sources,
+                read.coverage.rules,
+                told,
+                full=read.log.full,
+                searched=read.searched,
+                also=read.gaps,
+                cloud=read.cloud,
+            ),
+            *([gap_of(reaches, pod)] if reaches is not None and reach is None else []),
         ),
+        suppressed_by=covered,
         left_out=left_out + graph.left_out + more,
+        reach=UNSET if reach is None else reach,
     )
+
+
+def _covered(cases: Sequence[Case]) -> str:
+    """The exceptions that cover all of the incidents, empty where one of them raises somebody."""
+    names = [case.incident.suppressed_by for case in cases]
+    return ", ".join(dict.fromkeys(names)) if all(names) else ""
 
 
 def revision_of(
@@ -223,12 +211,9 @@ def _identities(view: PodView, cases: Sequence[Case], moments: Sequence[Moment])
         ]
     for identity in told:
         known = found.get((identity.kind, identity.name))
-        if known is None or _STRENGTH[known.state] < _STRENGTH[identity.state]:
+        if known is None or STRENGTH[known.state] < STRENGTH[identity.state]:
             found[identity.kind, identity.name] = identity
     return list(found.values())
-
-
-_STRENGTH = {IdentityState.EXPOSED: 0, IdentityState.TAKEN: 1, IdentityState.USED: 2}
 
 
 def _landed(moments: Iterable[Moment]) -> list[Artifact]:
@@ -308,7 +293,7 @@ def _use_marks(
             if any(place in told for place in use.evidence):
                 continue
             told.update(use.evidence)
-            stage = Stage.USE if _is_use(identity, use, pods) else None
+            stage = Stage.USE if is_use(identity.kind, use, pods) else None
             target = " ".join(t for t in (use.service, use.target) if t)
             subject = (
                 graph.asked(
@@ -324,16 +309,6 @@ def _use_marks(
             )
             found.append(_use_mark(identity, use, stage, subject))
     return found
-
-
-def _is_use(identity: IdentityStory, use: Use, pods: frozenset[str]) -> bool:
-    """Whether a use is part of the story and no mere possibility: it came from outside, or surely from the story's pod, or
-    is of an identity that came up with the story."""
-    if use.outcome is Outcome.DENIED or not use.after or use.service == "sign-in":
-        return False
-    if use.foreign is True or identity.kind == "service-principal":
-        return True
-    return use.attribution.certain and is_ours(use.attribution, pods)
 
 
 def _use_mark(identity: IdentityStory, use: Use, stage: Stage | None, subject: str) -> Mark:

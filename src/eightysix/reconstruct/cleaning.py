@@ -23,7 +23,7 @@ from eightysix.reconstruct.remedies import (
     split_account,
 )
 
-__all__ = ["artifact_remedies", "rechecks"]
+__all__ = ["artifact_remedies", "rechecks", "told_anew"]
 
 MAX_ARTIFACTS: Final = 8
 """Artifacts that have lines of their own."""
@@ -161,7 +161,7 @@ def rechecks(
     if not asked and pod is not None and pod.name:
         asked = [option("pod", f"{pod.namespace}/{pod.name}")]
     if asked:
-        commands.append(line("eightysix", "reconstruct", place("folder with newer telemetry"), *asked))
+        commands.append(_told_anew(*asked))
     return [
         Remedy(
             "look for what they left behind, and tell the story again with later telemetry",
@@ -171,3 +171,12 @@ def rechecks(
             tuple(commands),
         )
     ]
+
+
+def told_anew(account: str) -> str:
+    """The line that tells where a service account (`namespace/name`) was used, of later telemetry."""
+    return _told_anew(option("identity", account))
+
+
+def _told_anew(asked: str, *more: str) -> str:
+    return line("eightysix", "reconstruct", place("folder with newer telemetry"), asked, *more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from eightysix.model.incident import Incident, RuleCoverage
 from eightysix.model.story import Gap, IdentityStory
@@ -40,6 +40,15 @@ _CLOSES: tuple[tuple[str, str, str], ...] = (
 """How a gap of an incident begins, the stage that it is about, and what closes it."""
 
 
+_CLOUD_LOGS = {
+    "activity": "the activity log",
+    "key-vault": "Key Vault",
+    "storage": "storage",
+    "registry": "registries",
+}
+"""Logs that tell what an identity did, beside its sign-ins."""
+
+
 def gaps_of(
     incidents: Sequence[Incident],
     sources: frozenset[Source],
@@ -48,8 +57,11 @@ def gaps_of(
     *,
     full: bool,
     searched: int = 0,
+    also: Iterable[Gap] = (),
+    cloud: Container[str] = (),
 ) -> tuple[Gap, ...]:
-    """All gaps, each once, those of the earliest stages first."""
+    """All gaps, each once, those of the earliest stages first; `also` are known from elsewhere, `cloud` what
+    is known of the cloud by the kinds of its logs."""
     found = {_gap(text) for incident in incidents for text in incident.gaps}
     managed = [identity for identity in identities if identity.kind == "managed-identity"]
     if managed and all(identity.why == SIGNED_IN for identity in managed):
@@ -60,6 +72,15 @@ def gaps_of(
                 "use",
                 "what identities did in the cloud: no cloud log was read",
                 "diagnostic settings for sign-ins, activity, Key Vault, storage and registries (docs/coverage.md)",
+            )
+        )
+    silent = [words for kind, words in _CLOUD_LOGS.items() if kind not in cloud]
+    if Source.AZURE in sources and silent and any(i.domain == "cloud" for i in identities):
+        found.add(
+            Gap(
+                "use",
+                f"what identities did in the cloud: nothing of {', '.join(silent)} is among what was read",
+                "diagnostic settings for each of them (docs/coverage.md)",
             )
         )
     if Source.KUBERNETES_AUDIT not in sources:
@@ -102,11 +123,24 @@ def gaps_of(
                     " logs arrive late and not all operations are logged, so this clears nobody",
                 )
             )
+    if any(
+        use.foreign is None and use.source_ip and use.service not in ("kubernetes", "sign-in")
+        for identity in identities
+        for use in identity.uses
+    ):
+        found.add(
+            Gap(
+                "use",
+                "where the cloud identity was used from: no egress is declared (--egress) for such an address",
+                "--egress with the addresses that the cluster leaves by",
+            )
+        )
     if searched:
         found.add(
             Gap(
                 "",
-                f"{searched} files of other nodes were searched for what landed, and not read",
+                f"{searched} files of other nodes were searched for what landed, and not read: of identities that nodes share,"
+                " fewer uses are certain",
                 "--read-all",
             )
         )
@@ -114,7 +148,7 @@ def gaps_of(
         found.add(
             Gap("use", "more different uses of identities than are kept: some are missing from this story")
         )
-    return tuple(sorted(_once(found), key=lambda gap: (_rank(gap.stage), gap.text)))
+    return tuple(sorted({*_once(found), *also}, key=lambda gap: (_rank(gap.stage), gap.text)))
 
 
 def _gap(text: str) -> Gap:

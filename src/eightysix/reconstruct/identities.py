@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from eightysix.context.sameprincipal import Principals
 from eightysix.detect.actions import Action
 from eightysix.detect.chain import Chain
 from eightysix.detect.facts import grade_of
@@ -19,9 +21,9 @@ from eightysix.model.words import Grade, IdentityState, Kind, Origin
 from eightysix.reconstruct.graph import identity_entity
 from eightysix.reconstruct.identitylog import IdentityLog, UseGroup
 from eightysix.reconstruct.revoking import revocation
-from eightysix.reconstruct.uses import Attribute, is_ours, uses_of
+from eightysix.reconstruct.uses import Attribute, is_ours, is_use, uses_of
 
-__all__ = ["HANDED_OUT_NS", "SIGNED_IN", "Principals", "identity_stories"]
+__all__ = ["HANDED_OUT_NS", "SIGNED_IN", "Uses", "identity_stories"]
 
 HANDED_OUT_NS = 5_000_000_000
 """A sign-in belongs to a request to the metadata service up to 5 s before it (facts of the attribution ladder, grade E)."""
@@ -32,36 +34,32 @@ SIGNED_IN = "a sign-in of it was recorded as the metadata service was asked"
 SKEW_NS = 2_000_000_000
 """Clocks of nodes and of the cloud differ by up to 2 s."""
 
+ONE_OF = ": one of them"
+"""How it ends where nobody can say which of several identities was handed out."""
+
 _ACCOUNT = "system:serviceaccount:"
 
 
-class Principals:
-    """Ids of the same cloud principal, joined where one record names several of them (object id and application id)."""
+class Uses:
+    """A log of uses, looked through once for all stories."""
 
-    def __init__(self, log: Iterable[UseGroup]) -> None:
-        self._same: dict[str, str] = {}
-        self._order: dict[str, int] = {}
-        for group in log:
-            ids = group.event.principals
-            for one in ids:
-                self._order.setdefault(one, len(self._order))
-            for one in ids[1:]:
-                self._join(ids[0], one)
+    def __init__(self, log: IdentityLog) -> None:
+        self._log = log
 
-    def _root(self, one: str) -> str:
-        while (above := self._same.get(one, one)) != one:
-            one = above
-        return one
+    @cached_property
+    def groups(self) -> list[UseGroup]:
+        """All of them, by time."""
+        return list(self._log)
 
-    def _join(self, left: str, right: str) -> None:
-        a, b = sorted((self._root(left), self._root(right)))
-        if a != b:
-            self._same[b] = a
+    @cached_property
+    def principals(self) -> Principals:
+        """Which ids are the same principal."""
+        return Principals(group.event.principals for group in self.groups)
 
-    def of(self, ids: Collection[str]) -> tuple[str, ...]:
-        """`ids` and every other id of the same principals, sorted."""
-        roots = {self._root(one) for one in ids}
-        return tuple(sorted({*ids, *(one for one in self._order if self._root(one) in roots)}))
+    @cached_property
+    def by_identity(self) -> dict[str, list[UseGroup]]:
+        """By service account (`namespace/name`), and by each id of a principal."""
+        return _by_identity(self.groups)
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def identity_stories(
     view: PodView,
     chains: Sequence[Chain],
     identities: Sequence[Identity],
-    log: IdentityLog,
+    log: Uses,
     attribute: Attribute,
     *,
     pods: Collection[str],
@@ -87,17 +85,23 @@ def identity_stories(
 ) -> tuple[IdentityStory, ...]:
     """What became of each of `identities`; `pods` are those of the story by uid and name."""
     takes = _takes(view, chains)
-    groups = list(log)
-    principals = Principals(groups)
-    by_identity = _by_identity(groups)
+    groups, principals, by_identity = log.groups, log.principals, log.by_identity
     stories = []
     for identity in identities:
         take = takes.get((identity.kind, identity.name))
         name, ids, why = _ids(view, identity, takes, groups, principals, attribute, pods)
         mine = _groups_of(identity, ids, by_identity)
+        if identity.kind == "service-account":
+            mine = _of_cluster(mine, view.who.cluster)
         taken_ns = take.time_ns if take is not None else t0_ns
         uses = uses_of(mine, view, pods, attribute, t0_ns=t0_ns, taken_ns=taken_ns)
         state = identity.state
+        if (
+            state is IdentityState.TAKEN
+            and not why.endswith(ONE_OF)
+            and any(is_use(identity.kind, use, pods) for use in uses.told)
+        ):
+            state = IdentityState.USED
         stories.append(
             IdentityStory(
                 entity=identity_entity(identity),
@@ -239,7 +243,7 @@ def _ids(
         return (
             f"{' or '.join(sorted(signed.values())[:4])} {identity.name}",
             tuple(sorted({one for ids in signed for one in ids})),
-            f"{len(signed)} identities signed in as the metadata service was asked: one of them",
+            f"{len(signed)} identities signed in as the metadata service was asked{ONE_OF}",
         )
     if told:
         (name, *_) = sorted(told)
@@ -256,7 +260,6 @@ def _handed_out(event: Event, times: Sequence[int]) -> bool:
 
 
 def _by_identity(groups: Sequence[UseGroup]) -> dict[str, list[UseGroup]]:
-    """Uses by service account (`namespace/name`), and by each id of a principal."""
     found: dict[str, list[UseGroup]] = {}
     for group in groups:
         event = group.event
@@ -270,14 +273,18 @@ def _by_identity(groups: Sequence[UseGroup]) -> dict[str, list[UseGroup]]:
     return found
 
 
+def _of_cluster(groups: list[UseGroup], cluster: str) -> list[UseGroup]:
+    """Without those of an account of the same name in another cluster. Where no use is of a cluster that is called like the
+    pod's all stay: an exporter may call a cluster otherwise than its audit log does."""
+    wanted = cluster.lower()
+    if not wanted or not any(group.event.cluster.lower() == wanted for group in groups):
+        return groups
+    return [group for group in groups if group.event.cluster.lower() in (wanted, "")]
+
+
 def _groups_of(
     identity: Identity, ids: Sequence[str], by_identity: Mapping[str, list[UseGroup]]
 ) -> list[UseGroup]:
     names = (identity.name,) if identity.kind == "service-account" else ids
     found = {id(group): group for name in names for group in by_identity.get(name, ())}
     return sorted(found.values(), key=lambda g: (g.event.time_ns, g.event.event_id))
-
-
-def is_lost(story: IdentityStory) -> bool:
-    """Whether somebody else may hold it now."""
-    return story.state is not IdentityState.EXPOSED

@@ -15,7 +15,7 @@ from eightysix.model.event import Event
 from eightysix.model.incident import Evidence
 from eightysix.model.words import Kind
 
-__all__ = ["MAX_GROUPS", "MAX_SEEN", "IdentityLog", "UseGroup"]
+__all__ = ["MAX_GROUPS", "MAX_SEEN", "SPAN_NS", "IdentityLog", "UseGroup"]
 
 MAX_GROUPS = 262_144
 """Different uses that are kept. A cluster of 500 nodes makes some ten thousand in an hour, nearly all of them by its own
@@ -24,6 +24,9 @@ controllers (measured on the generated hour of `bench/reconstruct.py`)."""
 MAX_SEEN = 4_194_304
 """Records that are told apart: beyond, repetitions of the same record are counted again."""
 
+SPAN_NS = 600_000_000_000
+"""Cloud logs name no pod: whose a use is depends on its time, so alike ones are together for ten minutes at most."""
+
 MAX_PLACES = 4
 """Places where one use is written that are kept."""
 
@@ -31,7 +34,8 @@ _USES = frozenset({Kind.API, Kind.CLOUD})
 
 
 class UseGroup(Struct):
-    """Uses that are alike: same identity, operation, target, caller, outcome and credential. `event` is the earliest."""
+    """Uses that are alike: same cluster, identity, operation, target, caller, outcome and credential, and in the cloud about
+    the same time. `event` is the earliest."""
 
     event: Event
     last_ns: int
@@ -132,6 +136,7 @@ def _place(event: Event) -> tuple[str, int]:
 def _key(event: Event) -> _Key:
     return (
         str(event.kind),
+        event.cluster,
         event.identity,
         event.impersonated,
         "\0".join(event.principals),
@@ -146,4 +151,5 @@ def _key(event: Event) -> _Key:
         event.credential_id,
         event.issued_credential_id,
         event.pod_uid or event.pod,
+        str(event.time_ns // SPAN_NS) if event.kind is Kind.CLOUD else "",
     )

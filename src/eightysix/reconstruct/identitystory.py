@@ -9,33 +9,54 @@ from eightysix.detect.wording import rfc3339
 from eightysix.model.attribution import Attribution
 from eightysix.model.story import Entity, EntityKind, IdentityStory, Lane, Link, LinkKind, Mark, Story, Use
 from eightysix.model.words import Grade, IdentityState, Origin
-from eightysix.reconstruct.builder import Read, revision_of
+from eightysix.reconstruct.builder import revision_of
 from eightysix.reconstruct.gaps import gaps_of
-from eightysix.reconstruct.identities import Principals
 from eightysix.reconstruct.identitylog import UseGroup
 from eightysix.reconstruct.names import entity_id
+from eightysix.reconstruct.read import Read
 from eightysix.reconstruct.revoking import revocation
 from eightysix.reconstruct.rotating import rotation
 from eightysix.reconstruct.selection import Selection
 from eightysix.reconstruct.uses import uses_of
 
-__all__ = ["identity_story"]
+__all__ = ["identity_stories_of"]
 
 _ACCOUNT = "system:serviceaccount:"
 
 
-def identity_story(read: Read, asked: Selection) -> Story | None:
-    """Every use of the identity that is asked for, with its candidates; None where no record names it."""
-    groups = [g for g in read.log if asked.overlaps(g.event.time_ns, g.last_ns)]
+def identity_stories_of(read: Read, asked: Selection) -> list[Story]:
+    """Every use of the identity that is asked for, with its candidates; none where no record names it. A service account is
+    of one cluster: of accounts of one name in several clusters each has its own story."""
+    groups = [g for g in read.uses.groups if asked.overlaps(g.event.time_ns, g.last_ns)]
     account = "/" in asked.identity
-    ids = () if account else Principals(read.log).of([asked.identity])
+    ids = () if account else read.uses.principals.of([asked.identity])
     mine = [g for g in groups if _names(g, asked.identity if account else "", ids)]
     if not mine:
-        return None
+        return []
+    clusters = sorted({g.event.cluster.lower() for g in mine} - {""}) if account else []
+    if len(clusters) < 2:
+        return [_story(read, asked, mine, ids)]
+    stories = []
+    for cluster in (*clusters, ""):
+        here = [g for g in mine if g.event.cluster.lower() == cluster]
+        if here:
+            stories.append(_story(read, asked, here, ids, f"cluster {cluster}" if cluster else _UNNAMED))
+    return stories
+
+
+_UNNAMED = "a cluster that no record names"
+
+
+def _story(
+    read: Read, asked: Selection, mine: Sequence[UseGroup], ids: tuple[str, ...], where: str = ""
+) -> Story:
+    """The story of uses of one identity; `where` is its cluster, where the identity's name does not say which it is."""
+    account = "/" in asked.identity
+    called = f"{asked.identity} of {where}" if where else asked.identity
     t0_ns = mine[0].event.time_ns
     kind = "service-account" if account else _kind(mine)
     uses = uses_of(mine, None, None, read.attribute, t0_ns=t0_ns, taken_ns=0)
-    key = entity_id(EntityKind.IDENTITY, kind, asked.identity)
+    key = entity_id(EntityKind.IDENTITY, kind, called)
     state = IdentityState.USED
     identity = IdentityStory(
         entity=key,
@@ -53,13 +74,13 @@ def identity_story(read: Read, asked: Selection) -> Story | None:
         revocation=revocation(kind, taken_at=""),
         why="no record tells that it was taken; this is where it was used",
     )
-    entities = {key: Entity(key, EntityKind.IDENTITY, f"{kind} {asked.identity}", str(state))}
+    entities = {key: Entity(key, EntityKind.IDENTITY, f"{kind} {called}", str(state))}
     links: dict[tuple[str, str, LinkKind], Link] = {}
     marks = tuple(_mark(key, use, entities, links) for use in uses.told)
     return Story(
-        id=digest("identity", asked.identity),
+        id=digest("identity", called),
         revision=revision_of(marks, (identity,)),
-        title=f"Where {asked.identity} was used",
+        title=f"Where {called} was used",
         asked=asked.words,
         verdict=None,
         score=0,
@@ -73,7 +94,7 @@ def identity_story(read: Read, asked: Selection) -> Story | None:
         last=rfc3339(max(g.last_ns for g in mine)),
         summary=(
             (
-                f"{asked.identity} was used {sum(g.count for g in mine)} times between {_clock(t0_ns)} and"
+                f"{called} was used {sum(g.count for g in mine)} times between {_clock(t0_ns)} and"
                 f" {_clock(max(g.last_ns for g in mine))} UTC."
             ),
         ),
@@ -94,7 +115,15 @@ def identity_story(read: Read, asked: Selection) -> Story | None:
             elsewhere=(),
         ),
         why=(),
-        gaps=gaps_of((), read.judged.knowledge.sources, (), (identity,), full=read.log.full),
+        gaps=gaps_of(
+            (),
+            read.judged.knowledge.sources,
+            (),
+            (identity,),
+            full=read.log.full,
+            also=read.gaps,
+            cloud=read.cloud,
+        ),
         left_out=uses.more,
     )
 

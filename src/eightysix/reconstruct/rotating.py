@@ -1,7 +1,8 @@
 """What to do, in which order: as somebody who has done this before would.
 
 First what still runs is stopped, and kept. Then identities, those that are in use from outside first, then those whose
-tokens cannot be revoked, then service accounts, then what was read, then what was only exposed. Then the artifact is
+tokens cannot be revoked, then service accounts, then what was read, then what was only exposed, then what lay further
+within reach by a posture. Then the artifact is
 blocked, the other pods that have it are cleaned, what is bound to the pod is ended with it, and what the identities did
 meanwhile is looked for. docs/rotation.md says why.
 """
@@ -13,10 +14,11 @@ from typing import Final
 
 from eightysix.model.event import Artifact
 from eightysix.model.incident import PodRef
+from eightysix.model.reach import Reach
 from eightysix.model.story import IdentityStory, Rotation, Sighting
 from eightysix.model.words import IdentityState
 from eightysix.reconstruct.changing import change_more, exposed_remedy
-from eightysix.reconstruct.cleaning import artifact_remedies, rechecks
+from eightysix.reconstruct.cleaning import artifact_remedies, rechecks, told_anew
 from eightysix.reconstruct.cutting import cut, used_from_outside
 from eightysix.reconstruct.isolating import (
     cordon,
@@ -28,6 +30,7 @@ from eightysix.reconstruct.isolating import (
     others,
     seeing,
 )
+from eightysix.reconstruct.reaching import reach_remedy
 from eightysix.reconstruct.remedies import FILL_IN, Remedy
 
 __all__ = ["MAX_IDENTITIES", "rotation"]
@@ -54,9 +57,11 @@ def rotation(
     artifacts: Sequence[Artifact],
     elsewhere: Sequence[Sighting],
     node: str = "",
+    reach: Reach | None = None,
 ) -> tuple[Rotation, ...]:
-    """The steps for one story. `service_account` is `namespace/name`; `node` is the node that
-    the story is about, where that is not the pod's. The same for any order of identities, artifacts and sightings."""
+    """The steps for one story. `service_account` is `namespace/name`; `node` is the node that the story is about, where that is
+    not the pod's; `reach` is what the pod could reach, by a posture. The same for any order of identities, artifacts and
+    sightings."""
     steps: list[Remedy | None] = []
     lost = sorted((i for i in identities if i.state is not IdentityState.EXPOSED), key=_urgency)
     if pod is not None and pod.name:
@@ -72,6 +77,7 @@ def rotation(
         steps += cut(identity, service_account=service_account, node=where)
     steps.append(change_more(lost[MAX_IDENTITIES:]))
     steps.append(exposed_remedy(sorted(exposed, key=lambda i: (i.kind, i.name))))
+    steps.append(reach_remedy(reach, [*identities, *exposed], told_anew))
     steps += artifact_remedies(artifacts)
     steps.append(others(pod, elsewhere, lost=False))
     if pod is not None and pod.name:

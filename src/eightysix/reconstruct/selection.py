@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from msgspec import Struct
 
-from eightysix.context.packages import normalise_name
+from eightysix.context.packages import normalise_name, same_release
 from eightysix.model.errors import UsageError
 from eightysix.model.event import Artifact
 
@@ -28,7 +30,7 @@ class Selection(Struct, frozen=True):
         """The question in words."""
         parts = []
         if self.pod:
-            parts.append(f"pod {self.namespace}/{self.pod}")
+            parts.append(f"pod {self.namespace}/{self.pod}" if self.namespace else f"pod {self.pod}")
         if self.identity:
             parts.append(f"identity {self.identity}")
         if self.artifact:
@@ -50,12 +52,12 @@ class Selection(Struct, frozen=True):
         """Whether this artifact is asked for: a name, a name with a version, or a digest."""
         if not self.artifact:
             return True
-        if self.artifact in (artifact.version, artifact.version.removeprefix("sha256:")):
+        if self.artifact.removeprefix("sha256:") == artifact.version.removeprefix("sha256:"):
             return True
         same = artifact.name == self.artifact or (
             artifact.kind == "pypi" and normalise_name(artifact.name) == normalise_name(self.artifact)
         )
-        return same and (not self.version or artifact.version == self.version)
+        return same and (not self.version or same_release(artifact.version) == same_release(self.version))
 
     def overlaps(self, first_ns: int, last_ns: int) -> bool:
         """Whether any part of a story lies in the time that is asked for."""
@@ -71,25 +73,56 @@ def selection(
         namespace, slash, name = pod.partition("/")
         if not slash:
             namespace, name = "", pod
-        if not name or "/" in name:
+        namespace, name = namespace.strip(), name.strip()
+        if not name or "/" in name or (slash and not namespace):
             raise UsageError(
                 f"--pod takes NAMESPACE/NAME or a uid, and {pod!r} is neither", "As in ml/inference-0."
             )
     version = ""
-    if artifact and not artifact.startswith("sha256:"):
-        artifact, _, version = artifact.partition("==")
-        if not artifact:
-            raise UsageError(
-                "--artifact takes NAME, NAME==VERSION or a digest", "As in torch-perf-utils==1.4.3."
-            )
+    if artifact:
+        artifact, version = _artifact(artifact.strip())
     if until_ns and until_ns < since_ns:
         raise UsageError("--until is before --since", "Nothing happened in between: change one of them.")
     return Selection(
         namespace=namespace,
         pod=name,
-        identity=identity.strip().lower() if identity.count("-") == 4 else identity.strip(),
+        identity=_identity(identity.strip()),
         artifact=artifact,
         version=version,
         since_ns=since_ns,
         until_ns=until_ns or (1 << 63) - 1,
     )
+
+
+_ACCOUNT = "system:serviceaccount:"
+_PURL = "pkg:"
+_DIGEST = "sha256:"
+
+
+def _identity(text: str) -> str:
+    """An id in small letters and without braces; a service account as `namespace/name`, however it is written."""
+    if text.startswith(_ACCOUNT):
+        return text.removeprefix(_ACCOUNT).replace(":", "/", 1)
+    if text.count("-") == 4 or text.lower().startswith("/subscriptions/"):
+        return text.removeprefix("{").removesuffix("}").lower()
+    return text
+
+
+def _artifact(text: str) -> tuple[str, str]:
+    """Name and version of `NAME`, `NAME==VERSION`, `NAME@VERSION`, a digest, an image with its digest, or a package URL
+    (github.com/package-url/purl-spec). Raises `UsageError` for what has no name."""
+    if text.startswith(_PURL):
+        text = text.partition("#")[0].partition("?")[0].removeprefix(_PURL).partition("/")[2]
+        text = unquote(text).strip("/")
+    name, digest, version = text.partition(_DIGEST)
+    if digest and version:
+        return _DIGEST + version, ""
+    name, _, version = text.partition("==")
+    if not version and "@" in name[1:]:
+        name, _, version = name.rpartition("@")
+    if not name.strip("=@"):
+        raise UsageError(
+            "--artifact takes NAME, NAME==VERSION, a digest or a package URL",
+            "As in torch-perf-utils==1.4.3 or pkg:pypi/torch-perf-utils@1.4.3.",
+        )
+    return name, version

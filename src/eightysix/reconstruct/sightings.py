@@ -12,7 +12,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from typing import Final
 
 from eightysix.context.ledger import Fact, Scans
-from eightysix.context.packages import normalise_name
+from eightysix.context.packages import normalise_name, same_release
 from eightysix.detect.state import PodState
 from eightysix.detect.wording import rfc3339
 from eightysix.model.event import Artifact, Event
@@ -20,7 +20,7 @@ from eightysix.model.incident import Evidence
 from eightysix.model.story import Sighting
 from eightysix.model.words import Access, Kind, Source
 
-__all__ = ["MAX_EVIDENCE", "MAX_SIGHTINGS", "find_sightings", "sightings"]
+__all__ = ["MAX_EVIDENCE", "MAX_SIGHTINGS", "Places", "find_sightings", "sightings"]
 
 MAX_SIGHTINGS: Final = 64
 """Sightings that are told of one story. A poisoned release can be in every replica; who cleans up needs them all and asks
@@ -73,7 +73,14 @@ class _Wanted:
                 self.names.add(name)
         elif name:
             key = _package(artifact)
-            self.packages.setdefault(key, set()).add(_version(version))
+            self.packages.setdefault(key, set()).add(same_release(version))
+
+    def marks(self) -> set[int]:
+        """By which of `Places` it is found."""
+        told: list[tuple[str, ...]] = [("package", *key) for key in self.packages]
+        told += [("image", one) for one in self.images] + [("repository", one) for one in self.repositories]
+        told += [("digest", one) for one in self.digests] + [("file", one) for one in self.files]
+        return {hash(one) for one in (*told, *(("name", one) for one in self.names))}
 
     def __bool__(self) -> bool:
         return bool(
@@ -81,8 +88,44 @@ class _Wanted:
         )
 
 
+class Places:
+    """Which pods tell of what, looked through once for all stories. By hashes alone: a pod too many is looked at, and tells
+    of nothing."""
+
+    def __init__(self, states: Iterable[PodState]) -> None:
+        self._states = sorted(states, key=lambda state: state.key)
+        self._by: dict[int, list[int]] | None = None
+
+    def of(self, marks: Collection[int]) -> list[PodState]:
+        """The pods that tell of anything with these marks, by key."""
+        if self._by is None:
+            self._by = {}
+            for number, state in enumerate(self._states):
+                for mark in {mark for event in _telling(state) for mark in _marks(event)}:
+                    self._by.setdefault(mark, []).append(number)
+        numbers = {number for mark in marks for number in self._by.get(mark, ())}
+        return [self._states[number] for number in sorted(numbers)]
+
+
+def _marks(event: Event) -> Iterator[int]:
+    """By what an event is found: as `_matches` compares it."""
+    for artifact in event.artifacts:
+        yield hash(("package", *_package(artifact)))
+        if artifact.kind == "model":
+            yield hash(("name", artifact.name))
+    for dist in event.dists:
+        yield hash(("package", *_package(Artifact("pypi", dist.name))))
+    if event.image_digest or event.image:
+        yield hash(("image", _image_digest(event.image_digest)))
+        yield hash(("repository", event.image.partition("@")[0]))
+    if event.kind is Kind.FILE or event.file_id:
+        yield hash(("file", event.file_id))
+        yield hash(("digest", event.digest))
+        yield hash(("name", event.file_path))
+
+
 def sightings(
-    states: Iterable[PodState],
+    states: Iterable[PodState] | Places,
     artifacts: Sequence[Artifact],
     *,
     exclude: Collection[str],
@@ -94,7 +137,7 @@ def sightings(
 
 
 def find_sightings(
-    states: Iterable[PodState],
+    states: Iterable[PodState] | Places,
     artifacts: Sequence[Artifact],
     *,
     exclude: Collection[str],
@@ -106,15 +149,21 @@ def find_sightings(
 
     `exclude` are keys of the story's own pods, `taken` those of pods in which an incident took a credential, `scans` what
     scans know of files. The same for any order of `states`: what is the same comes first, then pods that lost a credential,
-    then by time.
+    then by time. Who asks for several stories gives the same `Places` to all of them.
     """
     wanted = _Wanted(artifacts)
     if not wanted:
         return (), 0
     files = _scanned_files(scans, wanted)
     held = {f"{host}|{identity}": digest for host, identity, digest, _ in files}
-    every = sorted((s for s in states if s.key not in exclude), key=lambda state: state.key)
-    found = [sighting for state in every for sighting in _of_state(state, wanted, held, taken)]
+    places = states if isinstance(states, Places) else Places(states)
+    every = places.of(wanted.marks() | {hash(("file", identity)) for _, identity, _, _ in files})
+    found = [
+        sighting
+        for state in every
+        if state.key not in exclude
+        for sighting in _of_state(state, wanted, held, taken)
+    ]
     found += [_of_file(*file) for file in files]
     found.sort(key=_order)
     return tuple(found[:most]), max(0, len(found) - most)
@@ -273,7 +322,7 @@ def _packages(event: Event, wanted: _Wanted) -> Iterator[_What]:
         if versions is None:
             continue
         known = bool(artifact.version) and bool(versions - {""})
-        same = _version(artifact.version) in versions if known else None
+        same = same_release(artifact.version) in versions if known else None
         yield how, str(Artifact(artifact.kind, _package(artifact)[1], artifact.version)), same
 
 
@@ -288,14 +337,6 @@ def _loads(event: Event, wanted: _Wanted, held: Mapping[str, str], host: str) ->
         yield how, event.file_path or event.file_id, None
     elif event.file_path in wanted.names:
         yield how, event.file_path, None
-
-
-def _version(text: str) -> str:
-    """A version as it is compared: `v1.4.0` and `1.4` are the same release (PEP 440)."""
-    public, plus, local = text.lower().removeprefix("v").partition("+")
-    while public.endswith(".0") and public.replace(".", "").isdigit():
-        public = public[:-2]
-    return public + plus + local
 
 
 def _package(artifact: Artifact) -> tuple[str, str]:

@@ -20,10 +20,14 @@ def summary_of(
     elsewhere: Sequence[Sighting],
     *,
     raised: bool = True,
+    covered: str = "",
 ) -> tuple[str, ...]:
     """Sentences, the most important first: what landed where, what was taken and how fast, where it went, what was done
-    with it afterwards, where else the artifact is. Where no rule `raised` the pod, nothing is taken for lost."""
+    with it afterwards, where else the artifact is. Where no rule `raised` the pod, nothing is taken for lost; `covered` names
+    the exceptions that cover it."""
     told: list[str] = [] if raised else ["No rule raised this pod; this is what it did."]
+    if covered:
+        told.append(f"An exception covers it, so it raises nobody: {covered}.")
     firsts = _firsts(marks)
     land = firsts.get(Stage.LAND)
     if land is not None:
@@ -39,12 +43,20 @@ def summary_of(
         kinds = f" of {_count(len(domains), 'credential domain')}" if domains else ""
         which = _count(len(lost), "identity", "identities")
         told.append(f"{which}{kinds} must be taken for lost." if raised else f"It took {which}{kinds}.")
-    uses = [u for i in lost for u in i.uses if u.after and u.outcome is not Outcome.DENIED]
+    uses = [
+        u
+        for i in lost
+        for u in i.uses
+        # The metadata service signs in to hand out what was taken: that is no use of it.
+        if u.after
+        and u.outcome is not Outcome.DENIED
+        and (u.service, i.kind) != ("sign-in", "managed-identity")
+    ]
     foreign = [u for u in uses if u.foreign]
     if uses:
         outside = f", {sum(u.count for u in foreign)} of them from outside" if foreign else ""
         told.append(
-            f"They were used {sum(u.count for u in uses)} times afterwards, as far as logs tell{outside}."
+            f"They were used {_count(sum(u.count for u in uses), 'time')} afterwards, as far as logs tell{outside}."
         )
     stuck = [i for i in lost if i.revocation.possible is False]
     if stuck and raised:

@@ -12,8 +12,9 @@ from eightysix.model.event import Artifact, Event
 from eightysix.model.incident import Counts
 from eightysix.model.story import Reconstruction, Story
 from eightysix.reconstruct.artifactstory import artifact_story
-from eightysix.reconstruct.builder import Read, pod_story
-from eightysix.reconstruct.identitystory import identity_story
+from eightysix.reconstruct.builder import pod_story
+from eightysix.reconstruct.identitystory import identity_stories_of
+from eightysix.reconstruct.read import Read
 from eightysix.reconstruct.selection import Selection
 
 __all__ = ["MAX_STORIES", "tell"]
@@ -32,9 +33,9 @@ def tell(read: Read, asked: Selection, counts: Counts) -> Reconstruction:
         for cases in _by_pod(read.judged.cases)
         if _is_asked(cases, asked)
     ]
-    stories = [story for story in stories if _matches(story, asked)]
+    raised, stories = stories, [story for story in stories if _matches(story, asked)]
     if not stories and not asked.is_open:
-        stories = _without_incident(read, asked)
+        stories = _without_incident(read, asked, raised)
     return Reconstruction(tuple(stories[:MAX_STORIES]), read.coverage, counts)
 
 
@@ -80,9 +81,9 @@ def _is_artifact(asked: Selection, kind: str, text: str, version: str) -> bool:
     return asked.names_artifact(Artifact(kind, name, version))
 
 
-def _without_incident(read: Read, asked: Selection) -> list[Story]:
+def _without_incident(read: Read, asked: Selection, raised: Sequence[Story]) -> list[Story]:
     """Stories where no rule raised any: of the pod that is named; else of the identity or the artifact itself, and of
-    the pods that surely have to do with it."""
+    the pods that surely have to do with it, those that rules `raised` for something else among them."""
     if asked.pod:
         views = _views(read, lambda event: asked.names_pod(event.namespace, event.pod, event.pod_uid))
         stories = [pod_story(read, view, (), asked) for view in views]
@@ -91,10 +92,18 @@ def _without_incident(read: Read, asked: Selection) -> list[Story]:
         account = asked.identity if "/" in asked.identity else ""
         views = _views(read, lambda event: bool(account) and event.service_account == account)
         views = [view for view in views if service_account_of(view) == account]
-        told = identity_story(read, asked)
-        return [*([told] if told is not None else []), *(pod_story(read, view, (), asked) for view in views)]
-    told = artifact_story(read, asked)
-    return [told] if told is not None else []
+        stories = [pod_story(read, view, (), asked) for view in views]
+        if asked.artifact:  # both are asked for, and where an identity was used tells of no artifact
+            return [story for story in stories if _matches(story, asked)]
+        return [*identity_stories_of(read, asked), *stories]
+    at = artifact_story(read, asked, [story.pod for story in raised if story.pod is not None])
+    if at is None:
+        return []
+    there = {s.uid or f"{s.namespace}/{s.pod}" for s in at.elsewhere}
+    return [
+        at,
+        *(s for s in raised if s.pod is not None and {s.pod.uid, f"{s.pod.namespace}/{s.pod.name}"} & there),
+    ]
 
 
 def _views(read: Read, wanted: Callable[[Event], bool]) -> list[PodView]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
+import msgspec
+
+from eightysix.context.inventory import SKEW_NS
 from eightysix.detect.actions import action_of
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import place_of
 from eightysix.detect.view import PodView
 from eightysix.detect.wording import rfc3339
-from eightysix.model.attribution import Attribution, Candidate
+from eightysix.model.attribution import Attribution
 from eightysix.model.event import Event
 from eightysix.model.story import Use
-from eightysix.model.words import Grade, Kind
-from eightysix.reconstruct.identitylog import UseGroup
+from eightysix.model.words import Kind, Outcome
+from eightysix.reconstruct.identitylog import MAX_PLACES, UseGroup
 
-__all__ = ["MAX_USES", "Attribute", "UsesOf", "attribution_of", "is_ours", "target_of", "uses_of"]
+__all__ = ["MAX_USES", "Attribute", "UsesOf", "is_ours", "is_use", "target_of", "uses_of"]
 
 MAX_USES = 256
 """Uses of one identity that are told, those from elsewhere before all others; the rest is counted."""
@@ -25,21 +28,11 @@ Attribute = Callable[[Event], Attribution]
 """Whose a use is (`context.attribution`)."""
 
 
-def attribution_of(event: Event) -> Attribution:
-    """Whose a use is by its own record alone: the pod that it names, or nobody."""
-    if event.pod or event.pod_uid:
-        name = f"{event.namespace}/{event.pod}" if event.pod else ""
-        pod = Candidate(name, event.pod_uid, 1.0, "the record names the pod")
-        return Attribution(
-            event.grade, event.origin, "pod-uid" if event.pod_uid else "pod-name", True, (pod,)
-        )
-    return Attribution(Grade.F, event.origin, "", False, why="the record names no pod")
-
-
 @dataclass(frozen=True)
 class UsesOf:
     """Of one identity: its uses since it was taken (`told`, by time), those that were left out (`more`), how often it was
-    used before, and how often by pods that are not of this story (`others`)."""
+    used before, and how often by pods that are not of this story (`others`). Clocks differ: what was up to two seconds before
+    is told, and not as after."""
 
     told: tuple[Use, ...]
     more: int
@@ -62,7 +55,7 @@ def uses_of(
     before = others = 0
     for group in groups:
         event = group.event
-        if group.last_ns < taken_ns:
+        if group.last_ns < taken_ns - SKEW_NS:
             before += group.count
             continue
         attribution = attribute(event)
@@ -71,9 +64,39 @@ def uses_of(
             continue
         use = _use(group, view, attribution, t0_ns=t0_ns, taken_ns=taken_ns)
         found.append((not use.foreign, event.time_ns, use))
+    found = _together(found)
     found.sort(key=lambda item: (item[0], item[1], item[2].operation, item[2].target))
     kept = sorted(found[:MAX_USES], key=lambda item: (item[1], item[2].operation, item[2].target))
     return UsesOf(tuple(use for *_, use in kept), len(found) - len(kept), before, others)
+
+
+def _together(found: Iterable[tuple[bool, int, Use]]) -> list[tuple[bool, int, Use]]:
+    """Uses that are alike and whose alike, as one."""
+    told: dict[tuple[object, ...], tuple[bool, int, Use]] = {}
+    for far, time_ns, use in sorted(found, key=lambda item: item[1]):
+        key = (
+            *(use.service, use.operation, use.target, use.source_ip, use.user_agent, use.outcome),
+            *(use.after, use.foreign, use.credential_id, use.attribution),
+        )
+        first = told.get(key)
+        if first is None:
+            told[key] = (far, time_ns, use)
+            continue
+        until = max(first[2].until or first[2].at, use.until or use.at)
+        more = (*first[2].evidence, *use.evidence)[:MAX_PLACES]
+        one = msgspec.structs.replace(first[2], count=first[2].count + use.count, until=until, evidence=more)
+        told[key] = (far, first[1], one)
+    return list(told.values())
+
+
+def is_use(kind: str, use: Use, pods: Collection[str]) -> bool:
+    """Whether a use of an identity of this kind is part of the story and no mere possibility: it came from outside, or surely
+    from the story's pods, or is of an identity that came up with the story. A sign-in hands out, and uses nothing."""
+    if use.outcome is Outcome.DENIED or not use.after or use.service == "sign-in":
+        return False
+    if use.foreign is True or kind == "service-principal":
+        return True
+    return use.attribution.certain and is_ours(use.attribution, pods)
 
 
 def is_ours(attribution: Attribution, pods: Collection[str]) -> bool:
@@ -85,7 +108,8 @@ def _use(
     group: UseGroup, view: PodView | None, attribution: Attribution, *, t0_ns: int, taken_ns: int
 ) -> Use:
     event = group.event
-    after = event.time_ns >= taken_ns
+    # Within the skew nobody knows which came first; a sign-in that hands out what was taken is no use of it in any case.
+    after = event.time_ns >= taken_ns - (SKEW_NS if event.resource == "sign-in" else 0)
     return Use(
         at=rfc3339(event.time_ns),
         offset_s=round((event.time_ns - t0_ns) / 1e9, 3),

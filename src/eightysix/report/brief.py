@@ -13,6 +13,7 @@ from msgspec import Struct
 from eightysix.model.incident import Identity, Incident, StageEntry
 from eightysix.model.words import IdentityState, Verdict
 from eightysix.report.inert import inert, shorten
+from eightysix.report.reach import holds, worst
 from eightysix.report.story import clock, owner
 
 __all__ = ["Brief", "brief", "chat_safe", "last_at", "origin_of"]
@@ -100,10 +101,15 @@ def _facts(incident: Incident) -> list[str]:
             (f"workload {incident.workload}", incident.workload),
             (f"image {incident.image}", incident.image),
             (f"T0 {clock(incident.t0)} UTC", incident.t0),
+            (f"within its reach: {_reach(incident)}", incident.reach),
             (f"silenced by exception {incident.suppressed_by}", silenced),
         )
         if wanted
     ]
+
+
+def _reach(incident: Incident) -> str:
+    return f"{worst(incident.reach)}; {holds(incident.reach)}" if incident.reach else ""
 
 
 def _in_order(incident: Incident) -> list[StageEntry]:

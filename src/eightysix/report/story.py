@@ -11,6 +11,7 @@ from eightysix.model.words import IdentityState, Origin, Source, Verdict
 from eightysix.report.inert import LIMIT, columns, inert_copy, shorten, shorten_path, wrap
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, Span, flow, measure, row
+from eightysix.report.reach import collected, holds, worst
 
 __all__ = [
     "MARGIN",
@@ -57,6 +58,7 @@ def tell(incident: Incident, options: RenderOptions) -> Iterator[Line]:
     yield BLANK
     yield from _timeline(incident, options)
     yield from _identities(incident, options)
+    yield from _reach(incident, options)
     yield from why(incident.why, options)
     yield from _list("could not be seen", incident.gaps, options, "-")
     yield from _list("what to do next", incident.next_steps, options, "")
@@ -285,6 +287,18 @@ def _identities(incident: Incident, options: RenderOptions) -> Iterator[Line]:
         prefix: Line = (MARGIN, MARGIN, (f"{item.state:<9}", Ink.PLAIN))
         yield from row(prefix, _name(item), options.width, right=item.domain)
     yield from more
+    yield BLANK
+
+
+def _reach(incident: Incident, options: RenderOptions) -> Iterator[Line]:
+    """What was possible, in a few lines: it is no sign of what happened, and no score looks at it."""
+    reach = incident.reach
+    if not reach:
+        return
+    yield heading("within its reach, by the posture")
+    yield from row((MARGIN, MARGIN), holds(reach), options.width)
+    yield from row((MARGIN, MARGIN), worst(reach), options.width)
+    yield from row((MARGIN, MARGIN), collected(reach), options.width, Ink.DIM)
     yield BLANK
 
 

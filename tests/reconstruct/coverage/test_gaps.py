@@ -333,9 +333,80 @@ def test_what_names_no_cluster_is_of_the_only_one(tmp_path: Path) -> None:
 
 def test_an_empty_estate_is_all_gap(tmp_path: Path) -> None:
     found = seen(tmp_path, {"AzureActivity.jsonl": cloud("AzureActivity")}, baseline=False, ledger=False)
-    assert found.clusters == ()
-    assert {"sign-ins-absent", "baseline-absent"} <= set(ids(found))
+    assert [(one.name, one.feeds) for one in found.clusters] == [("", ())]
+    assert sights(found)[Stage.USE, Witness.PROVIDER] == Sight.PART  # what does arrive is not called unseen
+    assert {"kernel-absent", "audit-absent", "sensor-absent", "sign-ins-absent", "baseline-absent"} <= set(
+        ids(found)
+    )
     assert not any(rule.evaluable for rule in found.rules if rule.rule != "identity-outside")
+
+
+def test_nothing_at_all_is_all_gap(tmp_path: Path) -> None:
+    found = seen(tmp_path, {"nothing.jsonl": []}, baseline=False, ledger=False)
+    assert found.clusters == ()
+    assert {"kernel-absent", "audit-absent", "sensor-absent", "activity-absent"} <= set(ids(found))
+
+
+def test_kube_audit_admin_beside_a_log_that_may_have_reads(tmp_path: Path) -> None:
+    """That the category of administrators has no reads says nothing of the other log."""
+    without = {
+        "audit.jsonl": audit(verbs=("create",)),
+        "admin.jsonl": audit("kube-audit-admin", verbs=("create",)),
+    }
+    found = seen(tmp_path / "none", {**everything(), **without})
+    assert ids(found) == ["audit-no-reads"]
+    assert gap(found, "audit-no-reads").certainty == Certainty.OPEN
+    beside = seen(tmp_path / "some", {**everything(), "admin.jsonl": without["admin.jsonl"]})
+    assert not beside.gaps
+
+
+def test_an_export_that_has_reads_is_not_said_to_have_none(tmp_path: Path) -> None:
+    found = seen(tmp_path, {**everything(), "audit.jsonl": audit("kube-audit-admin")})
+    assert not found.gaps
+    assert sights(found)[Stage.PIVOT, Witness.AUDIT] == Sight.WHOLE
+
+
+AZURE = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/"
+
+
+def processes(cluster: str) -> list[Json]:
+    """Two starts in the same instant, as Defender's table has them."""
+    return [
+        {"Type": "CloudProcessEvents", "TimeGenerated": at(5), "ActionType": "ProcessCreated", "FileName": name,
+         "KubernetesPodName": "inference-1", "AzureResourceId": AZURE + cluster}
+        for name in ("pip", "sh")
+    ]  # fmt: skip
+
+
+def test_a_cluster_that_defender_alone_tells_of_is_a_cluster(tmp_path: Path) -> None:
+    alone = seen(tmp_path / "alone", {"defender.jsonl": processes("aks-c")})
+    assert [one.name for one in alone.clusters] == ["aks-c"]
+    assert {"kernel-absent", "audit-absent", "sensor-absent", "defender-no-network"} <= set(ids(alone))
+    told = sights(alone)
+    assert told[Stage.RUN, Witness.PROVIDER] == told[Stage.LAND, Witness.PROVIDER] == Sight.PART
+    assert told[Stage.REACH, Witness.PROVIDER] == Sight.ABSENT
+    assert alone.cloud[0].records == 2
+
+    beside = seen(tmp_path / "beside", {**everything(), "defender.jsonl": processes("aks-c")})
+    assert [(one.id, one.cluster) for one in beside.gaps if one.id == "defender-no-network"] == [
+        ("defender-no-network", "aks-c")
+    ]
+    assert not [one for one in beside.gaps if one.cluster != "aks-c"]
+    prod = {cell.witness: cell.sight for cell in beside.clusters[1].cells if cell.stage == Stage.RUN}
+    assert prod[Witness.PROVIDER] == Sight.ABSENT  # what Defender tells of another cluster
+
+
+def test_defenders_audited_requests_are_an_audit_log(tmp_path: Path) -> None:
+    rows: list[Json] = []
+    for record in audit():
+        event = json.loads(record["properties"]["log"])
+        rows.append({"Type": "CloudAuditEvents", "TimeGenerated": event["stageTimestamp"],
+                     "CloudResourceId": AZURE + CLUSTER, "RawEventData": event})  # fmt: skip
+    found = seen(tmp_path, {**everything(), "audit.jsonl": rows})
+    assert not found.gaps
+    assert [one.name for one in found.clusters] == [CLUSTER]
+    assert sights(found)[Stage.PIVOT, Witness.AUDIT] == Sight.WHOLE
+    assert all(rule.evaluable for rule in found.rules)
 
 
 def test_shuffled_and_doubled_records_tell_the_same(tmp_path: Path) -> None:

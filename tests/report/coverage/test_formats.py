@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eightysix.context.shell import fold
 from eightysix.model.visibility import Fix, Visibility
 from eightysix.reconstruct.coverage import fixes
 from eightysix.report.coverage.interface import FORMATS, get_coverage_format
 from eightysix.report.coverage.markdown import escaped
-from eightysix.report.coverage.shell import folded
 from eightysix.report.inert import inert
 from eightysix.report.interface import RenderOptions
 from tests.report.coverage.sample import SOURCES, troubled, without
@@ -144,7 +144,7 @@ def all_fixes() -> Iterator[Fix]:
 def test_a_folded_command_is_the_same_command(width: int) -> None:
     for fix in all_fixes():
         for command in (*fix.commands, *fix.instead):
-            pasted = "\n".join(folded(command, width))
+            pasted = "\n".join(fold(command, width, json=True))
 
             def words(text: str) -> list[str]:
                 return [" ".join(word.split()) for word in shlex.split(text.replace("\\\n", " "))]

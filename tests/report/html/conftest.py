@@ -15,9 +15,11 @@ import pytest
 
 from eightysix.hunt.binder import Binder
 from eightysix.hunt.binder import parser as kusto_parser
+from eightysix.model.posture import Posture
 from eightysix.model.story import Reconstruction
 from eightysix.report.html import FORMAT
 from eightysix.report.interface import RenderOptions
+from eightysix.report.posture.html import FORMAT as POSTURE
 from tests.tiers import require_tier
 from tools import report_libraries
 
@@ -78,15 +80,25 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    """Opens a reconstruction from the disk: `opened(reconstruction, width=..., dark=...)`; at the end each must be quiet."""
+    """Opens a report from the disk: `opened(reconstruction, width=..., dark=...)`; at the end each must be quiet."""
     contexts: list[BrowserContext] = []
     pages: list[Opened] = []
 
     def start(
-        told: Reconstruction, *, width: int = 1440, height: int = 900, dark: bool = False, **more: Any
+        told: Reconstruction | Posture,
+        *,
+        width: int = 1440,
+        height: int = 900,
+        dark: bool = False,
+        **more: Any,
     ) -> Opened:
         file = tmp_path / f"report-{len(pages)}.html"
-        file.write_text("".join(FORMAT.write(told, RenderOptions())), "utf-8")
+        pieces = (
+            POSTURE.write(told, RenderOptions())
+            if isinstance(told, Posture)
+            else FORMAT.write(told, RenderOptions())
+        )
+        file.write_text("".join(pieces), "utf-8")
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
@@ -132,7 +144,9 @@ import * as kusto from "./src/kusto/literal";
 import * as query from "./src/kusto/query";
 import * as time from "./src/incident/time";
 import * as layout from "./src/shell/json";
-const known = { ...shell, ...kusto, ...query, ...time, ...layout };
+import * as words from "./src/posture/words";
+import * as graph from "./src/shell/graph/layout";
+const known = { ...shell, ...kusto, ...query, ...time, ...layout, ...words, ...graph };
 createInterface({ input: process.stdin, terminal: false }).on("line", (line) => {
   const [name, given] = JSON.parse(line);
   const find = (evidence) => given.records?.find((one) => one.evidence.file === evidence.file && one.evidence.line === evidence.line);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 
 from msgspec import structs
 
@@ -12,7 +11,6 @@ from eightysix.model.incident import (
     Counts,
     Coverage,
     Evidence,
-    PodRef,
     Problem,
     Reason,
     RuleCoverage,
@@ -36,25 +34,11 @@ from eightysix.model.story import (
     Use,
 )
 from eightysix.model.words import Basis, Grade, IdentityState, Origin, Outcome, Stage, Verdict
+from tests.report.recorded_run import IMAGE, NAME, NOVELTY, POD, T0, TAKER, WHY, at, by_token, seen
 
 __all__ = ["T0", "at", "breach", "crowd", "reconstruction", "several"]
 
-T0 = datetime(2026, 11, 23, 16, 55, 38, 532000, tzinfo=UTC)
-POD = PodRef(
-    "aks-ml-prod", "aks-gpu-31337-vmss000000", "ml", "inference-0", "0b9b5bd6-64a4-4a3b-b31e-86e1ee7e0001"
-)
-NAME = "ml/inference-0"
 LEARN = "https://learn.microsoft.com/azure/"
-
-
-def at(offset: float) -> str:
-    """The moment `offset` seconds after T0."""
-    return (T0 + timedelta(seconds=offset)).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def seen(source: str, line: int) -> tuple[Evidence, ...]:
-    """Evidence in a recorded run's file."""
-    return (Evidence(source, f"recorded/attack-86s/{source}.jsonl.gz", line),)
 
 
 PACKAGE = Entity(
@@ -245,13 +229,11 @@ def use(
                attribution=attribution, evidence=seen("kubernetes-audit", 5), **given)  # type: ignore[arg-type]  # fmt: skip
 
 
-BY_TOKEN = Attribution(
-    Grade.C, C, "credential-id", True, (Candidate(NAME, POD.uid, 1.0, "the token was issued to this pod"),)
-)
+BY_TOKEN = by_token("credential-id", "the token was issued to this pod")
 IDENTITIES = (
     IdentityStory(
         MANAGED.id, "managed-identity", "id-inference-prod", ("7f2b1c7e-2a3d-4d39-9c0e-5f1c2a9d8e01", "c1f5e1ad-0000-4000-8000-000000000001"),
-        "cloud", IdentityState.USED, at(38.0), "python /app/server.py (torch-perf-utils==1.4.3)", Grade.A, K,
+        "cloud", IdentityState.USED, at(38.0), TAKER, Grade.A, K,
         (use(39.6, "sign-in", "Sign-in activity", "Azure Key Vault", SHARED), use(41.0, "key-vault", "SecretGet", "kv-ml-prod/openai-key", SHARED, user_agent="python-requests/2.32", source_ip="20.31.4.9", foreign=False)),
         3,
         Revocation(False, "Issued tokens stay valid: cut the role assignments of the identity, then wait for them to run out.", at(86400), LEARN + "managed-identities"),
@@ -259,7 +241,7 @@ IDENTITIES = (
     ),
     IdentityStory(
         ACCOUNT.id, "service-account", "ml/inference-sa", ("system:serviceaccount:ml:inference-sa",), "cluster", IdentityState.USED, at(57.6),
-        "python /app/server.py (torch-perf-utils==1.4.3)", Grade.A, K,
+        TAKER, Grade.A, K,
         (use(58.4, "kubernetes", "list", "ml/secrets", BY_TOKEN, credential_id="JTI=4d6a", user_agent="python-urllib/3.11", source_ip="10.244.0.17", foreign=False),
          use(66.9, "kubernetes", "get", "ml/secrets/acr-push-sp", BY_TOKEN, credential_id="JTI=4d6a", source_ip="10.244.0.17", foreign=False),
          use(71.3, "kubernetes", "create", "ml/pods", BY_TOKEN, outcome=Outcome.DENIED, credential_id="JTI=4d6a")),
@@ -291,7 +273,7 @@ ROTATE = (
     Rotation(4, "Replace OPENAI_API_KEY", "it was exposed, nobody saw it taken", ()),
 )  # fmt: skip
 GAPS = (
-    Gap("", "novelty per workload is unknown: no baseline", "eightysix baseline build"),
+    NOVELTY,
     Gap("reach", "which identity the metadata service handed out: cloud logs tell of one that is declared, not whether it was this one",
         "deploy/sensor: the client id of a token request"),
     Gap("leave", "who is behind 203.0.113.10: no DNS answer was read, so the address is judged", "deploy/coredns: log plugin"),
@@ -319,7 +301,7 @@ def breach(marks: tuple[Mark, ...] = MARKS) -> Story:
     """The story of the recorded run `attack-86s`, with what cloud logs would add."""
     return Story(
         id="1b9c93e6489b21f7", revision="r3", title="Install, then a second identity", asked="", verdict=Verdict.CONTAIN, score=135,
-        incidents=("1b9c93e6489b21f7",), pod=POD, workload="ml/inference", image="registry.example/ml/inference:prod@sha256:5e5e5e5e5e5e",
+        incidents=("1b9c93e6489b21f7",), pod=POD, workload="ml/inference", image=IMAGE,
         service_account="ml/inference-sa", t0=at(0), first=marks[0].at if marks else "", last=marks[-1].at if marks else "",
         summary=(
             "torch-perf-utils==1.4.3 was installed in the running container of ml/inference-0; the server imported it 0.7 s later.",
@@ -334,8 +316,7 @@ def breach(marks: tuple[Mark, ...] = MARKS) -> Story:
             Sighting("torch-perf-utils==1.4.2", "aks-ml-test", "aks-cpu-0", "test", "trainer-0", "uid-9", "image", at(-864000), False, False, seen("tetragon", 4)),
         ),
         rotate=ROTATE,
-        why=(Reason(40, "the code that takes the credential landed after the container started", Basis.JUDGED), Reason(30, "secrets are listed", Basis.JUDGED),
-             Reason(0, "code that landed runs", Basis.JUDGED), Reason(-25, "the container's own process tree ran the installer", Basis.JUDGED)),
+        why=(*WHY, Reason(0, "code that landed runs", Basis.JUDGED)),
         gaps=GAPS, records=tuple(_record(one.evidence[0]) for one in marks[:200]),
     )  # fmt: skip
 

@@ -19,7 +19,9 @@ def test_the_source_gives_the_bytes_of_the_package(libraries: Path, tmp_path: Pa
     """CI's proof that nobody changed the bundle by hand, or forgot `make web`."""
     subprocess.run(["node", "build.mjs", str(tmp_path)], cwd=libraries, check=True, timeout=120)
     built = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
-    assert sorted(built) == ["incident.css", "incident.js", "incident.licences.txt"]
+    assert sorted(built) == [
+        f"{report}.{kind}" for report in ("incident", "posture") for kind in ("css", "js", "licences.txt")
+    ]
     for name, data in built.items():
         assert (PACKAGE / name).read_bytes() == data, f"{name} is not what web/report gives: make web"
 

@@ -26,11 +26,11 @@ from eightysix.model.story import (
     Use,
 )
 from eightysix.model.words import Basis, Grade, IdentityState, Origin, Outcome, Stage, Verdict
+from tests.report.recorded_run import IMAGE, NAME, NOVELTY, POD, TAKER, WHY, at, by_token, seen
 from tests.report.sample import HOSTILE
 
 __all__ = ["asked_about", "breach", "breach_story", "crowd", "hostile", "nothing"]
 
-_FOLDER = "telemetry/attack-86s"
 _POD = "pod:ml/inference-0"
 _SERVER = "process:server"
 _PIP = "process:pip"
@@ -39,18 +39,7 @@ _ACCOUNT = "identity:sa"
 _MANAGED = "identity:mi"
 _SECRET = "secret:acr-push-sp"
 _OUT = "destination:203.0.113.10"
-_UID = "86868686-0000-4000-8000-000000005310"
 _CLIENT = "11111111-2222-4333-8444-555555555555"
-
-
-def _seen(source: str, *lines: int) -> tuple[Evidence, ...]:
-    return tuple(Evidence(source, f"{_FOLDER}/{source}.jsonl.gz", number) for number in lines)
-
-
-def _at(offset: float) -> str:
-    seconds, micro = divmod(round((55 * 60 + 38.532 + offset) * 1_000_000), 1_000_000)
-    hours, rest = divmod(16 * 3600 + seconds, 3600)
-    return f"2026-11-{23 + hours // 24:02}T{hours % 24:02}:{rest // 60:02}:{rest % 60:02}.{micro:06}Z"
 
 
 _KERNEL = (Grade.A, Origin.KERNEL)
@@ -64,15 +53,13 @@ _POSSIBLE = Attribution(
     "client-id+time",
     False,
     (
-        Candidate("ml/inference-0", _UID, 0.5, "asked the metadata service 1.2 s before"),
+        Candidate(NAME, POD.uid, 0.5, "asked the metadata service 1.2 s before"),
         Candidate("ml/notebook-7", "77777777-0000-4000-8000-000000000007", 0.25, "asked within 5 s"),
     ),
     1,
     "the node's identity is shared by all pods of the node pool",
 )
-_CERTAIN = Attribution(
-    Grade.C, Origin.CONTROL_PLANE, "pod-uid", True, (Candidate("ml/inference-0", _UID, 1.0, ""),)
-)
+_CERTAIN = by_token("pod-uid", "")
 
 
 def _mark(
@@ -93,8 +80,8 @@ def _mark(
 ) -> Mark:
     return Mark(
         id=f"m{number:02}",
-        at=_at(offset),
-        until=_at(offset + 4) if count > 1 else "",
+        at=at(offset),
+        until=at(offset + 4) if count > 1 else "",
         offset_s=offset,
         lane=lane,
         stage=stage,
@@ -123,7 +110,7 @@ _MARKS = (
         "the server starts",
         "python /app/server.py",
         _KERNEL,
-        _seen("tetragon", 3),
+        seen("tetragon", 3),
     ),
     _mark(
         1,
@@ -133,7 +120,7 @@ _MARKS = (
         "the application takes a token by azure-identity",
         "python /app/server.py → 169.254.169.254:80",
         _KERNEL,
-        _seen("tetragon", 12),
+        seen("tetragon", 12),
         count=3,
     ),
     _mark(
@@ -144,7 +131,7 @@ _MARKS = (
         "package installed in the running container",
         "python -m pip install --quiet --upgrade torch-perf-utils: torch-perf-utils==1.4.3",
         _KERNEL,
-        _seen("tetragon", 42, 43, 44, 45, 46),
+        seen("tetragon", 42, 43, 44, 45, 46),
         "install",
         _ARTIFACT,
     ),
@@ -156,7 +143,7 @@ _MARKS = (
         "code that landed runs",
         "python /app/server.py (torch-perf-utils==1.4.3) → torch_perf_utils",
         _TOLD,
-        _seen("sensor", 122),
+        seen("sensor", 122),
         "landed_code_runs",
         _ARTIFACT,
     ),
@@ -168,7 +155,7 @@ _MARKS = (
         "first credential after the install",
         "→ 169.254.169.254:80",
         _KERNEL,
-        _seen("tetragon", 78, 79, 80),
+        seen("tetragon", 78, 79, 80),
         "first_credential",
         _MANAGED,
         kind="managed-identity",
@@ -181,7 +168,7 @@ _MARKS = (
         "second credential domain by the same process",
         "→ /var/run/secrets/kubernetes.io/serviceaccount/token",
         _KERNEL,
-        _seen("tetragon", 79, 81),
+        seen("tetragon", 79, 81),
         "second_domain",
         _ACCOUNT,
         kind="service-account",
@@ -194,7 +181,7 @@ _MARKS = (
         "secrets are listed",
         "list ml/secrets",
         _API,
-        _seen("kubernetes-audit", 5),
+        seen("kubernetes-audit", 5),
         "secrets_listed",
         "resource:ml/secrets",
     ),
@@ -206,7 +193,7 @@ _MARKS = (
         "a secret is read",
         "get kube-system/secrets/bootstrap: 403",
         _API,
-        _seen("kubernetes-audit", 6),
+        seen("kubernetes-audit", 6),
         "secret_read",
         "resource:kube-system/secrets",
         Outcome.DENIED,
@@ -219,7 +206,7 @@ _MARKS = (
         "a secret is read",
         "get ml/secrets/acr-push-sp",
         _API,
-        _seen("kubernetes-audit", 7),
+        seen("kubernetes-audit", 7),
         "secret_read",
         _SECRET,
         kind="secret",
@@ -232,7 +219,7 @@ _MARKS = (
         "a destination that this container never contacted before",
         "python /app/server.py (torch-perf-utils==1.4.3) → 203.0.113.10:80 (telemetry.perf-utils.example)",
         _KERNEL,
-        _seen("tetragon", 85, 86, 87, 88),
+        seen("tetragon", 85, 86, 87, 88),
         "new_destination",
         _OUT,
     ),
@@ -244,7 +231,7 @@ _MARKS = (
         "an image is pushed from there",
         "push registry.example/ml/inference:prod from 198.51.100.23",
         _CLOUD,
-        _seen("azure", 2, 3),
+        seen("azure", 2, 3),
         "pushed",
         "resource:registry",
         attribution=_POSSIBLE,
@@ -265,7 +252,7 @@ def _use(
     count: int = 1,
 ) -> Use:
     return Use(
-        at=_at(offset),
+        at=at(offset),
         offset_s=offset,
         service=service,
         operation=operation,
@@ -279,7 +266,7 @@ def _use(
         attribution=attribution,
         evidence=evidence,
         count=count,
-        until=_at(offset + 30) if count > 1 else "",
+        until=at(offset + 30) if count > 1 else "",
     )
 
 
@@ -291,8 +278,8 @@ _IDENTITIES = (
         ids=("b3d1c0de-0000-4000-8000-00000000beef",),
         domain="cluster",
         state=IdentityState.USED,
-        taken_at=_at(57.6),
-        taken_by="python /app/server.py (torch-perf-utils==1.4.3)",
+        taken_at=at(57.6),
+        taken_by=TAKER,
         grade=Grade.A,
         origin=Origin.KERNEL,
         uses=(
@@ -304,7 +291,7 @@ _IDENTITIES = (
                 "10.244.1.17",
                 False,
                 _CERTAIN,
-                _seen("kubernetes-audit", 2),
+                seen("kubernetes-audit", 2),
             ),
             _use(
                 58.4,
@@ -314,7 +301,7 @@ _IDENTITIES = (
                 "10.244.1.17",
                 False,
                 _CERTAIN,
-                _seen("kubernetes-audit", 5),
+                seen("kubernetes-audit", 5),
             ),
             _use(
                 58.9,
@@ -324,7 +311,7 @@ _IDENTITIES = (
                 "10.244.1.17",
                 False,
                 _CERTAIN,
-                _seen("kubernetes-audit", 6),
+                seen("kubernetes-audit", 6),
                 Outcome.DENIED,
             ),
             _use(
@@ -335,7 +322,7 @@ _IDENTITIES = (
                 "10.244.1.17",
                 False,
                 _CERTAIN,
-                _seen("kubernetes-audit", 7),
+                seen("kubernetes-audit", 7),
             ),
         ),
         other_uses=0,
@@ -353,8 +340,8 @@ _IDENTITIES = (
         ids=(_CLIENT, "99999999-2222-4333-8444-555555555555"),
         domain="cloud",
         state=IdentityState.USED,
-        taken_at=_at(38),
-        taken_by="python /app/server.py (torch-perf-utils==1.4.3)",
+        taken_at=at(38),
+        taken_by=TAKER,
         grade=Grade.B,
         origin=Origin.KERNEL,
         uses=(
@@ -366,7 +353,7 @@ _IDENTITIES = (
                 "198.51.100.23",
                 True,
                 _POSSIBLE,
-                _seen("azure", 1),
+                seen("azure", 1),
                 count=14,
             ),
             _use(
@@ -377,7 +364,7 @@ _IDENTITIES = (
                 "198.51.100.23",
                 True,
                 _POSSIBLE,
-                _seen("azure", 2, 3),
+                seen("azure", 2, 3),
             ),
         ),
         other_uses=212,
@@ -396,7 +383,7 @@ _IDENTITIES = (
         ids=(),
         domain="delivery",
         state=IdentityState.TAKEN,
-        taken_at=_at(66.9),
+        taken_at=at(66.9),
         taken_by="service account ml/inference-sa",
         grade=Grade.C,
         origin=Origin.CONTROL_PLANE,
@@ -443,7 +430,7 @@ _ENTITIES = (
 def _link(
     source: str, target: str, kind: LinkKind, offset: float, sure: tuple[Grade, Origin], key: str = ""
 ) -> Link:
-    return Link(source, target, kind, _at(offset), *sure, key, _seen("tetragon", 42))
+    return Link(source, target, kind, at(offset), *sure, key, seen("tetragon", 42))
 
 
 _LINKS = (
@@ -497,7 +484,7 @@ _ROTATE = (
 )
 
 _GAPS = (
-    Gap("", "novelty per workload is unknown: no baseline", "eightysix baseline build"),
+    NOVELTY,
     Gap(
         "use",
         "reads of Key Vault are not among the records",
@@ -515,7 +502,7 @@ _ELSEWHERE = (
         "inference-1",
         "u-1",
         "installed",
-        _at(31.8),
+        at(31.8),
         True,
         False,
     ),
@@ -527,7 +514,7 @@ _ELSEWHERE = (
         "notebook-7",
         "u-2",
         "installed",
-        _at(-90000),
+        at(-90000),
         None,
         True,
     ),
@@ -544,13 +531,13 @@ def breach_story() -> Story:
         verdict=Verdict.CONTAIN,
         score=135,
         incidents=("1b9c93e6489b21f7",),
-        pod=PodRef("aks-ml-prod", "aks-gpu-31337-vmss000000", "ml", "inference-0", _UID),
+        pod=POD,
         workload="ml/inference",
-        image="registry.example/ml/inference:prod@sha256:" + "5e" * 32,
+        image=IMAGE,
         service_account="ml/inference-sa",
-        t0=_at(0),
-        first=_at(-61.4),
-        last=_at(2014.3),
+        t0=at(0),
+        first=at(-61.4),
+        last=at(2014.3),
         summary=(
             "torch-perf-utils 1.4.3 was installed in the running container and ran inside the server.",
             "38 s later it took the managed identity, 20 s after that the service account, and read ml/acr-push-sp.",
@@ -564,15 +551,11 @@ def breach_story() -> Story:
         exposed=_EXPOSED,
         elsewhere=_ELSEWHERE,
         rotate=_ROTATE,
-        why=(
-            Reason(40, "the code that takes the credential landed after the container started", Basis.JUDGED),
-            Reason(30, "secrets are listed", Basis.JUDGED),
-            Reason(-25, "the container's own process tree ran the installer", Basis.JUDGED),
-        ),
+        why=WHY,
         gaps=_GAPS,
         records=(
             Record(
-                Evidence("tetragon", f"{_FOLDER}/tetragon.jsonl.gz", 42),
+                seen("tetragon", 42)[0],
                 '{"process_exec":{"raw":"RECORD-TEXT"}}',
                 0,
             ),
@@ -582,10 +565,10 @@ def breach_story() -> Story:
 
 _COVERAGE = Coverage(
     (
-        SourceCoverage("tetragon", 86, {"exec": 11}, _at(-70), _at(85.7)),
-        SourceCoverage("sensor", 142, {"import": 47}, _at(-70), _at(85.7)),
-        SourceCoverage("kubernetes-audit", 7, {"api": 7}, _at(-30), _at(66.9)),
-        SourceCoverage("azure", 3, {"cloud": 3}, _at(420.5), _at(2014.3)),
+        SourceCoverage("tetragon", 86, {"exec": 11}, at(-70), at(85.7)),
+        SourceCoverage("sensor", 142, {"import": 47}, at(-70), at(85.7)),
+        SourceCoverage("kubernetes-audit", 7, {"api": 7}, at(-30), at(66.9)),
+        SourceCoverage("azure", 3, {"cloud": 3}, at(420.5), at(2014.3)),
     )
 )
 
@@ -633,7 +616,7 @@ def crowd() -> Reconstruction:
     """A long chain, with many marks, identities and pods, and lesser stories beside it."""
     first = breach_story()
     marks = [
-        replace(_MARKS[3 + number % 7], id=f"c{number}", offset_s=number * 2.5, at=_at(number * 2.5))
+        replace(_MARKS[3 + number % 7], id=f"c{number}", offset_s=number * 2.5, at=at(number * 2.5))
         for number in range(1, 400)
     ]
     identities = [

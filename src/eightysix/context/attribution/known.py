@@ -12,7 +12,7 @@ from eightysix.context.inventory import Inventory, Pod, Pool
 from eightysix.model.attribution import MAX_CANDIDATES, Attribution, Candidate
 from eightysix.model.words import Grade, Origin
 
-__all__ = ["LIFE_NS", "Found", "Known", "nobody", "shared"]
+__all__ = ["LIFE_NS", "Found", "Known", "nobody", "of_cluster", "shared"]
 
 LIFE_NS = 86_400_000_000_000
 """Tokens of managed identities live, and are cached, for up to 24 h (learn.microsoft.com/entra/identity/
@@ -118,6 +118,15 @@ def shared(
         others=len(order) - len(named) + unseen,
         why=why,
     )
+
+
+def of_cluster(found: Sequence[Found], cluster: str) -> list[Found]:
+    """Of pods that a name alone joins to a request, those of the request's cluster: two clusters have the same names. Where
+    no pod is of a cluster of that name all stay, as an exporter may call a cluster otherwise than its audit log does."""
+    wanted = cluster.lower()
+    if not wanted or not any(one.pod.cluster.lower() == wanted for one in found):
+        return list(found)
+    return [one for one in found if one.pod.cluster.lower() in (wanted, "")]
 
 
 def nobody(join_key: str, why: str, origin: Origin = Origin.PROVIDER) -> Attribution:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from eightysix.context.attribution.known import LIFE_NS, Found, Known, nobody, shared
+from eightysix.context.attribution.known import LIFE_NS, Found, Known, nobody, of_cluster, shared
 from eightysix.context.attribution.tokens import minted_by_node
 from eightysix.context.inventory import SKEW_NS, Pod
 from eightysix.model.attribution import Attribution
 from eightysix.model.event import Event
 from eightysix.model.words import Grade, Origin
 
-__all__ = ["attribute_request", "minters"]
+__all__ = ["attribute_request", "attribute_token", "minters"]
 
 _DEEPEST = 8
 """Tokens that had tokens issued: as deep as they are followed."""
@@ -34,20 +34,57 @@ def attribute_request(known: Known, event: Event, depth: int = 0) -> Attribution
     return _by_account(known, event)
 
 
+def attribute_token(known: Known, event: Event, credential_id: str) -> Attribution | None:
+    """Whose a service account's token was that was shown elsewhere, by its id; None where no audit event tells of it, before or
+    about the time of `event`."""
+    mint = known.tokens.mint(credential_id)
+    if mint is not None and mint.time_ns > event.time_ns + SKEW_NS:
+        return None  # a token is not shown before it is issued: this is another one, or clocks are wrong
+    if mint is not None and not minted_by_node(mint):
+        told = _by_minter(known, replace(event, credential_id=credential_id, pod="", pod_uid=""), mint, 0)
+    else:
+        found = _by_token(known, replace(event, credential_id=credential_id), mint)
+        if found is None:
+            return None
+        told = found
+    why = f"the sign-in names the service account's token: {told.why}"
+    return replace(told, join_key=f"federated-token-id+{told.join_key}", why=why)
+
+
+_CONFLICT = (
+    "records of this one token name different pods, and contradict each other: a token is bound to one"
+)
+
+
 def _named(known: Known, event: Event) -> Attribution | None:
     if event.pod_uid:
         pod = known.inventory.pod(event.pod_uid) or _unknown(event)
         why = "the API server names the pod that the token is bound to"
-        found = [Found(pod, "its token was shown")]
+        found = [Found(pod, "its token was shown"), *_contradicting(known, event, pod)]
+        if len(found) > 1:
+            why = f"{why}; but {_CONFLICT}"
         return shared(Grade.C, Origin.CONTROL_PLANE, "pod-uid", found, certain=True, why=why)
     if not event.pod:
         return None
     found = [
         Found(pod, "its token was shown")
         for pod in known.inventory.named(event.namespace, event.pod, event.time_ns)
-    ] or [Found(_unknown(event), "its token was shown")]
+    ]
+    found = of_cluster(found, event.cluster) or [Found(_unknown(event), "its token was shown")]
     why = "the API server names the pod that the token is bound to, without its uid"
     return shared(Grade.C, Origin.CONTROL_PLANE, "pod-name+time", found, certain=True, why=why)
+
+
+def _contradicting(known: Known, event: Event, pod: Pod) -> list[Found]:
+    """Pods, by their uids, that other records name for the token of this one: they come after the one that it names."""
+    others = [key for key in sorted(known.tokens.showed(event.credential_id)) if key[1:2] != ":"]
+    return [
+        Found(
+            known.inventory.pod(key) or Pod(key, key, "", ""), "another record names it for the same token", 1
+        )
+        for key in others
+        if key not in (event.pod_uid, pod.key)
+    ]
 
 
 def _unknown(event: Event) -> Pod:
@@ -85,18 +122,23 @@ def _by_minter(known: Known, event: Event, mint: Event, depth: int) -> Attributi
 
 
 def _by_token(known: Known, event: Event, mint: Event | None) -> Attribution | None:
-    pods = [known.pod(key, event.time_ns) for key in sorted(known.tokens.showed(event.credential_id))]
-    found = [Found(pod, "this token is bound to it") for pod in pods if pod is not None]
+    keys = sorted(known.tokens.showed(event.credential_id))
+    pods = [(key, known.pod(key, event.time_ns)) for key in keys]
+    found = [Found(pod, "this token is bound to it") for _, pod in pods if pod is not None]
     if found:
-        why = "another record of this token names its pod"
-        return shared(Grade.C, Origin.CONTROL_PLANE, "credential-id", found, certain=True, why=why)
+        unknown = sum(pod is None and key[1:2] != ":" for key, pod in pods)
+        several = len({one.pod.key for one in found}) + unknown > 1
+        why = _CONFLICT if several else "another record of this token names its pod"
+        return shared(
+            Grade.C, Origin.CONTROL_PLANE, "credential-id", found, unseen=unknown, certain=True, why=why
+        )
     node = minted_by_node(mint) if mint is not None else ""
     if mint is None or not node:
         return None
     account = f"{mint.object_namespace}/{mint.object_name}"
     words = f"ran as {account} on {node} when the token was issued"
     all_of_it = known.running_as(account, mint.time_ns, mint.time_ns, words)
-    found = [one for one in all_of_it if one.pod.node in (node, "")]
+    found = of_cluster([one for one in all_of_it if one.pod.node in (node, "")], mint.cluster)
     if not found:
         return None
     why = f"the kubelet of {node} had this token issued for a pod there"
@@ -122,7 +164,9 @@ def minters(known: Known, account: str, time_ns: int) -> list[Found]:
 def _by_account(known: Known, event: Event) -> Attribution:
     """The service account alone: no pod is bound to the token, so whoever had it issued may be anybody with that right."""
     account = event.service_account
-    pods = known.running_as(account, event.time_ns, event.time_ns, f"runs as {account}")
+    pods = of_cluster(
+        known.running_as(account, event.time_ns, event.time_ns, f"runs as {account}"), event.cluster
+    )
     here = {
         holder.pod.key
         for holder in known.inventory.at_address(event.source_ip, event.time_ns)

@@ -51,7 +51,7 @@ class Tokens:
     def __init__(self) -> None:
         self.sign_ins: dict[str, dict[str, Event]] = {}
         self.shown: dict[str, set[tuple[str, str]]] = {}
-        self.bound: dict[str, str] = {}
+        self.bound: dict[str, tuple[str, ...]] = {}
         self.minted: dict[str, dict[str, Event]] = {}
         self._by_account: dict[str, list[Event]] | None = None
         self.full = False
@@ -115,8 +115,7 @@ class Tokens:
     def showed(self, credential_id: str) -> frozenset[str]:
         """Keys of the pods that the API server names for this token: when it was used, and when it was issued."""
         found = {key for key, _ in self.shown.get(credential_id, ())}
-        bound = self.bound.get(credential_id)
-        return frozenset(found | {bound} if bound else found)
+        return frozenset(found.union(self.bound.get(credential_id, ())))
 
 
 def _first(events: dict[str, Event] | None) -> Event | None:

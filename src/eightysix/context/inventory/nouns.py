@@ -65,8 +65,8 @@ class Pod(Struct, frozen=True, gc=False):
 
     @property
     def called(self) -> str:
-        """`namespace/name`."""
-        return f"{self.namespace}/{self.name}"
+        """`namespace/name`; the uid where nobody tells the name."""
+        return f"{self.namespace}/{self.name}" if self.name else self.uid or self.namespace
 
     def may_run_at(self, time_ns: int) -> bool:
         """Whether nothing that is known says that it did not run at `time_ns`, clocks being what they are."""

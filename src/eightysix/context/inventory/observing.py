@@ -149,12 +149,21 @@ def _note_made(facts: Facts, event: Event) -> None:
             pod.made_ns = min(pod.made_ns or event.time_ns, event.time_ns)
 
 
+def _take_names(facts: Facts, learnt: Learnt) -> None:
+    for uid, name in learnt.names.items():
+        pod = facts.pod(uid, uid)
+        if pod is not None:
+            pod.tell("namespace", Rank.CONTROL_PLANE, name.partition("/")[0])
+            pod.tell("name", Rank.CONTROL_PLANE, name.partition("/")[2])
+
+
 def take_learnt(facts: Facts, learnt: Learnt) -> None:
     """Take what audit bodies told beside events (`sources.kubernetes_audit_bodies`)."""
     for name, ips in learnt.nodes.items():
         node = facts.node(name)
         if node is not None:
             node.ips |= ips
+    _take_names(facts, learnt)
     for name, ips in learnt.pods.items():
         namespace, slash, called = name.partition("/")
         pod = facts.pod(named_key(namespace, called) if slash else name, "" if slash else name)

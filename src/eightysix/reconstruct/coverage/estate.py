@@ -10,7 +10,7 @@ from eightysix.model.visibility import Witness
 from eightysix.model.words import Source
 from eightysix.sources.survey.census import Census, Place, Pod, Rhythm, Tally
 
-__all__ = ["Cluster", "Counted", "Estate", "estate_of", "kinds_of"]
+__all__ = ["Cluster", "Counted", "Estate", "estate_of", "kinds_of", "of_cluster"]
 
 _OF_CLUSTERS = (Witness.KERNEL, Witness.SENSOR, Witness.AUDIT, Witness.NAMES)
 
@@ -50,6 +50,11 @@ class Cluster(Struct):
         return min((one.tally.first_ns for one in self.counted if one.tally.first_ns), default=0)
 
 
+def of_cluster(cloud: Iterable[Counted], cluster: Cluster) -> list[Counted]:
+    """What of the cloud's logs tells of a cluster: all but what names another one."""
+    return [one for one in cloud if one.place.cluster.lower() in ("", cluster.name.lower())]
+
+
 class Estate(Struct):
     """All clusters, and the logs of no single one. `joined` are logs without a cluster that were put to the only one."""
 
@@ -87,6 +92,8 @@ def estate_of(census: Census) -> Estate:
     for place, tally in sorted(census.tallies.items()):
         if tally.witness not in _OF_CLUSTERS:
             cloud.append(Counted(place, tally))
+            if place.cluster:
+                of(place.cluster, "", "")
             continue
         of(place.cluster, place.node, place.feed).counted.append(Counted(place, tally))
     for (name, node), rhythm in sorted(census.alive.items()):
@@ -97,6 +104,8 @@ def estate_of(census: Census) -> Estate:
         nodes = {item.place.node for item in one.counted} | one.alive.keys()
         one.nodes = tuple(sorted(nodes - {""}))
         one.pods = list(_merged(one.pods))
+    if cloud and not clusters:
+        clusters[""] = Cluster("")  # nothing of any cluster arrives: that is what there is to tell of it
     ordered = [clusters[key] for key in sorted(clusters)]
     return Estate(ordered, cloud, tuple(sorted(joined - {""})))
 
@@ -104,8 +113,7 @@ def estate_of(census: Census) -> Estate:
 def _names(census: Census) -> Mapping[str, str]:
     """By name in small letters, the name as it is shown: the first by spelling, capitals first."""
     names: dict[str, str] = {}
-    told = [place.cluster for place, tally in census.tallies.items() if tally.witness in _OF_CLUSTERS]
-    for name in sorted(set(told)):
+    for name in sorted({place.cluster for place in census.tallies}):
         if name:
             names.setdefault(name.lower(), name)
     return names

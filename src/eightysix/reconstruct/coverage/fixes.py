@@ -19,6 +19,7 @@ __all__ = [
     "command_name",
     "connections",
     "falco_drops",
+    "falco_pods",
     "files",
     "host_policy",
     "ledger",
@@ -89,6 +90,13 @@ def _falco_rules(what: str) -> Fix:
                 f' --set-file customRules."eightysix_rules\\.yaml"={file}'
             ),
         ),
+    )
+
+
+def falco_pods() -> Fix:
+    """Falco's alerts do not say of which pod they are."""
+    return _falco_rules(
+        "the rules of deploy/falco, whose alerts carry the pod; Falco needs the socket of the nodes' container runtime for it"
     )
 
 

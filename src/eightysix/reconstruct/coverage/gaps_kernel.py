@@ -218,7 +218,7 @@ def _unattributed(cluster: Cluster, told: list[Counted]) -> Iterator[Gap]:
     places = {one.place.node for one in told if one.tally.unattributed > UNATTRIBUTED * one.tally.of}
     falco = _is_falco(told)
     fix = (
-        fixes.connections(falco=True)
+        fixes.falco_pods()
         if falco
         else fixes.tetragon_values(
             "tetragon.exportDenyList and fieldFilters as they are there: process.pod stays"

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from eightysix.model.visibility import Certainty, Gap, Importance, Witness
 from eightysix.model.words import Stage
 from eightysix.reconstruct.coverage import fixes
-from eightysix.reconstruct.coverage.estate import Cluster, Counted
+from eightysix.reconstruct.coverage.estate import Cluster, Counted, of_cluster
 from eightysix.reconstruct.coverage.gap import counted, gap, listed, share
 from eightysix.reconstruct.coverage.gaps_kernel import MANY
 from eightysix.reconstruct.coverage.sight import PROCESS_TABLES, arriving, python_pods, reads
-from eightysix.sources.survey.audit import ADMIN, FULL
+from eightysix.sources.survey.audit import ADMIN, DEFENDER_AUDIT, FULL
 from eightysix.sources.survey.azure import (
     ACTIVITY,
     KEY_VAULT,
@@ -24,6 +24,7 @@ from eightysix.sources.survey.azure import (
 
 __all__ = ["audit_gaps", "cloud_gaps", "name_gaps", "sensor_gaps"]
 
+_OF_AZURE = (FULL, ADMIN, DEFENDER_AUDIT)
 _SENSOR_STAGES = (Stage.LAND, Stage.RUN, Stage.REACH, Stage.PIVOT, Stage.LEAVE)
 
 
@@ -111,7 +112,7 @@ def sensor_gaps(cluster: Cluster) -> Iterator[Gap]:
 def audit_gaps(cluster: Cluster) -> Iterator[Gap]:
     """What the audit log does not tell."""
     told = [one for one in cluster.of(Witness.AUDIT) if one.tally.kinds.get("api")]
-    azure = not told or any(one.place.feed in (FULL, ADMIN) for one in told)
+    azure = not told or any(one.place.feed in _OF_AZURE for one in told)
     if not told:
         yield gap(
             "audit-absent",
@@ -172,14 +173,13 @@ def audit_gaps(cluster: Cluster) -> Iterator[Gap]:
 
 
 def _no_reads(cluster: Cluster, told: Sequence[Counted]) -> Gap:
-    admin = any(one.place.feed == ADMIN for one in told)
-    azure = any(one.place.feed in (FULL, ADMIN) for one in told)
+    admin = all(one.place.feed == ADMIN for one in told)
+    azure = any(one.place.feed in _OF_AZURE for one in told)
     requests = sum(one.tally.kinds.get("api", 0) for one in told)
-    only = all(one.place.feed == ADMIN for one in told)
     return gap(
         "audit-admin-only" if admin else "audit-no-reads",
         Importance.PART,
-        Certainty.SHOWN if only or requests >= MANY else Certainty.OPEN,
+        Certainty.SHOWN if admin or requests >= MANY else Certainty.OPEN,
         cluster.name,
         "kube-audit-admin alone: no read of a secret is in it"
         if admin
@@ -262,16 +262,17 @@ def cloud_gaps(cloud: Sequence[Counted], clusters: Sequence[Cluster]) -> Iterato
             fix=fixes.cloud(file),
             places=missing,
         )
-    tables = came.intersection(PROCESS_TABLES)
-    blind = [
-        one.name for one in clusters if not any(c.tally.kinds.get("connect") for c in one.of(Witness.KERNEL))
-    ]
-    if tables and (blind or not clusters):
+    for one in clusters:
+        tables = {c.place.feed for c in of_cluster(cloud, one) if c.tally.records}.intersection(
+            PROCESS_TABLES
+        )
+        if not tables or any(c.tally.kinds.get("connect") for c in one.of(Witness.KERNEL)):
+            continue
         yield gap(
             "defender-no-network",
             Importance.PART,
             Certainty.SHOWN,
-            "",
+            one.name,
             "Defender's process table has no network",
             f"{listed(tables)} tells of programs and no connection, in no column and no other table of Defender's sensor for"
             " containers: an install is in it, the call for the credential is not.",

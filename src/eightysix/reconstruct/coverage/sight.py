@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from eightysix.model.visibility import Cell, Sight, Witness
 from eightysix.model.words import Grade, Stage
-from eightysix.reconstruct.coverage.estate import Cluster, Counted
+from eightysix.reconstruct.coverage.estate import Cluster, Counted, of_cluster
 from eightysix.reconstruct.coverage.shown import Shown, shown
-from eightysix.sources.survey.audit import FULL, PLAIN
 from eightysix.sources.survey.azure import (
     ACTIVITY,
     KEY_VAULT,
@@ -59,6 +58,7 @@ _AUDIT: dict[Stage, str] = {
 
 def cells(cluster: Cluster, cloud: Sequence[Counted]) -> tuple[Cell, ...]:
     """One cell for each stage and witness, in the order of the story."""
+    cloud = of_cluster(cloud, cluster)
     return tuple(
         cell
         for stage in Stage
@@ -147,7 +147,7 @@ def _audit(stage: Stage, cluster: Cluster) -> Cell:
 def reads(cluster: Cluster) -> bool:
     """Whether its audit log tells of reading."""
     return any(
-        one.tally.facts.get(f"verb {verb}") for one in cluster.feeds(PLAIN, FULL) for verb in ("get", "list")
+        one.tally.facts.get(f"verb {verb}") for one in cluster.of(Witness.AUDIT) for verb in ("get", "list")
     )
 
 

@@ -43,6 +43,7 @@ _CLOSES: Mapping[Need, tuple[str, ...]] = {
     Need.API_AUDIT: ("audit-absent",),
     Need.CLOUD_LOGS: ("activity-absent",),  # any of the logs meets it: this one tells most
     Need.BASELINE: ("baseline-absent",),
+    Need.GATE: (),  # not every cluster has a gate: no gap of its own
 }
 """Which gaps a need that is not met stands for: closing any one of them meets it."""
 
@@ -80,9 +81,10 @@ def visibility(census: Census, rules: Sequence[Rule], given: Given) -> Visibilit
     clusters = tuple(_cluster(one, estate, given.until_ns) for one in estate.clusters)
     cloud = tuple(_feed(one, {}, 0, 0) for one in estate.cloud)
     everything = [*estate.cloud, *(item for one in estate.clusters for item in one.counted)]
-    told = account(rules, met_needs(kinds_of(everything), baseline=given.baseline))
+    gate = frozenset({Need.GATE} if census.gate else ())
+    told = account(rules, met_needs(kinds_of(everything), baseline=given.baseline) | gate)
     found = [*_gaps(estate, clusters, cloud, given, ledger=ledger), *agent_gaps(census.agents)]
-    found = [_with_rules(one, estate, rules, given.baseline) for one in found]
+    found = [_with_rules(one, estate, rules, given.baseline, gate) for one in found]
     found.sort(
         key=lambda one: (
             one.importance.rank,
@@ -199,7 +201,7 @@ def _quantile(late: Late, total: int, part: float) -> float | None:
 def _gaps(
     estate: Estate, clusters: Sequence[ClusterSight], cloud: Sequence[Feed], given: Given, *, ledger: bool
 ) -> Iterator[Gap]:
-    for one in estate.clusters:
+    for one in estate.clusters or [Cluster("")]:
         yield from kernel_gaps(one)
         yield from sensor_gaps(one)
         yield from audit_gaps(one)
@@ -212,13 +214,15 @@ def _gaps(
     yield from unread_gaps(given.counts, given.problems)
 
 
-def _with_rules(one: Gap, estate: Estate, rules: Sequence[Rule], baseline: bool) -> Gap:
+def _with_rules(
+    one: Gap, estate: Estate, rules: Sequence[Rule], baseline: bool, gate: frozenset[Need]
+) -> Gap:
     """The gap with the rules that cannot be judged for it, in its cluster or, of the cloud's logs, in any."""
     names: set[str] = set()
     for cluster in estate.clusters or [Cluster("")]:
         if one.cluster != cluster.name and one.id not in _OF_THE_CLOUD:
             continue
-        met = met_needs(kinds_of([*cluster.counted, *estate.cloud]), baseline=baseline)
+        met = met_needs(kinds_of([*cluster.counted, *estate.cloud]), baseline=baseline) | gate
         for rule in rules:
             missing = [need for need in rule.needs if not met.intersection(need)]
             if any(one.id in _CLOSES[alternative] for need in missing for alternative in need):

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from eightysix.context.shell import fold
 from eightysix.model.visibility import Cell, ClusterSight, Fix, Gap, Importance, Sight, Visibility
 from eightysix.model.words import Stage
-from eightysix.report.coverage.shell import folded
 from eightysix.report.coverage.words import (
     CERTAINTY,
     LEGEND,
@@ -89,7 +89,7 @@ def _matrix(clusters: Sequence[ClusterSight], options: RenderOptions) -> Iterato
     shown = clusters if options.verbose else clusters[:_CLUSTERS]
     for cluster in shown:
         told = [
-            shorten(cluster.name or "a cluster without a name", options.width // 2),
+            shorten(cluster.name or _unnamed(cluster), options.width // 2),
             plural(len(cluster.nodes), "node"),
             f"a sensor in {cluster.sensor_pods} of {plural(cluster.python_pods, 'pod')} with Python",
         ]
@@ -104,6 +104,10 @@ def _matrix(clusters: Sequence[ClusterSight], options: RenderOptions) -> Iterato
     legend = [f"{word}: {meaning}" for word, meaning in LEGEND]
     yield from flow(legend, options.width, indent=2, ink=Ink.DIM)
     yield ()
+
+
+def _unnamed(cluster: ClusterSight) -> str:
+    return "a cluster without a name" if cluster.feeds else "nothing of a cluster arrives"
 
 
 def _witness(cells: Sequence[Cell]) -> Line:
@@ -136,7 +140,7 @@ def _arriving(visibility: Visibility, options: RenderOptions) -> Iterator[Line]:
     shown = groups if options.verbose else groups[:_CLUSTERS] + groups[_CLUSTERS:][-1:]
     for name, found in shown:
         if len(visibility.clusters) > 1:
-            yield ((shorten(name or "of no single cluster", options.width), Ink.PLAIN),)
+            yield ((shorten(name or "of the cloud", options.width), Ink.PLAIN),)
         for one in found:
             yield _row(one, name_columns)
     yield ()
@@ -213,7 +217,7 @@ def _fix(fix: Fix, options: RenderOptions) -> Iterator[Line]:
         if commands and before:
             yield ((f"{_INDENT}  {before}", Ink.DIM),)
         for command in commands:
-            for line in folded(command, options.width - 4):
+            for line in fold(command, options.width - 4, json=True):
                 yield ((f"{_INDENT}  {line}", Ink.CYAN),)
 
 

@@ -113,7 +113,7 @@ def summary(visibility: Visibility) -> list[str]:
     python = sum(one.python_pods for one in visibility.clusters)
     told = [
         f"{plural(visibility.counts.events, 'record')}{_over(visibility)}",
-        plural(len(visibility.clusters), "cluster"),
+        plural(sum(bool(one.name or one.feeds) for one in visibility.clusters), "cluster"),
         plural(nodes, "node"),
         f"{plural(python, 'pod')} with Python",
     ]

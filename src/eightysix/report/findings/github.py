@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from eightysix.model.finding import ScanReport, Severity
 from eightysix.report.findings.interface import Setting, by_path, place
-from eightysix.report.inert import inert
+from eightysix.report.workflow_commands import message, value
 
 __all__ = ["FORMAT", "GithubFormat"]
 
@@ -35,17 +35,9 @@ class GithubFormat:
                 text = f"{finding.why} ({where})" if where else finding.why
                 title = f"{finding.severity}[{finding.rule}] {finding.title}"
                 yield (
-                    f"::{_COMMAND[finding.severity]} file={_property(finding.path)},title={_property(title)}"
-                    f"::{_message(text)}\n"
+                    f"::{_COMMAND[finding.severity]} file={value(finding.path)},title={value(title)}"
+                    f"::{message(text)}\n"
                 )
-
-
-def _message(text: str) -> str:
-    return inert(text).replace("%", "%25")
-
-
-def _property(text: str) -> str:
-    return inert(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
 
 
 FORMAT = GithubFormat()

@@ -11,6 +11,8 @@ from eightysix.model.story import IdentityStory, Reconstruction, Story, Use
 from eightysix.model.words import Outcome
 from eightysix.report.interface import RenderOptions
 from eightysix.report.notes import count
+from eightysix.report.posture.words import sink_word
+from eightysix.report.reach import collected, holds, reached_identity, unseen, worst
 from eightysix.report.reconstruction.marking import block, prose, row, span
 from eightysix.report.reconstruction.telling import (
     LANES,
@@ -89,6 +91,7 @@ def _story(story: Story) -> Iterator[str]:
     yield from _timeline(story)
     yield from _identities(story)
     yield from _elsewhere(story)
+    yield from _reach(story)
     yield from _rotate(story)
     yield from _gaps(story)
 
@@ -213,6 +216,26 @@ def _use(use: Use) -> str:
             f"{use.attribution.grade}, {prose(candidates(use.attribution))}",
         )
     )
+
+
+def _reach(story: Story) -> Iterator[str]:
+    reach = story.reach
+    if not reach:
+        return
+    yield "## Within its reach, by the posture\n\n"
+    for text in filter(None, (holds(reach), worst(reach), collected(reach), unseen(reach))):
+        yield f"- {prose(text, 1000)}\n"
+    yield "\n"
+    for way in reach.ways:
+        yield f"### {prose(sink_word(way.sink))}, probability {way.probability:.2f}\n\n"
+        for number, step in enumerate(way.steps, 1):
+            yield f"{number}. {prose(step, 1000)}\n"
+        yield "\n"
+    for one in reach.identities:
+        why = f": {prose(one.why)}" if one.why else ""
+        yield f"- {one.state}: {span(reached_identity(one))}{why}\n"
+    if reach.identities:
+        yield "\n"
 
 
 def _elsewhere(story: Story) -> Iterator[str]:

@@ -13,8 +13,8 @@ from eightysix.model.story import Mark, Reconstruction, Story
 from eightysix.report.inert import inert
 from eightysix.report.interface import RenderOptions
 from eightysix.report.json_text import indented
-from eightysix.report.reconstruction.sarif import unlogged_json
 from eightysix.report.reconstruction.telling import owner, stories_of, sure, times
+from eightysix.report.sarif_text import unlogged_json
 from eightysix.report.story import clock, offset
 
 __all__ = ["FORMAT", "LAYER_VERSION", "NavigatorFormat"]

@@ -24,8 +24,8 @@ from eightysix.report.ocsf import (
     detection_finding,
     endpoint_of,
 )
-from eightysix.report.reconstruction.sarif import unlogged_json
 from eightysix.report.reconstruction.telling import at_ms, owner, stories_of
+from eightysix.report.sarif_text import unlogged_json
 from eightysix.report.story import offset
 
 __all__ = ["FORMAT", "OcsfFormat", "story_finding"]
@@ -61,9 +61,9 @@ def story_finding(story: Story) -> Json:
         "time": times[-1] if times else at_ms(story.t0) or 0,
         "severity_id": severity_id,
         "severity": severity,
-        "status_id": 1,
-        "status": "New",
-        "is_alert": story.verdict in (Verdict.SUSPECT, Verdict.CONTAIN),
+        "status_id": 3 if story.suppressed_by else 1,
+        "status": "Suppressed" if story.suppressed_by else "New",
+        "is_alert": not story.suppressed_by and story.verdict in (Verdict.SUSPECT, Verdict.CONTAIN),
         "risk_score": story.score,
         "message": f"{story.verdict or 'asked'}: {story.title or owner(story)}: {owner(story)}",
         "metadata": {

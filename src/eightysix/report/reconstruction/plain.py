@@ -51,7 +51,8 @@ def _lines(reconstruction: Reconstruction, options: RenderOptions) -> Iterator[L
     yield from input_read(report, options)
     yield ()
     if not stories:
-        text = "Nothing here belongs to a story: no chain began, and nothing was asked for that the records know."
+        text = "Nothing here belongs to a story: no chain began in the time that is told, and nothing was asked for that"
+        text += " the records know."
         yield from row((), text, options.width)
         yield ()
     told = len(stories) if options.verbose or len(stories) == _STORIES + 1 else _STORIES

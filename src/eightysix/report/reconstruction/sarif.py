@@ -29,10 +29,10 @@ from eightysix.report.reconstruction.telling import (
     stories_of,
     sure,
 )
-from eightysix.report.sarif_text import SARIF_SCHEMA, message, uri
+from eightysix.report.sarif_text import SARIF_SCHEMA, message, unlogged_json, uri
 from eightysix.report.story import offset
 
-__all__ = ["FORMAT", "MAX_LOCATIONS", "MAX_RESULTS", "SarifFormat", "unlogged_json"]
+__all__ = ["FORMAT", "MAX_LOCATIONS", "MAX_RESULTS", "SarifFormat"]
 
 MAX_LOCATIONS = 1_000
 """Thread flow locations of one result that GitHub shows."""
@@ -100,11 +100,6 @@ class SarifFormat:
 FORMAT = SarifFormat()
 
 
-def unlogged_json(text: str) -> str:
-    """JSON in which no log of a CI system finds a command (`##vso[`, `##[`): two number signs occur only in strings."""
-    return text.replace("##", "#\\u0023") if "##" in text else text
-
-
 def _rule(verdict: Verdict | None) -> Json:
     name, level, severity, title = _RULES[verdict]
     return {
@@ -155,6 +150,8 @@ def _result(story: Story, verdicts: Sequence[Verdict | None], taxa: Sequence[str
         "taxa": _taxa(techniques, taxa),
         "properties": _properties(story, left + max(story.left_out, 0)),
     }
+    if story.suppressed_by:
+        result["suppressions"] = [{"kind": "external", "justification": f"exception {story.suppressed_by}"}]
     if story.verdict is None:
         result["level"] = "none"  # 3.27.9: what is no failure has no level
     flows = [_whole(marks, taxa)] if marks else []

@@ -11,6 +11,8 @@ from eightysix.report.inert import columns, inert, shorten
 from eightysix.report.interface import RenderOptions
 from eightysix.report.layout import Ink, Line, flow, row
 from eightysix.report.notes import count
+from eightysix.report.posture.words import sink_word
+from eightysix.report.reach import collected, counted, holds, reached_identity, unseen, worst
 from eightysix.report.reconstruction.telling import (
     at_ns,
     candidates,
@@ -31,6 +33,7 @@ _ITEMS = 12
 _USES = (5, 3)
 _SERVICE = 10
 _SENTENCES = 2
+_WAYS = 2
 _LONGEST_COMMAND = 40_000
 """Columns of a command line: it is shown whole, or it would be another command."""
 _INKS = {
@@ -51,6 +54,7 @@ def sections(story: Story, commands: Mapping[int, Sequence[str]], options: Rende
         yield ()
     yield from _identities(story, options)
     yield from _elsewhere(story.elsewhere, options)
+    yield from _reach(story, options)
     yield from _exposed(story.exposed, options)
     yield from _rotate(story.rotate, commands, options, raised=story.verdict is not None)
     yield from why(story.why, options)
@@ -168,6 +172,35 @@ def _elsewhere(sightings: Sequence[Sighting], options: RenderOptions) -> Iterato
         if options.verbose:
             facts = [item.node, item.uid, *map(place, item.evidence)]
             yield from flow(facts, options.width, 6, Ink.DIM)
+    yield from more
+    yield ()
+
+
+def _reach(story: Story, options: RenderOptions) -> Iterator[Line]:
+    """What was possible, beside what happened."""
+    reach = story.reach
+    if not reach:
+        return
+    yield heading("within its reach, by the posture")
+    for text in (holds(reach), collected(reach), unseen(reach)):
+        if text:
+            yield from row(_INDENT, text, options.width, Ink.DIM)
+    if not reach.sinks:
+        yield from row(_INDENT, worst(reach), options.width)
+    for way in reach.ways if options.verbose else reach.ways[:_WAYS]:
+        right = f"probability {way.probability:.2f}" if way.probability < 1 else ""
+        yield from row(_INDENT, sink_word(way.sink), options.width, Ink.BOLD, right=right)
+        for number, step in enumerate(way.steps, 1):
+            yield from row((*_INDENT, (f"{number:3}. ", Ink.DIM)), step, options.width, Ink.DIM)
+    left = len(reach.ways) - _WAYS
+    if left > 0 and not options.verbose:
+        yield from row(_INDENT, f"… {left} more ways (-v shows them)", options.width, Ink.DIM)
+    shown, more = some(reach.identities, options, _ITEMS)
+    for item in shown:
+        head: Line = (*_INDENT, (f"{item.state:<{_LABEL}}", _INKS[item.state]))
+        yield from row(head, reached_identity(item), options.width, right=counted(item.hops, "step"))
+        if item.why:
+            yield from row(_below(), item.why, options.width, Ink.DIM)
     yield from more
     yield ()
 

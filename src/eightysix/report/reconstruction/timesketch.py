@@ -13,8 +13,8 @@ from eightysix.model.story import Reconstruction
 from eightysix.report.interface import RenderOptions
 from eightysix.report.json_text import one_line
 from eightysix.report.reconstruction.rows import Row, rows
-from eightysix.report.reconstruction.sarif import unlogged_json
 from eightysix.report.reconstruction.telling import stories_of
+from eightysix.report.sarif_text import unlogged_json
 from eightysix.report.story import offset
 
 __all__ = ["FORMAT", "TimesketchFormat"]
