@@ -4,18 +4,22 @@ changes exactly when evidence is added."""
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import tempfile
 from functools import cache
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eightysix.detect.wording import rfc3339
 from eightysix.lab.interface import Subset
 from eightysix.lab.recorded import open_recording
 from eightysix.model.story import Story
+from eightysix.model.timestamps import to_ns
 from eightysix.reconstruct.selection import Selection
 from eightysix.rules.catalog import load_packaged
 from eightysix.serve.reconstruction import Reconstructing
@@ -141,3 +145,28 @@ def _evidence(story: Story) -> object:
         [(i.entity, i.other_uses, [(use.at, use.count) for use in i.uses]) for i in story.identities],
         [(s.artifact, s.pod, s.how, s.at) for s in story.elsewhere],
     )
+
+
+@pytest.mark.parametrize("behind", [-1.9, -0.4, 0.0, 1.9])
+def test_clocks_that_differ_lose_no_use(behind: float) -> None:
+    """The clocks of Azure and of the API server are up to two seconds before or behind the node's."""
+    parts = [
+        (file, _shifted(line, behind) if file in LATE else line) for file, line in lines_of("attack-86s")
+    ]
+    (story,), (known,) = told(_files(parts)), whole("attack-86s")
+    uses, before = (
+        [(i.kind, i.ids, use.service, use.operation, use.target) for i in one.identities for use in i.uses]
+        for one in (story, known)
+    )
+    assert uses == before
+    assert {i.name for i in story.identities} == {i.name for i in known.identities}
+    assert (story.verdict, story.id) == (known.verdict, known.id)
+
+
+def _shifted(line: bytes, seconds: float) -> bytes:
+    """A row with all of its times moved."""
+    row = json.loads(line)
+    for name, value in row.items():
+        if isinstance(value, str) and value[10:11] == "T" and value.endswith("Z"):
+            row[name] = rfc3339(to_ns(value) + int(seconds * 1e9))
+    return json.dumps(row).encode() + b"\n"

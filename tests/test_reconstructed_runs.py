@@ -144,7 +144,7 @@ GAPS = {
 
 def _told_without_places(value: object) -> object:
     """What is told, without where it is written: that is another file where files are shuffled."""
-    value = msgspec.to_builtins(value)
+    value = None if value is msgspec.UNSET else msgspec.to_builtins(value)
     _forget_places(value)
     return value
 

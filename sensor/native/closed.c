@@ -6,7 +6,7 @@
  */
 #include "preload.h"
 
-enum { MOST_SEALED = 32, MOST_NAME = 40, MOST_FRAMES = 128 };
+enum { MOST_SEALED = 32, MOST_NAME = 40 };
 
 static PyObject *behind[MOST_SEALED];
 static char names[MOST_SEALED][MOST_NAME];
@@ -63,6 +63,8 @@ static PyObject *call_within(PyObject *self, PyObject *arguments, PyObject *name
     PyObject *parts = py.PyCapsule_GetPointer(self, CAPSULE);
     if (!parts) return NULL;
     py.Py_IncRef(parts);
+    uint64_t starter = repeats_started_by((uint64_t)py.PyLong_AsLongLong(python_item(parts, 3)));
+    if (py.PyErr_Occurred()) py.PyErr_Clear();
     PyObject *before = py.PyObject_CallFunctionObjArgs(python_item(parts, 1), NULL);
     if (!before) py.PyErr_Clear();
     PyObject *result = py.PyObject_Call(python_item(parts, 0), arguments, named);
@@ -75,6 +77,7 @@ static PyObject *call_within(PyObject *self, PyObject *arguments, PyObject *name
             py.PyErr_Clear();
         py.Py_DecRef(before);
     }
+    repeats_started_by(starter);
     if (!result) py.PyErr_Restore(type, value, trace);
     py.Py_DecRef(parts);
     return result;
@@ -87,8 +90,9 @@ PyObject *closed_within(PyObject *self, PyObject *arguments)
 {
     (void)self;
     PyObject *function = python_item(arguments, 0), *enter = python_item(arguments, 1), *leave = python_item(arguments, 2);
-    if (!leave) return refused("within(function, enter, leave)");
-    PyObject *parts = py.PyTuple_Pack(3, function, enter, leave);
+    PyObject *who = python_item(arguments, 3);
+    if (!who || !python_is(who, py.PyLong_Type)) return refused("within(function, enter, leave, number of who)");
+    PyObject *parts = py.PyTuple_Pack(4, function, enter, leave, who);
     PyObject *capsule = parts ? py.PyCapsule_New(parts, CAPSULE, drop) : NULL;
     if (!capsule) {
         if (parts) py.Py_DecRef(parts);
@@ -101,15 +105,12 @@ PyObject *closed_within(PyObject *self, PyObject *arguments)
 
 /* --- the stack --- */
 
-/* Who calls keeps the codes of a key alive, so no other code gets the place of one of them. Asking a frame in Python for its
- * code raises an audit event each time; this way it does not. */
-PyObject *closed_stack_key(PyObject *self, PyObject *arguments)
+/* Asking a frame in Python for its code raises an audit event each time; this way it does not. */
+unsigned stack_codes(PyObject *frame, PyObject **codes)
 {
-    (void)self;
-    PyObject *codes[MOST_FRAMES], *frame = python_item(arguments, 0);
     unsigned count = 0;
-    if (!py.PyFrame_GetBack || !py.PyFrame_GetCode || !python_is(frame, py.PyFrame_Type)) frame = NULL;
-    if (frame) py.Py_IncRef(frame);
+    if (!py.PyFrame_GetBack || !py.PyFrame_GetCode || !python_is(frame, py.PyFrame_Type)) return 0;
+    py.Py_IncRef(frame);
     while (frame && count < MOST_FRAMES) {
         PyObject *code = py.PyFrame_GetCode(frame), *back = py.PyFrame_GetBack(frame);
         codes[count++] = code;
@@ -117,8 +118,18 @@ PyObject *closed_stack_key(PyObject *self, PyObject *arguments)
         py.Py_DecRef(frame);
         frame = back;
     }
-    if (frame) py.Py_DecRef(frame);
-    if (frame || !count) {
+    if (!frame) return count;
+    py.Py_DecRef(frame);
+    return 0;
+}
+
+/* Who calls keeps the codes of a key alive, so no other code gets the place of one of them. */
+PyObject *closed_stack_key(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    PyObject *codes[MOST_FRAMES];
+    unsigned count = stack_codes(python_item(arguments, 0), codes);
+    if (!count) {
         py.Py_IncRef(py._Py_NoneStruct);
         return py._Py_NoneStruct;
     }

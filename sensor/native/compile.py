@@ -16,7 +16,16 @@ from pathlib import Path
 __all__ = ["FLAGS", "NAME", "CompileError", "compile_all", "compile_one", "compilers", "target"]
 
 NAME = "eightysix_preload.so"
-SOURCES = ("preload.c", "filter.c", "python.c", "closed.c", "interpreters.c", "health.c", "emit.c")
+SOURCES = (
+    "preload.c",
+    "filter.c",
+    "python.c",
+    "closed.c",
+    "repeats.c",
+    "interpreters.c",
+    "health.c",
+    "emit.c",
+)
 FLAGS = (
     "-std=gnu99",
     "-O2",

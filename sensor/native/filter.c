@@ -126,6 +126,26 @@ void filter_begin(void)
     for (size_t i = 0; i < sizeof *next; i++) bytes[i] = 0;
 }
 
+static uint8_t what_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        uint8_t what;
+    } known[] = {
+        {"open", OPEN},
+        {"pickle.find_class", FIND_CLASS},
+        {"socket.connect", CONNECT},
+        {"socket.sendto", CONNECT},
+        {"socket.sendmsg", CONNECT},
+        {"socket.getaddrinfo", RESOLVE},
+        {"socket.gethostbyname", RESOLVE},
+        {"http.client.send", SEND},
+    };
+    for (unsigned i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (same(name, known[i].name)) return known[i].what;
+    return PLAIN;
+}
+
 struct event *filter_add_event(const char *name, uint8_t flags)
 {
     size_t length = length_of(name);
@@ -144,7 +164,7 @@ struct event *filter_add_event(const char *name, uint8_t flags)
     for (size_t i = 0; i < length; i++) event->name[i] = name[i];
     event->word = word;
     event->flags = flags;
-    event->what = same(name, "open") ? OPEN : same(name, "pickle.find_class") ? FIND_CLASS : PLAIN;
+    event->what = what_of(name);
     next->slots[slot] = (uint8_t)next->count;
     return event;
 }

@@ -130,7 +130,7 @@ static PyObject *stats(PyObject *self, PyObject *arguments)
         {"calls", (long long)calls},          {"errors", (long long)errors},
         {"skipped", (long long)skipped},      {"seen", (long long)seen_count()},
         {"sent", (long long)record_sent()},   {"dropped", (long long)record_dropped()},
-        {"other_interpreters", (long long)other_interpreters},
+        {"other_interpreters", (long long)other_interpreters}, {"repeats", (long long)repeats_spared()},
     };
     PyObject *told = py.PyDict_New();
     for (unsigned i = 0; told && i < sizeof numbers / sizeof numbers[0]; i++) {
@@ -150,8 +150,10 @@ static struct method METHODS[] = {
     {"mark_seen", mark_seen, METH_VARARGS, "mark_seen(module, name): no longer tell pickle.find_class of this pair."},
     {"forget_seen", forget_seen, METH_NOARGS, "forget_seen(): tell every pair again."},
     {"seal", closed_seal, METH_VARARGS, "seal(callable, name, module): a builtin that calls it."},
-    {"within", closed_within, METH_VARARGS, "within(function, enter, leave): a builtin that calls function between the two."},
+    {"within", closed_within, METH_VARARGS, "within(function, enter, leave, who): a builtin that calls function between the two."},
     {"stack_key", closed_stack_key, METH_VARARGS, "stack_key(frame): the codes on the stack as bytes, or None."},
+    {"hush", repeats_hush, METH_VARARGS, "hush(milliseconds): do not ask again of the act that is being asked about."},
+    {"forget_repeats", repeats_forget, METH_NOARGS, "forget_repeats(): ask of every act again."},
     {"next_number", number_next, METH_NOARGS, "next_number(): number of the next record of this process, shared with those written in C."},
     {"stats", stats, METH_NOARGS, "stats(): counts since the start, as a dict."},
 };
@@ -208,7 +210,7 @@ static void start(void)
     started = 1;
     busy = 1;
     python_learn();
-    if (!run_boot()) {
+    if (!repeats_learn() || !run_boot()) {
         PyObject *type = NULL, *value = NULL, *trace = NULL;
         struct record record;
         int interrupted = py.PyErr_ExceptionMatches(*(PyObject **)py.PyExc_KeyboardInterrupt);
@@ -357,6 +359,7 @@ static int matched(const struct event *event, PyObject *arguments)
         return 0;
     }
     PyObject *called = __atomic_load_n(&callable, __ATOMIC_ACQUIRE);
+    if (called && repeats(event, arguments)) return 0;
     return called ? call(event, called, arguments, key) : 0;
 }
 

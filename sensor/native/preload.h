@@ -45,6 +45,8 @@ typedef intptr_t Py_ssize_t;
     F(long long, PyLong_AsLongLong, (PyObject *))                                   \
     F(PyObject *, PyLong_FromLongLong, (long long))                                 \
     F(PyObject *, PyDict_New, (void))                                               \
+    F(PyObject *, PyDict_GetItemWithError, (PyObject *, PyObject *))                \
+    F(PyObject *, PyObject_GenericGetDict, (PyObject *, void *))                    \
     F(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *))            \
     F(PyObject *, PyModule_New, (const char *))                                     \
     F(PyObject *, PyCFunction_NewEx, (void *, PyObject *, PyObject *))              \
@@ -106,6 +108,8 @@ PyObject *python_item(PyObject *tuple, Py_ssize_t number);
 int python_is(PyObject *object, PyObject *type);
 /* Whether `object` is a str and of no type derived from it. */
 int python_is_str(PyObject *object);
+/* The same of any type. */
+int python_is_exactly(PyObject *object, PyObject *type);
 /* Text of a str or bytes object, NULL (and no error set) for another one or for what is no UTF-8. */
 const char *python_text(PyObject *object, size_t *length);
 
@@ -113,7 +117,7 @@ const char *python_text(PyObject *object, size_t *length);
 
 enum { MAX_EVENTS = 96, MAX_NAME = 48, MAX_PATHS = 160, MAX_PATH_TEXT = 128 };
 enum { WANTED = 1, STARTS = 2, LEAVES = 4 };
-enum what { PLAIN, OPEN, FIND_CLASS };
+enum what { PLAIN, OPEN, FIND_CLASS, CONNECT, RESOLVE, SEND };
 
 struct event {
     char name[MAX_NAME];
@@ -139,14 +143,29 @@ unsigned seen_count(void);
 void seen_forget(void);
 void seen_seed(void);
 
+/* --- repeats.c: what was told a moment ago --- */
+
+/* Whether Python need not be asked; else `hush` may follow. */
+int repeats(const struct event *event, PyObject *arguments);
+PyObject *repeats_hush(PyObject *self, PyObject *arguments);
+PyObject *repeats_forget(PyObject *self, PyObject *arguments);
+/* Who started what now runs on this thread, as a number; gives the one before. */
+uint64_t repeats_started_by(uint64_t who);
+unsigned long repeats_spared(void);
+int repeats_learn(void);
+
 /* --- closed.c: what the program holds of the sensor, without a way to what is behind it --- */
 
 /* seal(callable, name, module): a builtin of that name that calls `callable`; the program sees neither its cells nor itself. */
 PyObject *closed_seal(PyObject *self, PyObject *arguments);
-/* within(function, enter, leave): calls `function` between the two; none of the sensor's frames is on the stack meanwhile. */
+/* within(function, enter, leave, who): calls `function` between the two; none of the sensor's frames is on the stack meanwhile.
+ * `who`, a number, is who started it. */
 PyObject *closed_within(PyObject *self, PyObject *arguments);
 /* stack_key(frame): the codes on the stack as bytes; None where they are too many, or this Python cannot tell. */
 PyObject *closed_stack_key(PyObject *self, PyObject *arguments);
+/* The codes on the stack from `frame` on; 0 where they are too many, or this Python cannot tell. Who asks keeps none. */
+enum { MOST_FRAMES = 128 };
+unsigned stack_codes(PyObject *frame, PyObject **codes);
 
 struct method { /* PyMethodDef: the same in every version */
     const char *name;

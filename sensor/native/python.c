@@ -52,9 +52,14 @@ void python_learn(void)
     }
 }
 
+int python_is_exactly(PyObject *object, PyObject *type)
+{
+    return object && type_at && *(PyObject **)((char *)object + type_at) == type;
+}
+
 int python_is_str(PyObject *object)
 {
-    return object && type_at && *(PyObject **)((char *)object + type_at) == py.PyUnicode_Type;
+    return python_is_exactly(object, py.PyUnicode_Type);
 }
 
 PyObject *python_item(PyObject *tuple, Py_ssize_t number)

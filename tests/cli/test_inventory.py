@@ -27,15 +27,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def attributions(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[list[dict[str, Any]], str]:
     """Whose the sign-ins of the managed identity are, and what standard error says."""
-    capsys.readouterr()
-    main(["reconstruct", "--format", "json", "--exit-zero", *arguments])
-    told = capsys.readouterr()
-    (story,) = json.loads(told.out)["stories"]
+    story, err = told_story(capsys, *arguments)
     uses = [
         use for identity in story["identities"] for use in identity["uses"] if use["service"] == "sign-in"
     ]
     assert uses
-    return [use["attribution"] for use in uses], told.err
+    return [use["attribution"] for use in uses], err
+
+
+def told_story(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[dict[str, Any], str]:
+    """The one story, and what standard error says."""
+    capsys.readouterr()
+    main(["reconstruct", "--format", "json", "--exit-zero", *arguments])
+    told = capsys.readouterr()
+    (story,) = json.loads(told.out)["stories"]
+    return story, told.err
 
 
 def test_a_node_of_the_pool_that_nobody_looked_at_keeps_it_open(
@@ -91,9 +97,16 @@ def test_a_live_cluster_is_asked_and_its_refusals_are_told(
         }
         (tmp_path / "config").write_text(json.dumps(config))
         # Over plain HTTP no token is shown, so the lab's server takes us for nobody: each list is a gap.
-        told, err = attributions(capsys, str(folder), "--kubeconfig", str(tmp_path / "config"))
+        arguments = (str(folder), "--kubeconfig", str(tmp_path / "config"))
+        told, err = attributions(capsys, *arguments)
+        story, _ = told_story(capsys, *arguments)
+        rest, _ = told_story(capsys, *arguments, "--identity", "kube-system/statefulset-controller")
     assert [one["certain"] for one in told] == [True]
     assert "pods: may not be listed (403)" in err
+    for one in (story, rest):
+        gaps = [gap["text"] for gap in one["gaps"] if gap["text"].startswith("the live cluster")]
+        assert any("pods: may not be listed (403)" in text for text in gaps)
+        assert len(gaps) == err.count("may not be listed") > 2  # each list is told, none stands for another
 
 
 @pytest.mark.parametrize(
@@ -116,5 +129,6 @@ def test_what_of_an_inventory_cannot_be_used_is_told(
     capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "i.json").write_text('{"kind":"Pod","metadata":7}\n')
-    _, err = attributions(capsys, str(folder), "--inventory", str(tmp_path / "i.json"))
+    story, err = told_story(capsys, str(folder), "--inventory", str(tmp_path / "i.json"))
     assert "i.json:1: malformed: wrongly typed" in err
+    assert any("one object of the inventory could not be read" in gap["text"] for gap in story["gaps"])

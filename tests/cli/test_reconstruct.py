@@ -119,7 +119,8 @@ def test_by_uid_and_by_digest(capsys: pytest.CaptureFixture[str]) -> None:
     (story,) = told(capsys, place)["stories"]
     assert told(capsys, place, "--pod", story["pod"]["uid"])["stories"][0]["id"] == story["id"]
     image = story["image"].partition("@")[2]
-    (found,) = told(capsys, place, "--artifact", image)["stories"]
+    found, raised = told(capsys, place, "--artifact", image)["stories"]
+    assert raised["id"] == story["id"]
     assert [(one["pod"], one["how"]) for one in found["elsewhere"]] == [("inference-0", "image")]
 
 
@@ -129,7 +130,7 @@ def test_by_uid_and_by_digest(capsys: pytest.CaptureFixture[str]) -> None:
         (("--pod", "ml/nobody"), 10, "pod ml/nobody"),
         (("--identity", "ml/nobody"), 10, "identity ml/nobody"),
         (("--identity", "99999999-1111-4111-8111-111111111111"), 10, "identity 99999999-"),
-        (("--artifact", "torch-perf-utils==9.9"), 0, "artifact torch-perf-utils==9.9"),
+        (("--artifact", "torch-perf-utils==9.9"), 10, "artifact torch-perf-utils==9.9"),
         (("--pod", "x\x1b]52;c;AAAA\x07/y"), 10, "pod x"),
     ],
 )
@@ -173,6 +174,103 @@ def test_uses_of_an_identity_have_their_candidates(capsys: pytest.CaptureFixture
     for use in identity["uses"]:
         assert [one["pod"] for one in use["attribution"]["candidates"]] == ["ml/inference-0"]
         assert use["attribution"]["grade"] == "E"
+
+
+RESOURCE = "/SUBSCRIPTIONS/S/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.CONTAINERSERVICE/MANAGEDCLUSTERS/"
+
+
+UIDS = {"east": "00000000-0000-4000-8000-00000000000e", "west": "00000000-0000-4000-8000-00000000000f"}
+
+
+def request(cluster: str, name: str, second: int, pod: str = "") -> dict[str, Any]:
+    """A read of a secret by `ml/trainer` as AKS exports it; `pod` where its token is bound to one."""
+    user: dict[str, Any] = {"username": "system:serviceaccount:ml:trainer"}
+    if pod:
+        user["extra"] = {"authentication.kubernetes.io/pod-name": [pod]}
+    moment = f"2026-11-23T09:00:{second:02}.000000Z"
+    log = {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": "Metadata",
+        "stage": "ResponseComplete",
+        "auditID": f"{cluster}-{second}",
+        "requestURI": f"/api/v1/namespaces/ml/secrets/{name}",
+        "verb": "get",
+        "user": user,
+        "sourceIPs": ["10.0.0.4"],
+        "objectRef": {"resource": "secrets", "namespace": "ml", "name": name, "apiVersion": "v1"},
+        "responseStatus": {"code": 200},
+        "requestReceivedTimestamp": moment,
+        "stageTimestamp": moment,
+    }
+    where = {"category": "kube-audit", "resourceId": RESOURCE + cluster.upper()} if cluster else None
+    return {**where, "time": moment, "properties": {"log": json.dumps(log)}} if where else log
+
+
+def test_one_account_name_in_two_clusters_is_two_identities(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even where the requests are alike in everything else."""
+    rows = [request(cluster, "key", second) for cluster in ("east", "west") for second in (1, 2)]
+    rows += [request("west", "other", 3), request("", "third", 4)]
+    for order in (rows, rows[::-1]):
+        (tmp_path / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in order))
+        stories = told(capsys, "audit.jsonl", "--identity", "ml/trainer")["stories"]
+        found = {
+            one["title"]: sorted((use["target"], use["count"]) for use in one["identities"][0]["uses"])
+            for one in stories
+        }
+        assert found == {
+            "Where ml/trainer of cluster east was used": [("ml/secrets/key", 2)],
+            "Where ml/trainer of cluster west was used": [("ml/secrets/key", 2), ("ml/secrets/other", 1)],
+            "Where ml/trainer of a cluster that no record names was used": [("ml/secrets/third", 1)],
+        }
+        assert len({one["id"] for one in stories}) == 3
+    (tmp_path / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in (rows[0], rows[-1])))
+    (story,) = told(capsys, "audit.jsonl", "--identity", "ml/trainer")["stories"]
+    assert story["title"] == "Where ml/trainer was used"
+
+
+def test_a_pod_of_one_name_in_two_clusters_is_two_candidates_and_each_is_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def start(cluster: str) -> dict[str, Any]:
+        container = {"id": f"containerd://{cluster * 16}", "name": "c"}
+        pod = {"namespace": "ml", "name": "train-0", "uid": UIDS[cluster], "container": container}
+        process = {
+            "exec_id": cluster,
+            "pid": 9,
+            "binary": "/usr/bin/pip",
+            "arguments": "install torch",
+            "pod": pod,
+        }
+        body = {"process": {**process, "start_time": "2026-11-23T08:59:59Z"}}
+        return {
+            "process_exec": body,
+            "node_name": f"node-{cluster}",
+            "cluster_name": cluster,
+            "time": "2026-11-23T08:59:59Z",
+        }
+
+    rows = [
+        start("east"),
+        start("west"),
+        request("east", "key", 1, "train-0"),
+        request("west", "key", 2, "train-0"),
+    ]
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    stories = told(capsys, "all.jsonl", "--identity", "ml/trainer")["stories"]
+    whose = {
+        one["title"]: [
+            c["uid"] for use in one["identities"][0]["uses"] for c in use["attribution"]["candidates"]
+        ]
+        for one in stories
+        if one["title"].startswith("Where")
+    }
+    assert whose == {
+        "Where ml/trainer of cluster east was used": [UIDS["east"]],
+        "Where ml/trainer of cluster west was used": [UIDS["west"]],
+    }
 
 
 # --- inputs and outputs -----------------------------------------------------------------------------------------------
@@ -283,7 +381,7 @@ def test_nothing_to_read_exits_3(capsys: pytest.CaptureFixture[str]) -> None:
         (("x", "--until", "2026-13-01"), "As in 2026-11-23T03:38:00Z."),
         (("x", "--since", "2026-11-24T00:00:00Z", "--until", "2026-11-23T00:00:00Z"), "change one of them"),
         (("x", "--identity", "a/b", "--identity", "c/d"), "Ask for one after the other."),
-        (("x", "--artifact", "==1.0"), "As in torch-perf-utils==1.4.3."),
+        (("x", "--artifact", "==1.0"), "As in torch-perf-utils==1.4.3 or pkg:pypi/"),
         (("x", "--format", "nonsense"), "timesketch"),
         (("--store", "absent"), "eightysix store ingest --store DIR makes one"),
     ],
@@ -302,3 +400,157 @@ def test_questions_come_from_the_environment(
     monkeypatch.setenv("EIGHTYSIX_ARTIFACT", "torch-perf-utils")
     (story,) = told(capsys, place)["stories"]
     assert story["asked"] == "artifact torch-perf-utils"
+
+
+RELEASE = Path(__file__).parents[2] / "src/eightysix/rules/release-drift/fires/starts-binary"
+EXCEPTION = Path(__file__).parents[2] / "docs/examples/gpu-tuned.exception.yml"
+
+
+def test_an_exception_covers_a_story_as_it_covers_its_incident(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    baseline = tmp_path / "baseline.json"
+    assert main(["baseline", "build", str(RELEASE / "baseline"), "-o", str(baseline)]) == 0
+    (tmp_path / "rules.d").mkdir()
+    (tmp_path / "rules.d" / EXCEPTION.name).write_bytes(EXCEPTION.read_bytes())
+    asked = ["reconstruct", str(RELEASE / "tetragon.jsonl"), "--baseline", str(baseline)]
+    covered = [*asked, "--rules", str(tmp_path / "rules.d")]
+    assert main(asked) == 13
+    capsys.readouterr()
+    assert main(covered) == 0
+    assert "An exception covers it, so it raises nobody: gpu-tuned." in " ".join(
+        capsys.readouterr().out.split()
+    )
+    for form in ("json", "sarif", "ocsf"):
+        assert main([*covered, "--format", form]) == 0
+    (story, sarif, finding) = (json.loads(text) for text in _documents(capsys.readouterr().out))
+    assert story["stories"][0]["suppressed_by"] == "gpu-tuned"
+    assert story["stories"][0]["verdict"] == "suspect"
+    assert sarif["runs"][0]["results"][0]["suppressions"] == [
+        {"kind": "external", "justification": "exception gpu-tuned"}
+    ]
+    assert (finding["status"], finding["is_alert"]) == ("Suppressed", False)
+
+
+def _documents(text: str) -> list[str]:
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while at < len(text):
+        _, end = decoder.raw_decode(text, at)
+        found.append(text[at:end])
+        at = end + len(text[end:]) - len(text[end:].lstrip())
+    return found
+
+
+DIGEST = "5e" * 32
+
+
+@pytest.fixture
+def attack() -> Path:
+    return Path(write("attack-86s")).absolute()
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ("torch-perf-utils==v1.4.3", 14),
+        ("torch-perf-utils==1.4.3.0", 14),
+        ("torch-perf-utils@1.4.3", 14),
+        ("pkg:pypi/Torch_Perf.Utils@1.4.3?extension=whl#x", 14),
+        ("pkg:pypi/torch-perf-utils", 14),
+        ("torch-perf-utils==1.4.4", 10),
+        ("pkg:pypi/torch-perf-utils@1.4.30", 10),
+        (f"sha256:{DIGEST}", 14),  # its image did not land there, and the pod is raised all the same
+        (DIGEST, 14),
+        (f"registry.example/ml/inference@sha256:{DIGEST}", 14),
+        (f"pkg:oci/inference@sha256%3A{DIGEST}?repository_url=registry.example/ml/inference", 14),
+        ("==1", 2),
+        ("pkg:pypi", 2),
+        ("@", 2),
+    ],
+)
+def test_an_artifact_by_all_its_names(
+    attack: Path, asked: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reconstruct", str(attack), "--artifact", asked, "--format", "json"]) == code
+    told = capsys.readouterr()
+    if code == 14:
+        stories = json.loads(told.out)["stories"]
+        assert stories[-1]["pod"]["name"] == "inference-0"
+        if DIGEST in asked:
+            assert (
+                "was seen in 1 pod; rules raised 1 of them, for something else." in stories[0]["summary"][0]
+            )
+    else:
+        assert "Traceback" not in told.err
+        assert told.err
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--pod", "nobody"], "tells of pod nobody "),
+        (["--pod", "/x"], "--pod takes NAMESPACE/NAME"),
+        (["--pod", " "], "--pod takes NAMESPACE/NAME"),
+        (["--identity", "/subscriptions/x/resourceGroups/y"], "its resource id needs an --inventory"),
+        (["--until", "1970-01-01T00:00:00Z"], "no story reaches into the time"),
+        (["--since", "2026-11-24T00:00:00Z"], "no story reaches into the time"),
+        (["--until", "9999-12-31T00:00:00Z"], "1970 to 2261"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    attack: Path, asked: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["reconstruct", str(attack), *asked])
+    told = capsys.readouterr()
+    assert words in " ".join(told.err.split()) + " "
+    assert "contain" not in told.out
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "system:serviceaccount:ml:inference-sa",
+        "ml/inference-sa",
+        "{22222222-2222-4222-8222-222222222222}",
+        "/subscriptions/S/resourceGroups/ML/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mi",
+    ],
+)
+def test_an_identity_by_all_its_names(
+    attack: Path, asked: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = {
+        "id": "/subscriptions/s/resourcegroups/ml/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mi",
+        "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "name": "mi",
+        "clientId": "11111111-1111-4111-8111-111111111111",
+        "principalId": "22222222-2222-4222-8222-222222222222",
+    }
+    (tmp_path / "i.json").write_text(json.dumps([identity]))
+    told = main(
+        ["reconstruct", str(attack), "--identity", asked, "--inventory", str(tmp_path), "--format", "json"]
+    )
+    assert told == 14
+    (story,) = json.loads(capsys.readouterr().out)["stories"]
+    assert story["pod"]["name"] == "inference-0"
+
+
+def test_files_that_are_named_count_before_a_store_of_the_environment(
+    attack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EIGHTYSIX_STORE", "/nowhere")
+    assert main(["reconstruct", str(attack)]) == 14
+
+
+def test_records_that_cannot_be_read_are_a_gap_of_the_story(
+    attack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit = attack / "kubernetes-audit.jsonl"
+    text = audit.read_bytes()
+    audit.write_bytes(
+        text.replace(b'"userAgent":"', b'"userAgent":"' + b"x" * (1 << 20), 1) + text[:200] + b"\n"
+    )
+    assert main(["reconstruct", str(attack), "--format", "json"]) == 14
+    (story,) = json.loads(capsys.readouterr().out)["stories"]
+    gaps = " | ".join(gap["text"] for gap in story["gaps"])
+    assert "what stood in 2 records that could not be read, damaged or too large" in gaps
+    assert "nothing of the activity log, Key Vault, storage, registries is among what was read" in gaps

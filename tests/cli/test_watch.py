@@ -293,3 +293,30 @@ def test_what_waited_for_a_reader_is_printed_when_it_reads(tmp_path: Path) -> No
             assert piece, printed[-200:]
             printed += piece.lstrip(b"x")
         assert child.wait(20) == 0
+
+
+def test_what_is_told_has_the_reach_of_the_pod_and_a_restart_tells_nothing_twice(tmp_path: Path) -> None:
+    pod = {
+        "id": "pod:ml/StatefulSet/inference", "namespace": "ml", "name": "inference", "kind": "StatefulSet",
+        "density": 3, "domains": ["cluster", "cloud", "delivery"], "sinks": ["sink:cluster-admin"], "risk": 10.0,
+    }  # fmt: skip
+    posture = tmp_path / "posture.json"
+    empty: dict[str, Any] = {"identities": [], "paths": [], "not_seen": [], "edges": []}
+    posture.write_text(
+        json.dumps({"schema": "eightysix/posture/v1", "cluster": "", "taken_at": "", "pods": [pod], **empty})
+    )
+    write(tmp_path / "in")
+    out, state = tmp_path / "out", str(tmp_path / "state")
+    arguments = (str(tmp_path / "in"), "--state", state, "--posture", str(posture))
+    with watching(*arguments, out=out) as child:
+        until(lambda: contained(out))
+        child.send_signal(signal.SIGTERM)
+        child.wait(20)
+    told = incidents(out)
+    assert told
+    assert all(one["reach"]["sinks"] == ["sink:cluster-admin"] for one in told)
+    with watching(*arguments, out=out) as child:
+        until(lambda: out.with_suffix(".err").read_text().count("eightysix: watching") > 1 or child.poll())
+        child.send_signal(signal.SIGTERM)
+        child.wait(20)
+    assert incidents(out) == told

@@ -18,7 +18,7 @@ from eightysix.hunt.local import source_of_rows
 from eightysix.hunt.pack import load
 from eightysix.hunt.plainer import filtered, plain
 from eightysix.hunt.repair import repaired
-from eightysix.hunt.shapes import simplified, types_of
+from eightysix.hunt.shapes import _DEPTH, _query, simplified
 from tests.hunt.db import database, rows
 from tests.hunt.test_prefilter import LETTERS, NEEDLE, TEXT, kql
 
@@ -227,15 +227,14 @@ def test_types_are_those_of_duckdb(name: str, empty: tuple[Any, dict[str, dict[s
     sql = repaired(folded(raw))
     claims = 0
     for one in [*(steps(sql) if name in DEEP else ()), sql]:
-        known = types_of(one, schema) or {}
-        plainer = simplified(one, schema)
+        plainer, known = _query(folded(one), schema, _DEPTH)
         cursor = connection.execute(
             f"SELECT * FROM ({plainer}) LIMIT 0",  # noqa: S608 - translated
             {"kqlnow": MOMENT} if "$kqlnow" in plainer else None,
         )
         there = {column[0]: str(column[1]) for column in cursor.description}
-        assert {column: there.get(column) for column in known} == known, one
-        claims += len(known)
+        assert {column: there.get(column) for column in known or {}} == (known or {}), one
+        claims += len(known or {})
     assert claims
 
 

@@ -16,7 +16,7 @@ from tools import scan_pages
 
 
 def test_the_pages_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
-    assert scan_pages.main(["--check"]) == 0, f"run tools/scan_pages.py: {capsys.readouterr().out}"
+    assert scan_pages.main(["--check"]) == 0, f"run python -m tools.scan_pages: {capsys.readouterr().out}"
 
 
 def test_every_rule_says_what_to_do() -> None:

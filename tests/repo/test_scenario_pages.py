@@ -8,4 +8,6 @@ from tools import scenario_pages
 
 
 def test_the_page_is_what_the_scenarios_say(capsys: pytest.CaptureFixture[str]) -> None:
-    assert scenario_pages.main(["--check"]) == 0, f"run tools/scenario_pages.py: {capsys.readouterr().out}"
+    assert scenario_pages.main(["--check"]) == 0, (
+        f"run python -m tools.scenario_pages: {capsys.readouterr().out}"
+    )

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 
 import pytest
 
 from eightysix import __version__
+from eightysix.cli.main import COMMANDS, build_parser
 
 HEAVY = frozenset(
     {
@@ -94,3 +96,34 @@ def test_version_is_one_line(checkout_env: dict[str, str]) -> None:
 def test_help_names_the_main_command(checkout_env: dict[str, str]) -> None:
     printed, _ = start(STARTS["--help"], checkout_env)
     assert "detect" in printed
+
+
+SCAN = """import runpy, tempfile
+file = tempfile.NamedTemporaryFile()
+file.write(b"\\x80\\x04N.")
+file.flush()
+sys.argv[:] = ['eightysix', 'scan', file.name]
+try: runpy.run_module('eightysix', run_name='__main__')
+except SystemExit as end: assert end.code == 0, end.code
+"""
+
+
+def test_a_scan_without_a_policy_loads_no_other_command_and_no_reader_of_yaml(
+    checkout_env: dict[str, str], tmp_path: Path
+) -> None:
+    _, modules = start(
+        SCAN.replace("\n", "\n    "), checkout_env | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": ""}
+    )
+    assert "eightysix.scan.scanner" in modules
+    assert modules & {"yaml", "hashlib", "eightysix.cli.watch", "eightysix.cli.posture"} == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_the_same_by_itself_as_among_all(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for parser in (build_parser(), build_parser(name)):
+        with pytest.raises(SystemExit):
+            parser.parse_args([name, "--help"])
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert f"eightysix {name}" in told[0]

@@ -42,6 +42,8 @@ int PyBytes_AsStringAndSize(Object *bytes, char **text, intptr_t *size) { (void)
 long long PyLong_AsLongLong(Object *number) { (void)number; return 1; }
 Object *PyLong_FromLongLong(long long number) { (void)number; return &any; }
 Object *PyDict_New(void) { return &any; }
+Object *PyDict_GetItemWithError(Object *dict, Object *key) { (void)dict; (void)key; return NULL; }
+Object *PyObject_GenericGetDict(Object *object, void *context) { (void)object; (void)context; return NULL; }
 int PyDict_SetItemString(Object *dict, const char *name, Object *value) { (void)dict; (void)name; (void)value; return 0; }
 Object *PyModule_New(const char *name) { (void)name; return &any; }
 Object *PyCFunction_NewEx(void *method, Object *self, Object *module) { (void)method; (void)self; (void)module; return &any; }

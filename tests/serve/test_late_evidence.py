@@ -11,6 +11,7 @@ import pytest
 from eightysix.context.addresses import Ranges
 from eightysix.context.principals import identities
 from eightysix.model.incident import Incident
+from eightysix.model.words import IdentityState
 from eightysix.serve.live.loop import Watch, WatchOptions
 from eightysix.serve.replay import Replay, ReplayOptions
 from eightysix.store.live import LiveStore
@@ -89,6 +90,11 @@ def test_rows_that_come_late_extend_the_incident(
     assert before.id == after.id
     assert before.revision != after.revision
     assert {incident.id for incident in told[known:]} == {before.id}
+    states = [
+        {i.state for i in told_then.identities if i.kind == "managed-identity"}
+        for told_then in (before, after)
+    ]
+    assert states == [{IdentityState.TAKEN}, {IdentityState.USED}]
     titles = [stage.title for stage in after.stages]
     assert sum("used from outside" in title for title in titles) == 2
     assert not any("used from outside" in stage.title for stage in before.stages)

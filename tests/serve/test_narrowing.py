@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -68,7 +70,10 @@ def test_the_story_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     # What another pod's own code says of a sign-in is not searched for; whose it was, the kernel tells.
     assert [_uses(identity) for identity in one.identities] == [_uses(i) for i in other.identities]
     assert {gap.text for gap in other.gaps} - {gap.text for gap in one.gaps} == {
-        "4 files of other nodes were searched for what landed, and not read"
+        (
+            "4 files of other nodes were searched for what landed, and not read: of identities that nodes share,"
+            " fewer uses are certain"
+        )
     }
     assert {s.pod for s in other.elsewhere} == {"inference-1"}  # what landed is there, too
 
@@ -106,6 +111,33 @@ def test_processes_of_their_own_find_the_same(tmp_path: Path) -> None:
     assert wanted == [files[0], files[3], files[6], str(tmp_path / "gone")]
     assert files_with(files, [b"needle"]) == wanted
     assert files_with(files, [b"needle"], processes=2, worth=0) == wanted
+    assert files_with(files, [b"needle"], processes=5, worth=0) == wanted
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/bin/cat", "/nowhere/python", ""])
+def test_what_a_process_fails_at_is_searched_here(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [str(tmp_path / f"caf\u00e9-{number}\udcff") for number in range(4)]
+    for number, file in enumerate(files):
+        Path(file).write_bytes(b"needle" if number % 2 else b"hay")
+    assert files_with(files, [b"needle"], processes=3, worth=0) == files[1::2]
+    monkeypatch.setattr("eightysix.serve.searching.sys.executable", program)
+    assert files_with(files, [b"needle"], processes=3, worth=0) == files[1::2]
+
+
+def test_who_calls_it_from_a_script_needs_no_guard(tmp_path: Path) -> None:
+    """A script whose top level asks is not run again by the processes that search."""
+    (tmp_path / "a").write_text("needle")
+    (tmp_path / "b").write_text("hay")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from eightysix.serve.searching import files_with\n"
+        f"print(files_with([{str(tmp_path / 'a')!r}, {str(tmp_path / 'b')!r}], [b'needle'], 2, worth=0))\n"
+    )
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    assert told.stdout == f"[{str(tmp_path / 'a')!r}]\n"
+    assert told.stderr == ""
 
 
 @given(st.lists(st.text("ab\n{}", max_size=12), max_size=20), st.text("ab", min_size=1, max_size=3))

@@ -97,7 +97,9 @@ def test_the_role_of_the_manifest_is_enough_and_no_secret_is_asked_for(serve: Ca
     assert {"Deployment/ml/vllm", "CronJob/ml/retrain"} <= set(snapshot.workloads)
     assert "trainer-was-in-a-hurry" in snapshot.cluster_role_bindings
     assert {gap.what for gap in snapshot.not_seen} == {"names and types of Secrets", "the cloud"}
-    seen = {(e["verb"], e["objectRef"]["resource"]) for e in events if e["stage"] == "ResponseComplete"}
+    done = [e for e in events if e["stage"] == "ResponseComplete"]
+    assert {e["requestURI"] for e in done if "objectRef" not in e} == {"/version"}
+    seen = {(e["verb"], e["objectRef"]["resource"]) for e in done if "objectRef" in e}
     assert seen == {("list", resource.plural) for resource in RESOURCES}
     assert CANARY not in repr(snapshot)
 

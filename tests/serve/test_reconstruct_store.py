@@ -82,6 +82,23 @@ def test_the_story_is_the_same(stored: dict[str, tuple[Path, Path]], name: str, 
         assert {gap.text for gap in one.gaps} == {gap.text for gap in other.gaps}
 
 
+@pytest.mark.parametrize("subset", [Subset.SENSOR, Subset.SENSOR_AUDIT])
+@pytest.mark.parametrize("name", ["server-from-index", "attack-86s"])
+def test_without_the_kernel_it_is_the_same_too(name: str, subset: Subset, tmp_path: Path) -> None:
+    files, store = tmp_path / "files", tmp_path / "store"
+    files.mkdir()
+    for file, text in open_recording(name).subset(subset).items():
+        (files / file).write_bytes(text)
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        assert main(["store", "ingest", "-q", "--store", str(store), str(files)]) == 0
+    whole = Reconstructing(load_packaged(), ReplayOptions()).read([str(files)], None, Selection()).stories
+    found = out_of_store(store, Selection())
+    assert whole
+    assert [(s.id, s.verdict, s.score, steps(s)) for s in found] == [
+        (s.id, s.verdict, s.score, steps(s)) for s in whole
+    ]
+
+
 def test_raw_records_of_incidents_come_with_it(stored: dict[str, tuple[Path, Path]]) -> None:
     _, store = stored["attack-86s"]
     (story,) = out_of_store(store, selection(pod="ml/inference-0"))

@@ -214,7 +214,7 @@ def test_a_new_token_tells_the_pod_that_it_is_bound_to_and_nothing_of_itself() -
     row = audit("system:node:n", "create", "serviceaccounts", ref=ref, responseObject=body)
     row["annotations"] = {"authentication.kubernetes.io/issued-credential-id": "JTI=jti-1"}
     found, events = learnt(row)
-    assert found.tokens == {"jti-1": "uid-0"}
+    assert found.tokens == {"jti-1": ("uid-0",)}
     assert "CANARY" not in repr((vars(found), events))
     refused, _ = learnt({**row, "responseStatus": {"code": 403}})
     assert refused.tokens == {}

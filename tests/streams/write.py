@@ -25,6 +25,7 @@ from tests.streams import (
     LOOK_ALIKES,
     SENSOR_AND_AUDIT,
 )
+from tests.streams.gates import GATED
 from tests.streams.ledgers import LEDGERED
 
 __all__ = ["EXAMPLES", "RULES", "committed", "shipped"]
@@ -114,7 +115,7 @@ RULES: Mapping[str, tuple[Cut, ...]] = {
         Cut("fires/spawns", "model-spawns", _FULL),
         Cut("fires/remote-code", "model-remote-code", SENSOR_AND_AUDIT),
         Cut("fires/in-release", "model-in-release", _KERNEL_AND_SENSOR),
-        Cut("fires/kernel-only", "model-unpickles", _KERNEL_ONLY),
+        Cut("fires/kernel-only", "model-unpickles-known", _KERNEL_ONLY),
         Cut("fires/scan-calls-malicious", "scan-calls-malicious", _KERNEL_AND_SENSOR),
         Cut("fires/scan-knows-nothing", "scan-knows-nothing", _KERNEL_AND_SENSOR),
         Cut("quiet/scan-cleared", "scan-cleared", _KERNEL_AND_SENSOR),
@@ -160,6 +161,12 @@ RULES: Mapping[str, tuple[Cut, ...]] = {
     "release-drift": (
         Cut("fires/takes-credential", "release-takes-credential", _KERNEL_AND_AUDIT),
         Cut("fires/starts-binary", "release-starts-binary", _KERNEL_ONLY),
+        Cut("fires/gate-held", "gate-held", _KERNEL_ONLY),
+        Cut("fires/gate-held-late", "gate-held-late", _KERNEL_ONLY),
+        Cut("quiet/gate-would-hold", "gate-would-hold", _KERNEL_ONLY),
+        Cut("quiet/gate-held-elsewhere", "gate-held-elsewhere", _KERNEL_ONLY),
+        Cut("quiet/gate-allowed", "gate-allowed", _KERNEL_ONLY),
+        Cut("quiet/gate-moved-later", "gate-moved-later", _KERNEL_ONLY),
         Cut("quiet/rollout", "rollout-3", _KERNEL_ONLY),
         Cut("quiet/rollback", "rollback", _FULL),
     ),
@@ -186,6 +193,8 @@ def write(name: str, setting: Setting) -> tuple[Streams, Streams]:
     """The streams of a scenario of any group, and those of the time before it where there are any."""
     if name in LEDGERED:
         return LEDGERED[name](setting)
+    if name in GATED:
+        return GATED[name](setting)
     scenario = ATTACKS.get(name) or LOOK_ALIKES.get(name)
     if scenario is not None:
         recording = scenario(setting)

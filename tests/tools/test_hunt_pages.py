@@ -8,13 +8,14 @@ from pathlib import Path
 from eightysix.model.table import Environment
 from eightysix.store.tables import load
 from tools import hunt_pages
+from tools.generated import out_of_date
 
 OWN = {name: table for name, table in load().items() if table.own}
 
 
 def test_page_and_template_are_up_to_date(root: Path) -> None:
-    stale = hunt_pages.out_of_date(root, hunt_pages.pages(load()))
-    assert not stale, "run: python tools/hunt_pages.py"
+    stale = out_of_date(root, hunt_pages.pages(load()))
+    assert not stale, "run: python -m tools.hunt_pages"
 
 
 def test_the_page_tells_every_table_and_column(root: Path) -> None:
@@ -81,4 +82,4 @@ def test_only_texts_of_the_template_that_are_meant_are_expressions(root: Path) -
 def test_what_is_out_of_date_is_named(tmp_path: Path) -> None:
     wanted = {"a.md": "a", "b.md": "b"}
     (tmp_path / "a.md").write_text("a")
-    assert hunt_pages.out_of_date(tmp_path, wanted) == ["b.md"]
+    assert out_of_date(tmp_path, wanted) == ["b.md"]

@@ -8,11 +8,12 @@ import pytest
 
 from eightysix.hunt.pack import load
 from tools import pack_pages
+from tools.generated import out_of_date
 
 
 def test_pages_are_up_to_date(root: Path) -> None:
-    stale = pack_pages.out_of_date(root, pack_pages.pages(load()))
-    assert not stale, "run: python tools/pack_pages.py"
+    stale = out_of_date(root, pack_pages.pages(load()), pack_pages.FOLDER)
+    assert not stale, "run: python -m tools.pack_pages"
 
 
 def test_a_page_tells_what_a_hunter_must_know() -> None:
@@ -36,7 +37,7 @@ def test_a_page_of_a_query_that_is_no_more_is_out_of_date(tmp_path: Path) -> Non
     folder.mkdir(parents=True)
     (folder / "gone.md").write_text("old")
     (folder / "README.md").write_text("list")
-    assert pack_pages.out_of_date(tmp_path, {f"{pack_pages.FOLDER}/README.md": "list"}) == [
+    assert out_of_date(tmp_path, {f"{pack_pages.FOLDER}/README.md": "list"}, pack_pages.FOLDER) == [
         f"{pack_pages.FOLDER}/gone.md"
     ]
 

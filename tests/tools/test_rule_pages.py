@@ -7,13 +7,14 @@ from pathlib import Path
 from eightysix.detect.fieldnames import FIELDS
 from eightysix.rules.catalog import load_packaged, parse_rule
 from tools import rule_pages
+from tools.generated import out_of_date
 
 DEMO = Path(__file__).parent.parent / "rules" / "data" / "demo-chain" / "rule.yml"
 
 
 def test_pages_and_field_list_are_up_to_date(root: Path) -> None:
-    stale = rule_pages.out_of_date(root, rule_pages.pages(load_packaged()))
-    assert not stale, "run: python tools/rule_pages.py"
+    stale = out_of_date(root, rule_pages.pages(load_packaged()), rule_pages.PAGES)
+    assert not stale, "run: python -m tools.rule_pages"
 
 
 def test_a_page_tells_everything_of_its_rule() -> None:
@@ -49,7 +50,7 @@ def test_left_over_and_changed_pages_are_found(tmp_path: Path) -> None:
     (tmp_path / "docs" / "rules" / "gone.md").write_text("x")
     (tmp_path / "docs" / "rules" / "old.md").write_text("x")
     wanted = {"docs/rules/old.md": "y", "docs/rules/new.md": "z"}
-    assert rule_pages.out_of_date(tmp_path, wanted) == [
+    assert out_of_date(tmp_path, wanted, rule_pages.PAGES) == [
         "docs/rules/old.md",
         "docs/rules/new.md",
         "docs/rules/gone.md",

@@ -97,6 +97,7 @@ class Attribution:
         # Of the native part's keys. The codes stay with the steps, so that no other code comes to lie where one of them lay.
         self._walks: Dict[bytes, Tuple[List[Any], Steps]] = {}
         self._key: Callable[[Any], Optional[bytes]] = getattr(native, "stack_key", None) or _no_key
+        self._forget: Callable[[], Any] = getattr(native, "forget_repeats", None) or _nothing
         self._spoofed: Dict[str, str] = {}
         self._verifier = Verifier()
         self._site_code = frozenset(["<frozen site>", *[folder + "site.py" for folder in self._stdlib]])
@@ -107,18 +108,24 @@ class Attribution:
     def walk(self, frame: Optional[FrameType]) -> Steps:
         """The files on the stack from `frame` outwards, each run of frames of one file once, with marks for what is being
         imported and for lines of `.pth` files."""
+        return self.walk_kept(frame)[0]
+
+    def walk_kept(self, frame: Optional[FrameType]) -> Tuple[Steps, bool]:
+        """The same, and whether the codes on this stack decide on it and are kept."""
         key = self._key(frame)
         if key is not None:
             known = self._walks.get(key)
             if known is not None:
-                return known[1]
+                return known[1], True
         codes: List[Any] = []
         walked, lasting = self._walk(frame, codes)
-        if key is not None and lasting:
+        kept = key is not None and lasting
+        if kept:
             if len(self._walks) >= _MAX_STACKS:
                 self._walks.clear()
-            self._walks[key] = (codes, walked)
-        return walked
+                self._forget()
+            self._walks[key] = (codes, walked)  # type: ignore[index]
+        return walked, kept
 
     def _walk(self, frame: Optional[FrameType], codes: List[Any]) -> Tuple[Steps, bool]:
         """The same, frame by frame, and whether the codes alone decide on it."""
@@ -325,6 +332,10 @@ class Attribution:
 
 def _no_key(frame: Any) -> None:
     """Without the native part each stack is walked."""
+
+
+def _nothing() -> None:
+    """Nothing of a stack is kept elsewhere."""
 
 
 def tidy(path: str) -> str:

@@ -59,6 +59,8 @@ class Core:
         seal = getattr(native, "seal", None)
         self.seal: Callable[[Any, str, str], Any] = seal if callable(seal) else _open
         numbers = getattr(native, "next_number", None)
+        hush = getattr(native, "hush", None)
+        self._hush: Optional[Callable[[int], Any]] = hush if callable(hush) else None
         self._next: Callable[[], int] = numbers if callable(numbers) else self._count_up
 
     def emit(
@@ -83,14 +85,21 @@ class Core:
         now = monotonic()
         if self.off or (now - self._looked > _LOOK_S and self._is_killed(now)):
             return None
-        if key is not None and self._is_hot((event, key), now):
+        if key is None:
+            return self.attribution.walk(frame)
+        hush = self._hush
+        if hush is None and self._is_hot((event, key), now):
             self._counts["repeats"] += 1
             return None
-        steps = self.attribution.walk(frame)
-        if key is not None and self._recent.repeats((event, key, steps), now, seconds):
-            self._counts["repeats"] += 1
-            return None
-        return steps
+        steps, kept = self.attribution.walk_kept(frame)
+        origin = self.origins.get(get_ident())
+        left = self._recent.left((event, key, steps, origin and origin.key), now, seconds)
+        if hush is not None and kept:
+            hush(int((left or seconds) * 1000))
+        if not left:
+            return steps
+        self._counts["repeats"] += 1
+        return None
 
     def _is_hot(self, act: Any, now: float) -> bool:
         """Whether an act was asked about so often in these ten seconds that only every eighth time is looked at whose it is."""
@@ -172,6 +181,10 @@ class Core:
         if mine is not None:
             self.origins[here] = mine
         self._identity = identity(self._boot_id)
+        self._recent.forget()  # what the parent told is not told of this process
+        forget = getattr(self.native, "forget_repeats", None)
+        if callable(forget):
+            forget()
         self._seq = 0
         self._counts.update(sent=0, dropped=0, capped=0, repeats=0, errors=0)
         self._told = monotonic()

@@ -47,11 +47,16 @@ class Recent:
         self._most = most
         self._until: Dict[Any, float] = {}
 
-    def repeats(self, key: Any, now: float, seconds: float) -> bool:
-        """Whether `key` was told less than `seconds` ago; if not, it is now."""
-        if self._until.get(key, 0.0) > now:
-            return True
+    def left(self, key: Any, now: float, seconds: float) -> float:
+        """For how long `key` still counts as told; 0 where it does not, and from now on it does."""
+        until = self._until.get(key, 0.0)
+        if until > now:
+            return until - now
         if len(self._until) >= self._most:
             self._until.clear()
         self._until[key] = now + seconds
-        return False
+        return 0.0
+
+    def forget(self) -> None:
+        """Nothing was told."""
+        self._until.clear()

@@ -38,10 +38,7 @@ class Requests:
 
     def client(self, args: Tuple[Any, ...], frame: Optional[FrameType]) -> None:
         """`http.client.send(connection, data)`: the request line is in the data, the host in the connection."""
-        try:
-            known = object.__getattribute__(args[0], "__dict__")
-        except AttributeError:
-            return
+        known = _attributes(args[0])
         if type(known) is not dict:
             return
         given = known.get("host") or known.get("_dns_host")
@@ -80,3 +77,18 @@ class Requests:
         platform = is_platform(host, self._api_server)
         fields = {"url": url, "method": method if method in _METHODS else None}
         self._core.emit("http", fields, frame, platform, None if platform else host)
+
+
+_mro = type.__dict__["__mro__"].__get__
+_names = type.__dict__["__dict__"].__get__
+_GETSET = type(type.__dict__["__dict__"])
+
+
+def _attributes(thing: Any) -> Any:
+    """The dictionary of an object, as Python itself made it: a class may have a property of that name, and its code must not
+    run in here, where nothing that it does is told."""
+    for kind in _mro(type(thing)):
+        found = _names(kind).get("__dict__")
+        if found is not None:
+            return found.__get__(thing) if type(found) is _GETSET else None
+    return None

@@ -81,7 +81,7 @@ def _started(core: Core, function: Any, origin: Origin) -> Any:
         else:
             core.origins[get_ident()] = before[0]
 
-    return within(function, enter, leave)
+    return within(function, enter, leave, hash(origin.key))
 
 
 def install(core: Core) -> None:

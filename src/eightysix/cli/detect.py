@@ -7,13 +7,20 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from eightysix.cli.options import add_judging, add_reading, add_writing, catalog_and_options
+from eightysix.cli.options import (
+    add_judging,
+    add_posture,
+    add_reading,
+    add_writing,
+    catalog_and_options,
+)
 from eightysix.cli.terminal import inert_line, may_colour, terminal_width
 
 if TYPE_CHECKING:
+    from eightysix.context.reach import Reaches
     from eightysix.model.incident import Problem, Report
 
-__all__ = ["add_parser", "exit_code", "run", "tell_problems", "write_output"]
+__all__ = ["add_parser", "exit_code", "read_posture_option", "run", "tell_problems", "write_output"]
 
 FORMATS = ("plain", "json", "ocsf")
 MAX_TOLD_PROBLEMS = 5
@@ -30,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, or - for standard input")
     add_reading(parser)
+    add_posture(parser.add_argument_group("knowing what is within reach"))
     add_judging(parser)
     add_writing(parser, FORMATS)
     parser.set_defaults(run=run)
@@ -41,8 +49,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from eightysix.serve.replay import Replay
 
     catalog, options = catalog_and_options(args)
+    reaches = read_posture_option(args)
     replay = Replay(catalog.rules, options)
     report = replay.read(args.paths, sys.stdin.buffer)
+    if reaches is not None:
+        from eightysix.serve.reaching import reported
+
+        report = reported(report, reaches)
     if not args.quiet:
         tell_problems(report.coverage.problems, args.verbose, err)
     render = RenderOptions(
@@ -50,6 +63,15 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     )
     write_output("".join(get_format(args.format).write(report, render)), args.output, out)
     return 0 if args.exit_zero else exit_code(report)
+
+
+def read_posture_option(args: argparse.Namespace, *, edges: bool = False) -> Reaches | None:
+    """The posture that `--posture` names, None where it names none."""
+    if not args.posture:
+        return None
+    from eightysix.serve.reaching import read_reaches
+
+    return read_reaches(args.posture, edges=edges)
 
 
 def exit_code(report: Report) -> int:

@@ -18,6 +18,7 @@ __all__ = [
     "add_color",
     "add_format",
     "add_judging",
+    "add_posture",
     "add_reading",
     "add_verbosity",
     "add_writing",
@@ -26,7 +27,7 @@ __all__ = [
     "load_baseline",
 ]
 
-SOURCES = ("auto", "tetragon", "falco", "kubernetes-audit", "sensor", "dns", "azure", "ledger")
+SOURCES = ("auto", "tetragon", "falco", "kubernetes-audit", "sensor", "dns", "azure", "ledger", "gate")
 
 
 def add_reading(parser: argparse.ArgumentParser, *, asks: bool = False) -> None:
@@ -101,6 +102,18 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         default=environment("RULES"),
         metavar="DIR",
         help="folder rules.d with your rules and exceptions (EIGHTYSIX_RULES)",
+    )
+
+
+def add_posture(to: argparse._ActionsContainer, told: str = "") -> None:
+    """The posture by which a pod's reach is told."""
+    to.add_argument(
+        "--posture",
+        default=environment("POSTURE"),
+        metavar="FILE",
+        help="say what each pod could reach, by what eightysix posture --format json wrote"
+        + told
+        + " (EIGHTYSIX_POSTURE)",
     )
 
 

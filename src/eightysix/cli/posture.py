@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from eightysix.cli.detect import tell_problems, write_output
 from eightysix.cli.inventory import IN_CLUSTER
 from eightysix.cli.options import add_writing
+from eightysix.cli.posture_store import STORED, keep, list_snapshots, show
 from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
 from eightysix.model.errors import UsageError
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from eightysix.model.posture import Posture
     from eightysix.posture.judge import World
     from eightysix.posture.reading import SnapshotBuilder
+    from eightysix.serve.posturelogs import LogReader
 
-__all__ = ["add_parser", "exit_code", "run"]
+__all__ = ["add_parser", "exit_code", "namespace_of", "run"]
 
-FORMATS = ("plain", "json")
+FORMATS = ("plain", "json", "sarif", "html", "opengraph")
+_ANSWERS = ("plain", "json")
+_WITH_CUTS = ("html", "sarif")
 RULES = ("default", "kubehound")
-_ASKING = ("why", "simulate")
+_ASKING = ("why", "simulate", "diff", "snapshots")
 _EXIT = {"none": 0, "unseen": 10, "low": 11, "medium": 12, "high": 13}
 
 EPILOG = """\
@@ -32,6 +36,9 @@ questions:
   eightysix posture why POD SINK PATH...       how POD (namespace/name) reaches SINK (cluster-admin, node, ...)
   eightysix posture simulate --without TYPE:SOURCE:TARGET PATH...
                                                what pods lose when this edge is cut, repeatable
+  eightysix posture snapshots --store DIR      what is stored; @last, @last~1, @ID and @TIME name one
+  eightysix posture diff BEFORE AFTER          what a change does; each is a file or folder of objects,
+                                               JSON that posture wrote, or @SNAPSHOT of --store
 exit codes: 13 a pod that loads what others can replace reaches cluster-admin or the subscription by
 proved edges alone, 12 a pod reaches another sink, 11 only by assumed edges or because the hardware
 needs it, 10 nothing found and not everything seen, 0 nothing found
@@ -48,7 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         " identities nobody uses, and which few changes protect the most pods. Secrets are never read.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="eightysix posture [why POD SINK | simulate --without EDGE] [PATH ...] [options]",
+        usage="eightysix posture [why POD SINK | simulate --without EDGE | diff BEFORE AFTER | snapshots] [PATH ...] [options]",
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="file, folder, or - for standard input")
@@ -67,10 +74,44 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="answers of az as JSON, file or folder, repeatable (EIGHTYSIX_CLOUD, comma separated)",
     )
     reading.add_argument(
+        "--azure",
+        action="store_true",
+        default=bool(environment("AZURE")),
+        help="ask the cloud by running az with the rights of whoever is signed in (EIGHTYSIX_AZURE); without az, tell"
+        " what to run",
+    )
+    reading.add_argument(
+        "--azure-subscription",
+        default=environment("AZURE_SUBSCRIPTION"),
+        metavar="NAME",
+        help="of az, instead of its default (EIGHTYSIX_AZURE_SUBSCRIPTION)",
+    )
+    reading.add_argument(
+        "--logs",
+        action="append",
+        metavar="PATH",
+        default=None,
+        help="sign-ins, audit logs and logs of Azure's services: when each identity was used last, repeatable"
+        " (EIGHTYSIX_LOGS, comma separated)",
+    )
+    reading.add_argument(
+        "--store",
+        default=environment("STORE"),
+        metavar="DIR",
+        help="without PATHs the last snapshot there; with them, logs there tell of identities (EIGHTYSIX_STORE)",
+    )
+    reading.add_argument(
         "--kubeconfig",
         default=environment("KUBECONFIG"),
         metavar=f"FILE|{IN_CLUSTER}",
         help="ask this cluster for lists, never for Secrets (EIGHTYSIX_KUBECONFIG)",
+    )
+    reading.add_argument(
+        "--secret-types",
+        action="store_true",
+        default=bool(environment("SECRET_TYPES")),
+        help="ask it for names and types of Secrets too, without data; that needs the right to list them, which is the right"
+        " to read them (EIGHTYSIX_SECRET_TYPES)",
     )
     reading.add_argument(
         "--context",
@@ -83,7 +124,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         metavar="NAME",
         default=None,
-        help="ask for this namespace alone where the cluster may not be listed, repeatable",
+        help="with --kubeconfig: ask for this namespace alone where the cluster may not be listed, repeatable; of files: where"
+        " objects are that name no namespace, as with helm and kubectl",
     )
     reading.add_argument(
         "--cluster",
@@ -117,7 +159,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=None,
         help="with simulate: cut this edge, as --format json names it, repeatable",
     )
-    add_writing(parser, FORMATS)
+    writing = add_writing(parser, (*FORMATS, "markdown"))
+    writing.add_argument(
+        "--save-to",
+        default=environment("SAVE_TO"),
+        metavar="DIR",
+        help="keep what is told in this store too, which is made where there is none (EIGHTYSIX_SAVE_TO)",
+    )
     parser.parse_known_args = _Intermixed(parser)  # type: ignore[method-assign, assignment]
     parser.set_defaults(run=run)
 
@@ -138,7 +186,21 @@ class _Intermixed:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run the command; returns the exit code that its help documents."""
     asked, paths = _asked(args)
-    builder = _read(args, paths, err)
+    if asked == ["diff"]:
+        from eightysix.cli.posture_diff import run_diff
+
+        return run_diff(args, paths, out, err)
+    if asked and args.format not in _ANSWERS:
+        raise UsageError(f"{asked[0]} gives no {args.format}", f"Choose one of: {', '.join(_ANSWERS)}.")
+    if asked == ["snapshots"]:
+        return list_snapshots(args, out, err)
+    if args.format == "markdown":
+        raise UsageError("markdown is a format of diff", "Choose plain or json.")
+    stored = _stored(args, asked, paths)
+    if stored is not None:
+        shown = show(args, stored, out, err)
+        return 0 if args.exit_zero else exit_code(shown)
+    builder, logs = _read(args, paths, err)
     from eightysix.posture.judge import World, judge
     from eightysix.report.interface import RenderOptions
 
@@ -147,13 +209,36 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         width=terminal_width(), colour=not args.output and may_colour(args.color, out), verbose=args.verbose
     )
     if asked:
-        write_output(_answer(args, world, asked, render.width), args.output, out)
+        write_output(_answer(args, world, asked, render.width, logs), args.output, out)
         return 0
     from eightysix.report.posture.interface import get_posture_format
 
-    told = judge(world.snapshot, rules=args.rules, world=world)
+    log = None if args.manifests and not logs.found else logs.uses
+    told = judge(
+        world.snapshot,
+        rules=args.rules,
+        log=log,
+        changes=logs.changes(builder.cluster),
+        world=world,
+        cuts=args.format in _WITH_CUTS or bool(args.save_to),
+        places=builder.places,
+    )
     write_output("".join(get_posture_format(args.format).write(told, render)), args.output, out)
+    if args.save_to:
+        keep(args, told, err)
     return 0 if args.exit_zero else exit_code(told)
+
+
+def _stored(args: argparse.Namespace, asked: list[str], paths: list[str]) -> str | None:
+    """Which stored snapshot is asked for: the one that is named, the last one where nothing is named but a store."""
+    named = [path for path in paths if path.startswith(STORED)]
+    if not named and (paths or args.kubeconfig or not args.store):
+        return None
+    if asked or args.save_to or len(paths) > 1:
+        raise UsageError(
+            "a stored snapshot is shown alone, or given to diff", "Name files for everything else."
+        )
+    return named[0].removeprefix(STORED) if named else "last"
 
 
 def exit_code(told: Posture) -> int:
@@ -175,16 +260,21 @@ def _asked(args: argparse.Namespace) -> tuple[list[str], list[str]]:
         if not args.without:
             raise UsageError("simulate takes edges to cut", "Name one with --without TYPE:SOURCE:TARGET.")
         return paths[:1], paths[1:]
+    if question == "snapshots" and len(paths) > 1:
+        raise UsageError("snapshots takes no paths", "As in: posture snapshots --store DIR")
+    if question in ("diff", "snapshots") and not args.without:
+        return [question], paths[1:]
     if args.without:
         raise UsageError("--without belongs to a question", "Ask: posture simulate --without EDGE PATH...")
     return [], paths
 
 
-def _read(args: argparse.Namespace, paths: list[str], err: TextIO) -> SnapshotBuilder:
+def _read(args: argparse.Namespace, paths: list[str], err: TextIO) -> tuple[SnapshotBuilder, LogReader]:
     """Everything that the options name, taken; what could not be used goes to `err`."""
     from eightysix.posture.reading import SnapshotBuilder
     from eightysix.serve import cluster
     from eightysix.serve.posture import collect, read_paths
+    from eightysix.serve.posturelogs import LogReader
 
     clouds = args.cloud or [text for text in environment("CLOUD").split(",") if text]
     if not paths and not args.kubeconfig:
@@ -193,9 +283,11 @@ def _read(args: argparse.Namespace, paths: list[str], err: TextIO) -> SnapshotBu
         )
     if args.kubeconfig and args.manifests:
         raise UsageError("a cluster is no manifests", "Leave out --manifests or --kubeconfig.")
-    if (args.context or args.namespace) and not args.kubeconfig:
-        raise UsageError("--context and --namespace are of a live cluster", "Name it with --kubeconfig.")
-    builder = SnapshotBuilder(args.cluster, _time(args.taken_at), args.server_version, args.manifests)
+    if (args.context or args.secret_types) and not args.kubeconfig:
+        raise UsageError("--context and --secret-types are of a live cluster", "Name it with --kubeconfig.")
+    builder = SnapshotBuilder(
+        args.cluster, _time(args.taken_at), args.server_version, args.manifests, namespace_of(args)
+    )
     problems = []
     if args.kubeconfig:
         config = (
@@ -206,16 +298,48 @@ def _read(args: argparse.Namespace, paths: list[str], err: TextIO) -> SnapshotBu
         builder.cluster = builder.cluster or config.name
         builder.taken_at = builder.taken_at or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         with cluster.ClusterClient(config) as client:
-            collect(builder, client, args.namespace or ())
+            collect(builder, client, args.namespace or (), secrets=args.secret_types)
+    if args.azure:
+        _ask_azure(builder, args, err)
+    logs = LogReader()
     for group in (paths, clouds):
         if group:
-            problems += read_paths(builder, group, stdin=sys.stdin.buffer)
+            problems += read_paths(builder, group, stdin=sys.stdin.buffer, logs=logs)
+    if args.logs or environment("LOGS"):
+        logs.read(args.logs or [text for text in environment("LOGS").split(",") if text], sys.stdin.buffer)
+    if args.store:
+        logs.read_store(args.store)
+    problems += logs.end()
     if not args.quiet:
         tell_problems([*problems, *builder.problems], args.verbose, err)
         if args.verbose and builder.unknown:
             told = ", ".join(f"{count} {kind}" for kind, count in sorted(builder.unknown.items()))
             print(f"eightysix: not used: {inert_line(told)}", file=err)
-    return builder
+    return builder, logs
+
+
+def namespace_of(args: argparse.Namespace) -> str:
+    """In which namespace objects of files are that name none. Raises `UsageError`."""
+    named = args.namespace or []
+    if len(named) > 1 and not args.kubeconfig:
+        raise UsageError(
+            "several namespaces are of a live cluster",
+            "Objects of files without a namespace are in one: name one.",
+        )
+    return named[0] if len(named) == 1 else ""
+
+
+def _ask_azure(builder: SnapshotBuilder, args: argparse.Namespace, err: TextIO) -> None:
+    """Run `az`, or tell what to run where it is."""
+    from eightysix.serve import azcli
+
+    az = azcli.az_path()
+    if az:
+        azcli.collect_azure(builder, az, subscription=args.azure_subscription)
+        return
+    print("eightysix: az is not here. Run these where it is, and give the answers with --cloud:", file=err)
+    for command in azcli.commands(args.azure_subscription):
+        print(f"  {inert_line(command)}", file=err)
 
 
 def _time(text: str) -> str:
@@ -231,11 +355,12 @@ def _time(text: str) -> str:
     return text
 
 
-def _answer(args: argparse.Namespace, world: World, asked: list[str], width: int) -> str:
+def _answer(args: argparse.Namespace, world: World, asked: list[str], width: int, logs: LogReader) -> str:
     from eightysix.cli import posture_text
 
     if asked[0] == "why":
         pod = world.find(asked[1])
         sink = posture_text.sink_of(world, asked[2])
-        return posture_text.why(world, pod, sink, args.format, width)
+        changes = logs.changes(world.snapshot.cluster)
+        return posture_text.why(world, pod, sink, args.format, width, changes)
     return posture_text.simulation(world, args.without, args.format, width)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from eightysix.model.errors import UsageError
 from eightysix.model.posture import SCHEMA, Path
+from eightysix.posture.risk import IMPACTS
 from eightysix.report.inert import inert
 from eightysix.report.json_text import indented
 from eightysix.report.layout import Ink, Line, paint, row
-from eightysix.report.posture.json_format import path_rows
+from eightysix.report.posture.json_format import past_path_rows, path_rows
 from eightysix.report.posture.words import plural, sink_word
 
 if TYPE_CHECKING:
+    from eightysix.posture.changes import Changes
     from eightysix.posture.graph import EdgeKey
     from eightysix.posture.judge import World
 
@@ -31,6 +34,9 @@ def sink_of(world: World, name: str) -> str:
         one.startswith(wanted.removesuffix("*")) and wanted.endswith("/*") for one in there
     ):
         return wanted
+    family, slash, _ = wanted.removeprefix(_SINK).partition("/")
+    if family in IMPACTS and (slash or family != "ns-admin"):
+        return wanted  # a sink that nothing leads to: no pod reaches it
     told = ", ".join(one.removeprefix(_SINK) for one in there[:8])
     raise UsageError(
         f"nothing leads to {name}",
@@ -38,14 +44,28 @@ def sink_of(world: World, name: str) -> str:
     )
 
 
-def why(world: World, pod: str, sink: str, format_: str, width: int) -> str:
-    """The best path, with the evidence of each step."""
-    path = world.why(pod, sink)
+def why(world: World, pod: str, sink: str, format_: str, width: int, changes: Changes | None = None) -> str:
+    """The best path, with the evidence of each step; where there is none now, the one that `changes` tell there was."""
+    from eightysix.posture.past import past_of
+
+    there = sink in world.graph.index or sink.endswith("/*")
+    path = world.why(pod, sink) if there else None
+    past: list[Path] = []
+    if path is None and changes is not None:
+        found = past_of(world, changes)[0].paths
+        past = [
+            one for one in found if one.pod == pod and sink in (one.sink, f"{one.sink.partition('/')[0]}/*")
+        ]
     if format_ == "json":
-        return indented(
-            {"schema": SCHEMA, "pod": pod, "sink": sink, "paths": [path_rows(path)] if path else []}
-        )
-    return "".join(paint(line, colour=False) + "\n" for line in _path(world, pod, sink, path, width))
+        told = {"paths": [path_rows(path)] if path else [], "past": [past_path_rows(one) for one in past]}
+        return indented({"schema": SCHEMA, "pod": pod, "sink": sink, **told})
+    lines = [*_path(world, pod, sink, path, width), *(line for one in past for line in _past(one, width))]
+    return "".join(paint(line, colour=False) + "\n" for line in lines)
+
+
+def _past(path: Path, width: int) -> Iterator[Line]:
+    yield from row((), f"It did reach {inert(sink_word(path.sink))}, and does not now:", width)
+    yield from _steps(path, width)
 
 
 def _path(world: World, pod: str, sink: str, path: Path | None, width: int) -> Iterator[Line]:
@@ -59,17 +79,32 @@ def _path(world: World, pod: str, sink: str, path: Path | None, width: int) -> I
         return
     right = f"probability {path.probability:.2f}"
     yield from row((), f"{name} reaches {inert(sink_word(path.sink))}", width, Ink.BOLD, right)
+    yield from _steps(path, width)
+    yield ()
+    cuts = " ".join(f"--without {quote(inert(key))}" for key in _beside(world, path))
+    yield (("cut the first:", Ink.DIM),)
+    yield (
+        (f"  eightysix posture simulate {cuts} PATH...", Ink.DIM),
+    )  # whole: a broken line could not be copied
+
+
+def _beside(world: World, path: Path) -> list[str]:
+    """The first edge of a path, and those that lead from and to the same: cut alone, each leaves the others."""
+    first = path.steps[0]
+    graph = world.graph
+    keys = [graph.key(int(one)) for one in graph.leaving(graph.index[first.source])]
+    types = sorted(
+        {key.type for key in keys if key.target == first.target}, key=lambda one: one != first.type
+    )
+    return [f"{type_}:{first.source}:{first.target}" for type_ in types]
+
+
+def _steps(path: Path, width: int) -> Iterator[Line]:
     for number, step in enumerate(path.steps, 1):
         yield from row(((f"{number:3}. ", Ink.DIM),), step.text, width)
         told = [" ".join(filter(None, (inert(what), inert(where)))) for what, where in step.evidence]
         proof = "; ".join(told) or "by how Kubernetes works"
         yield from row(((" " * 5, Ink.PLAIN),), f"{step.confidence}: {proof}", width, Ink.DIM)
-    yield ()
-    first = path.steps[0]
-    edge = f"{first.type}:{first.source}:{first.target}"
-    yield from row(
-        (("cut the first: ", Ink.DIM),), f"posture simulate --without '{inert(edge)}'", width, Ink.DIM
-    )
 
 
 def edge_of(world: World, text: str) -> EdgeKey:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from eightysix.cli.detect import exit_code as report_exit_code
 from eightysix.cli.detect import tell_problems, write_output
-from eightysix.cli.inventory import add_inventory, read_inventory_options
+from eightysix.cli.inventory import add_inventory, reaches_options, read_inventory_options
 from eightysix.cli.options import add_judging, add_reading, add_writing, catalog_and_options
 from eightysix.cli.terminal import environment, inert_line, may_colour, terminal_width
 from eightysix.model.errors import UsageError
@@ -74,13 +74,18 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from eightysix.report.reconstruction.interface import get_reconstruction_format
     from eightysix.serve.reconstruction import Reconstructing
 
+    # A store that the environment names is what is meant where no files are.
+    if args.paths and args.store == environment("STORE"):
+        args.store = ""
     if args.paths and args.store:
         raise UsageError("files and a store were given", "Read one or the other: PATH... or --store DIR")
     if not args.paths and not args.store:
         raise UsageError("there is nothing to read", "Name files or folders with telemetry, - or --store DIR")
     asked = _asked(args)
     catalog, options = catalog_and_options(args)
-    run = Reconstructing(catalog.rules, options, read_inventory_options(args, err))
+    reaches = reaches_options(args, err)
+    inventory, gaps = read_inventory_options(args, err)
+    run = Reconstructing(catalog.rules, options, inventory, reaches, gaps)
     if args.store:
         told = run.read_store(args.store, asked)
     else:
@@ -90,26 +95,36 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         tell_problems(told.coverage.problems, args.verbose, err)
         if unanswered:
             _tell_unanswered(unanswered, args, err)
+        elif not told.stories and (args.since or args.until):
+            err.write(
+                "eightysix: no story reaches into the time that was asked for; without --since and --until all are told\n"
+            )
     render = RenderOptions(
         width=terminal_width(), colour=not args.output and may_colour(args.color, out), verbose=args.verbose
     )
     write_output("".join(get_reconstruction_format(args.format).write(told, render)), args.output, out)
     if args.exit_zero:
         return 0
-    return exit_code(told) or (_INCOMPLETE if unanswered and (asked.pod or asked.identity) else 0)
+    return exit_code(told) or (_INCOMPLETE if unanswered else 0)
 
 
 _INCOMPLETE = 10
-"""Where nothing that was read knows the pod or the identity that was asked for: not seen is not clean."""
+"""Where nothing that was read knows the pod, the identity or the artifact that was asked for: not seen is not clean. Which
+packages a pod has, only their installation or their use tells."""
 
 
-def _tell_unanswered(words: str, args: argparse.Namespace, err: TextIO) -> None:
+def _tell_unanswered(told: str, args: argparse.Namespace, err: TextIO) -> None:
     times = " at the time that was asked for" if args.since or args.until else ""
     err.write(
-        f"eightysix: nothing that was read tells of {inert_line(words)}{times}\n"
+        f"eightysix: nothing that was read tells of {inert_line(told)}{times}\n"
         "           Without --pod, --identity and --artifact every incident is told; 'eightysix coverage' tells what is"
         " not seen.\n"
     )
+    if told.startswith("identity"):
+        err.write(
+            "           An identity of the cloud has a client id and an object id; its resource id needs an --inventory that"
+            " names it.\n"
+        )
 
 
 def _asked(args: argparse.Namespace) -> Selection:
@@ -127,10 +142,11 @@ def _asked(args: argparse.Namespace) -> Selection:
     times = []
     for option, text in (("--since", args.since), ("--until", args.until)):
         try:
-            times.append(to_ns(text) if text else 0)
+            times.append(max(1, to_ns(text)) if text else 0)  # 0: none is asked for
         except ValueError:
             raise UsageError(
-                f"{option} takes a time as RFC 3339, and {text!r} is none", "As in 2026-11-23T03:38:00Z."
+                f"{option} takes a time as RFC 3339, 1970 to 2261, and {text!r} is none",
+                "As in 2026-11-23T03:38:00Z.",
             ) from None
     return selection(
         pod=args.pod,
@@ -142,10 +158,11 @@ def _asked(args: argparse.Namespace) -> Selection:
 
 
 def exit_code(told: Reconstruction) -> int:
-    """The highest verdict of a story; else as `detect` has it."""
+    """The highest verdict of a story that no exception covers; else as `detect` has it."""
     from eightysix.model.incident import Report
 
-    worst = max((story.verdict.rank for story in told.stories if story.verdict is not None), default=0)
+    verdicts = [story.verdict for story in told.stories if not story.suppressed_by]
+    worst = max((verdict.rank for verdict in verdicts if verdict is not None), default=0)
     if worst:
         return {1: 11, 2: 13, 3: 14}[worst]
     return report_exit_code(Report((), told.coverage, told.counts))

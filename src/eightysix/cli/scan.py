@@ -272,11 +272,14 @@ def _standard_input(args: argparse.Namespace) -> Result:
 def _policy(args: argparse.Namespace) -> Policy:
     from eightysix.cli.files import read_operator_file
     from eightysix.scan.policy import Policy, check_outside
-    from eightysix.scan.policy_file import parse_policy
 
     path = args.policy or _own_policy()
     if not path:
         return Policy()
+    from eightysix.scan.policy_file import (
+        parse_policy,
+    )  # a reader of YAML costs as much as a small file's whole scan
+
     real = [os.path.realpath(given) for given in args.paths if given != "-"]
     check_outside(os.path.realpath(path), [given for given in args.paths if given != "-"], real)
     return parse_policy(read_operator_file(path, "policy"), path)

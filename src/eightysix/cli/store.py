@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eightysix.store.events.hot import Hot
     from eightysix.store.events.ownership import StoreOwnedError
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "run", "tell_deletions"]
 
 MAX_TOLD = 20
 """Problems that are told one by one."""
@@ -118,7 +118,7 @@ def _ingest(args: argparse.Namespace, err: TextIO) -> int:
         for problem in crew.problems:
             problems(problem)
         hot.total.misfits += sum(tabulator.misfits.values()) + crew.misfits
-        _trim(hot, err)
+        tell_deletions(hot, err)
         total = hot.total
         if not args.quiet:
             sealed = f"; {done.sealed.rows:,} sealed" if done.sealed.rows else ""
@@ -159,7 +159,7 @@ def _compact(args: argparse.Namespace, err: TextIO) -> int:
             err.write(
                 f"eightysix: {sealed.rows:,} rows sealed; {done.before:,} segments joined to {done.after:,}\n"
             )
-        _trim(hot, err)
+        tell_deletions(hot, err)
     return 10 if problems.any else 0
 
 
@@ -277,7 +277,7 @@ def _bytes(text: str) -> int:
     return int(digits) * _UNITS.get(unit, 1)
 
 
-def _trim(hot: Hot, err: TextIO) -> None:
+def tell_deletions(hot: Hot, err: TextIO) -> None:
     """Delete what must go; that is told also to who asked for quiet."""
     from eightysix.cli.store_text import moment, size
     from eightysix.store.events.retention import trim

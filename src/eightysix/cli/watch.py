@@ -16,6 +16,7 @@ from eightysix.cli.options import (
     add_color,
     add_format,
     add_judging,
+    add_posture,
     add_reading,
     add_verbosity,
     catalog_and_options,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from eightysix.serve.live.loop import Watch
     from eightysix.serve.live.service import Following
     from eightysix.serve.live.stored import Storing
+    from eightysix.serve.reaching import PostureFile
     from eightysix.store.casebook import Casebook
 
 __all__ = ["add_parser", "run"]
@@ -53,6 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="file, folder, or - for standard input")
     add_reading(parser)
+    add_posture(parser.add_argument_group("knowing what is within reach"), "; read anew when it is replaced")
     add_judging(parser)
     living = parser.add_argument_group("living")
     living.add_argument(
@@ -144,7 +147,7 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     instruments = Instruments(args, folder, stack)
     threads = _threads(args, folder, wake, stack)
     outlets = Outlets(threads, store, _casebook(args, stack), voice.warn)
-    kept = _Kept(args.store, voice.warn)
+    kept = _Beside(args.store, args.posture, voice.warn)
 
     def tell(incidents: Sequence[Incident]) -> None:
         outlets.tell(incidents)
@@ -190,16 +193,24 @@ def _watch(args: argparse.Namespace, voice: Voice, stack: ExitStack) -> int:
     return 0
 
 
-class _Kept:
-    """The store beside a watch, if one was named, with who answers questions about it."""
+class _Beside:
+    """What stands beside a watch where it was named: the store, with who answers questions about it, and the posture by which
+    incidents tell what their pods could reach."""
 
-    def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, folder: str, posture: str, warn: Callable[[str], None]) -> None:
         self._folder = folder
         self._warn = warn
+        self._posture: PostureFile | None = None
+        if posture:
+            from eightysix.serve.reaching import PostureFile
+
+            self._posture = PostureFile(posture)
         self._storing: Storing | None = None
 
     def open(self, watch: Watch, stack: ExitStack) -> None:
-        """Own the store, and keep what `watch` reads from now on."""
+        """Own the store, and keep what `watch` reads from now on; what it tells has the reach of pods."""
+        if self._posture is not None:
+            watch.dress = self._posture.dress
         if not self._folder:
             return
         from eightysix.serve.answering import answer
@@ -220,7 +231,9 @@ class _Kept:
             self._storing.tell(incidents)
 
     def turn(self) -> None:
-        """Say what the store has to say."""
+        """Say what the store has to say, and look whether there is another posture."""
+        if self._posture is not None:
+            self._posture.turn(time.monotonic(), self._warn)
         if self._storing is not None:
             self._storing.turn()
 

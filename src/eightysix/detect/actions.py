@@ -30,6 +30,10 @@ class Action(StrEnum):
     RESOLVE = "resolve"
     STARTED = "started"  # never an event: the start of a tainted process, told by its first act
     NEW_DIGEST = "new-digest"  # never an event: the first start of a digest that the baseline has not
+    HELD_DIGEST = "held-digest"  # never an event: the start of a digest that the gate held, or would have
+    MOVED_DIGEST = (
+        "moved-digest"  # never an event: the start of a digest that came by a move of which the gate told
+    )
     MADE = "made"  # never an event of this pod: a pod that it made, and what that one did (`detect.follow`)
     OTHER = "other"
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from eightysix.detect.facts import UNANCHORED
 from eightysix.detect.gate import SKEW_NS, Gate, contain_gate
+from eightysix.detect.gated import is_same_start
 from eightysix.detect.observe import Observation
 from eightysix.detect.plan import Plan, Structure
 from eightysix.detect.rule import Join, Rule, Step, StepMode
@@ -92,9 +93,33 @@ def _all_chains(plan: Plan, search: Search) -> list[Chain]:
     found = [
         _try(plan, search, search.trial(anchor, taker))
         for taker, acts in search.takers(plan)
+        if _could_be(plan, search, starts, taker, acts)
         for anchor in _anchors(plan, search, starts, taker, acts)
     ]
     return [chain for chain in found if chain is not None]
+
+
+def _could_be(
+    plan: Plan, search: Search, starts: list[Observation], taker: str, acts: list[Observation]
+) -> bool:
+    """Whether a chain could be of this taker, wherever it starts: it took credentials of enough domains, and something
+    that each step asks of the taker is its own (or a start, which counts whoever made it)."""
+    if not plan.could_be_of(search.traits, max(1, len({o.domain for o in acts if o.domain is not None}))):
+        return False
+    if not taker:
+        return True
+    anybody = {id(o) for o in starts}
+    descends = search.view.lineage.descends
+
+    def is_there(name: str) -> bool:
+        return any(
+            not t.observation.actor or descends(t.observation.actor, taker) or id(t.observation) in anybody
+            for t in search.candidates(plan, name)
+        )
+
+    return all(
+        (all if step.mode is StepMode.ALL else any)(map(is_there, step.names)) for step in plan.takers_own
+    )
 
 
 def _scored(rule: Rule, chain: Chain) -> Chain:
@@ -177,6 +202,8 @@ def _spread(items: list[T], most: int) -> list[T]:
 def _try(plan: Plan, search: Search, trial: Trial) -> Chain | None:
     """The chain of the rule from the trial's start by its taker, or None."""
     anchor, view = trial.anchor, search.view
+    if not plan.could_be_of(search.traits, max(1, trial.domains)):
+        return None
     matches: _Matches = {}
     reached = anchor.time_ns
     for index, step in enumerate(plan.rule.chain):
@@ -218,7 +245,7 @@ def _step(
     for name in step.names:
         if index == 0:
             own = _matching(plan, search, trial, name, Join.POD, start.time_ns)
-            found = [start] if any(o is start for o in own) else []
+            found = [o for o in own if is_same_start(o, start)]
         else:
             found = _matching(plan, search, trial, name, step.join, start.time_ns)
             found = [o for o in found if o.time_ns >= reached - trial.skew_ns(clock_of(o))]

@@ -10,7 +10,7 @@ import msgspec
 
 from eightysix.detect.chain import Chain
 from eightysix.detect.rule import By
-from eightysix.detect.story import incident_id, incident_of
+from eightysix.detect.story import STRENGTH, incident_id, incident_of
 from eightysix.model.incident import Identity, Incident, Reason, StageEntry
 from eightysix.model.words import Basis
 
@@ -121,7 +121,9 @@ def _identities(lead: Incident, extra: list[Incident]) -> tuple[Identity, ...]:
     identities = {(identity.kind, identity.name): identity for identity in lead.identities}
     for other in extra:
         for identity in other.identities:
-            identities.setdefault((identity.kind, identity.name), identity)
+            known = identities.setdefault((identity.kind, identity.name), identity)
+            if STRENGTH[identity.state] > STRENGTH[known.state]:
+                identities[identity.kind, identity.name] = identity
     return tuple(identities.values())
 
 

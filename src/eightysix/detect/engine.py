@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from eightysix.context.gated import MAX_DIGESTS, Gated
 from eightysix.context.ledger import MAX_FILES, Scans
 from eightysix.context.names import MAX_NAMES, Validity, note_name
 from eightysix.context.pods import (
@@ -116,7 +117,8 @@ class Engine:
         self.contacts: dict[str, dict[str, Contact]] = {}
         self.names: dict[str, dict[str, Validity]] = {}
         self.scans = Scans()
-        self.knowledge = replace(knowledge, told_names=self.names, scans=self.scans)
+        self.gated = Gated()
+        self.knowledge = replace(knowledge, told_names=self.names, scans=self.scans, gated=self.gated)
         self.unattributed = 0
         self.flooded: set[str] = set()
         self.pod_hint = ""
@@ -127,6 +129,9 @@ class Engine:
         for event in events:
             if event.source is Source.LEDGER:
                 self.scans.note(event)
+                continue
+            if event.source is Source.GATE:
+                self.gated.note(event)
                 continue
             key = key_of(event)
             if event.source is Source.DNS:
@@ -235,6 +240,8 @@ class Engine:
             self.flooded.add("too many addresses of nodes or pods")
         if self.scans.full:
             self.flooded.add(f"more than {MAX_FILES} scanned files")
+        if self.gated.full:
+            self.flooded.add(f"more than {MAX_DIGESTS} digests of the gate")
         found, self.unattributed = resolve(states, self.pod_hint, self._principals())
         return [state for state in found if state.buckets or state.taints]
 
@@ -307,6 +314,7 @@ def judge(
             baseline=knowledge.baseline is not None,
             named=bool(knowledge.told_names),
             scanned=bool(knowledge.scans),
+            gated=bool(knowledge.gated),
         ),
         made,
     )
@@ -319,7 +327,7 @@ def judge(
     if view is None:
         return []
     view.take(made)
-    search = Search(view)
+    search = Search(view, traits)
     tried: Tried = {}
     chains = (find_chain(plan, search, tried) for plan in candidates)
     return [chain for chain in chains if chain is not None]

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 
 from eightysix.context.commands import is_worker
 from eightysix.context.credentials import variable_domain
+from eightysix.context.gated import Standing
 from eightysix.context.kubelet import volume_at
 from eightysix.context.publishing import PUBLISHING_KINDS, delivery_service
 from eightysix.detect.actions import Action
 from eightysix.detect.descent import at_import_of, is_fresh, is_landed_program, lineage_of, root_of
+from eightysix.detect.gated import image_ruling, move_kind, standing_of
 from eightysix.detect.loads import loads_of, runs_code
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import agent_novelty, caller_novelty, place_of
@@ -90,6 +92,18 @@ def _of_event(work: Callable[[Event], object]) -> _Work:
     return lambda view, observation: work(observation.event)
 
 
+def _of_gate(work: Callable[[Standing], object]) -> _Work:
+    def told(view: PodView, observation: Observation) -> object:
+        standing = standing_of(view, observation)
+        return work(standing) if standing is not None else None
+
+    return told
+
+
+def _gate_rules(standing: Standing) -> tuple[str, ...]:
+    return tuple(sorted({rule for fact in standing.facts for rule in (*fact.held_for, *fact.told_of)}))
+
+
 def _of_pod(work: Callable[[Event], object]) -> _Work:
     return lambda view, observation: work(view.who)
 
@@ -134,7 +148,10 @@ def _unpickled(view: PodView, observation: Observation) -> bool | None:
 
 def grade_of(observation: Observation) -> str:
     """The best grade of the records that tell of it."""
-    return min(event.grade for event in observation.evidence)
+    best = observation.event.grade
+    for event in observation.others:
+        best = min(best, event.grade)
+    return best
 
 
 def rule_action(view: PodView, observation: Observation) -> str:
@@ -321,6 +338,12 @@ _FIELDS: Mapping[str, _Work] = {
     "workload": _of_pod(lambda who: who.workload),
     "image": _of_pod(lambda who: who.image),
     "image_digest": _of_pod(lambda who: who.image_digest),
+    "gate.ruling": _of_gate(lambda standing: standing.ruling or "none"),
+    "image.gate": image_ruling,
+    "gate.rule": _of_gate(_gate_rules),
+    "gate.signed": _of_gate(lambda standing: standing.decided.signed if standing.decided is not None else ""),
+    "gate.move": _of_gate(move_kind),
+    "gate.join": _of_gate(lambda standing: "tag" if standing.by_tag else "digest"),
     "k8s.verb": _of_request(lambda event: event.verb),
     "k8s.resource": _of_request(lambda event: event.resource),
     "k8s.subresource": _of_request(lambda event: event.subresource),

@@ -1,6 +1,6 @@
 """The names that a rule's `detection` may use, and what each may hold: one list for compiler, docs and engine.
 
-`FIELDS.md` beside this file is generated from `FIELDS` (`python tools/rule_pages.py`).
+`FIELDS.md` beside this file is generated from `FIELDS` (`python -m tools.rule_pages`).
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ _ACTION_VALUES: Final = (
     ("download", "a model or file is fetched"),
     ("startup-file", "a `.pth` or sitecustomize is written"),
     ("new-digest", "first start of a digest that the baseline has not"),
+    ("held-digest", "start of a digest that the gate of registries held, or would have held"),
+    (
+        "moved-digest",
+        "start of a digest that a tag was moved to, where the gate found something about that move",
+    ),
     ("landed-run", "code that landed runs"),
     ("interpreter", "a Python interpreter starts"),
     ("credential", "a credential is taken or asked for"),
@@ -285,6 +290,42 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("workload", "name of the workload"),
     Field("image", "image of the container, as its spec names it"),
     Field("image_digest", "digest of that image"),
+    Field(
+        "gate.ruling",
+        "what the gate of registries decided about the digest that starts",
+        values=(
+            ("hold", ""),
+            ("would-hold", "in audit mode"),
+            ("allow", ""),
+            ("none", "it told of a move only"),
+        ),
+    ),
+    Field(
+        "image.gate",
+        "what the gate of registries decided about the digest that the pod runs",
+        values=(
+            ("hold", ""),
+            ("would-hold", "in audit mode"),
+            ("allow", ""),
+            ("none", "it told of a move only"),
+            ("unknown", ""),
+        ),
+    ),
+    Field("gate.rule", "the gate's rules that hold, or that tell of the move", FieldType.TEXTS),
+    Field(
+        "gate.move",
+        "how the tag was moved to the digest that starts",
+        values=(("ordinary", "as for any release"), ("odd", "the gate found more than that it moved")),
+    ),
+    Field("gate.signed", "best state of its signatures, where somebody looked"),
+    Field(
+        "gate.join",
+        "by what the digest that starts was found",
+        values=(
+            ("digest", ""),
+            ("tag", "the gate does not know the digest, and its tag stood for another one"),
+        ),
+    ),
 )
 """Every field, in the order of `FIELDS.md`. A fact that the record does not tell is absent, None or empty text;
 a number that is not told is absent or None, never 0 or -1."""

@@ -20,7 +20,9 @@ __all__ = ["SKEW_NS", "Gate", "contain_gate"]
 SKEW_NS = 2_000_000_000
 """Clocks of node and control plane are taken to agree within 2 s (NTP); within that, order means nothing."""
 
-_LANDING = frozenset({Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.NEW_DIGEST})
+_LANDING = frozenset(
+    {Action.INSTALL, Action.STARTUP_FILE, Action.WRITE, Action.NEW_DIGEST, Action.HELD_DIGEST}
+)
 
 
 class Gate(Struct, frozen=True):

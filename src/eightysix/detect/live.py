@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace as with_fields
 
+from eightysix.context.gated import repository_and_tag
 from eightysix.context.pods import is_alias, named_key
 from eightysix.context.workloads import MAKERS
 from eightysix.detect.chain import Chain
@@ -26,7 +27,8 @@ from eightysix.model.words import Source
 __all__ = ["LiveEngine"]
 
 
-_BESIDE = frozenset({Source.DNS, Source.LEDGER})
+_BESIDE = frozenset({Source.DNS, Source.LEDGER, Source.GATE})
+_OF_NO_POD = frozenset({Source.LEDGER, Source.GATE})
 """What these tell lies beside the states."""
 
 
@@ -59,6 +61,7 @@ class LiveEngine:
         """Take events."""
         named = [event for event in events if event.source is Source.DNS and self._is_new_name(event)]
         scans = self.engine.scans.version
+        gated = self._told_of(events)
         self.engine.feed(events)
         for event in events:
             if event.source not in _BESIDE:
@@ -68,7 +71,10 @@ class LiveEngine:
         self.dirty.update(self._called[key] for key in map(key_of, named) if key in self._called)
         if self.engine.scans.version != scans:
             self.dirty |= self._loaders & self.engine.states.keys()
-        told = (event for event in events if event.source is not Source.LEDGER)
+        news = {name for name, number in self._told_of(events).items() if gated[name] != number}
+        if news:
+            self.dirty.update(self._running(news))
+        told = (event for event in events if event.source not in _OF_NO_POD)
         self._aliases.update(key for key in map(key_of, told) if is_alias(key))
 
     def _note(self, key: str, events: Iterable[Event]) -> None:
@@ -198,6 +204,7 @@ class LiveEngine:
                 tuple(sorted(state.flooded)),
                 self._known_addresses(state),
                 self._known_scans(state),
+                self._known_gated(state),
             )
         )
         if self._marks.get(state.key) == mark:
@@ -221,6 +228,21 @@ class LiveEngine:
         version = self.engine.scans.version
         loads = version and any(bucket.events[0].file_id for bucket in state.buckets.values())
         return version if loads else 0
+
+    def _told_of(self, events: Sequence[Event]) -> dict[str, int]:
+        """How much the gate has told of each repository that it now tells of."""
+        names = {repository_and_tag(event.image)[0] for event in events if event.source is Source.GATE}
+        return {name: self.engine.gated.told_of(name) for name in names}
+
+    def _running(self, repositories: set[str]) -> set[str]:
+        """The pods that run an image of one of these."""
+        states = self.engine.states.items()
+        return {key for key, state in states if not repositories.isdisjoint(_repositories(state))}
+
+    def _known_gated(self, state: PodState) -> tuple[int, ...]:
+        """How much the gate told of the pod's repositories when it was looked at."""
+        gated = self.engine.gated
+        return tuple(gated.told_of(name) for name in sorted(_repositories(state))) if gated else ()
 
     def _judge(self, states: Iterable[PodState], gone: Iterable[str]) -> list[Case]:
         touched_rollouts: set[str] = set()
@@ -253,6 +275,11 @@ class LiveEngine:
                 self._rollouts.pop(identity, None)
             found += cases
         return found
+
+
+def _repositories(state: PodState) -> set[str]:
+    images = {event.image for bucket in state.buckets.values() for event in bucket.events if event.image}
+    return {repository_and_tag(image)[0] for image in images}
 
 
 def _rollouts_of(chains: Iterable[Chain]) -> set[str]:

@@ -10,9 +10,9 @@ from eightysix.model.words import Source
 
 __all__ = ["OPTIONAL", "SWITCH_ON", "account", "met_needs"]
 
-OPTIONAL = frozenset({Need.BASELINE, Need.PROVENANCE, Need.API_AUDIT, Need.CLOUD_LOGS})
-"""What a cluster may simply not have: no baseline was built, the sensor is not installed, a log is not exported. That is
-told for each rule that needs it, and is no fault of this input."""
+OPTIONAL = frozenset({Need.BASELINE, Need.PROVENANCE, Need.API_AUDIT, Need.CLOUD_LOGS, Need.GATE})
+"""What a cluster may simply not have: no baseline was built, the sensor is not installed, a log is not exported, no gate
+watches the registries. That is told for each rule that needs it, and is no fault of this input."""
 
 SWITCH_ON: Mapping[Need, str] = {
     Need.CONNECTIONS: "connections: a Tetragon policy on tcp_connect (or security_socket_connect), or the in-process sensor",
@@ -21,6 +21,7 @@ SWITCH_ON: Mapping[Need, str] = {
     Need.PROVENANCE: "provenance: the in-process sensor",
     Need.API_AUDIT: "api-audit: the Kubernetes audit log (AKS: kube-audit; kube-audit-admin lacks get and list)",
     Need.CLOUD_LOGS: "cloud-logs: Azure's activity, sign-in, Key Vault, storage and registry logs (diagnostic settings)",
+    Need.GATE: "gate: the events that eightysix gate watch --events FILE writes",
     Need.BASELINE: "baseline: eightysix baseline build over telemetry of a time that you trust",
 }
 """By need, the one thing to switch on."""
@@ -38,7 +39,8 @@ _MET_BY: Mapping[Need, Mapping[Source, tuple[str, ...]]] = {
     },
     Need.PROCESSES: {Source.TETRAGON: ("exec",), Source.FALCO: ("exec",), Source.SENSOR: ("start",)},
     Need.PROVENANCE: {Source.SENSOR: ("start", "connect", "import", "http", "file", "exec", "spawn")},
-    Need.API_AUDIT: {Source.KUBERNETES_AUDIT: ("api",)},
+    Need.API_AUDIT: {Source.KUBERNETES_AUDIT: ("api",), Source.AZURE: ("audit",)},
+    Need.GATE: {Source.GATE: ("move", "decision")},
     Need.CLOUD_LOGS: {Source.AZURE: ("activity", "sign-in", "key-vault", "storage", "registry")},
 }
 
@@ -62,8 +64,13 @@ def account(rules: Sequence[Rule], met: frozenset[Need]) -> tuple[RuleCoverage, 
             RuleCoverage(
                 rule=rule.id,
                 evaluable=not missing,
-                missing=tuple("|".join(need) for need in missing),
+                missing=tuple("|".join(_asked(need)) for need in missing),
                 switch_on=tuple(SWITCH_ON[need[0]] for need in missing),
             )
         )
     return tuple(told)
+
+
+def _asked(need: Sequence[Need]) -> Sequence[Need]:
+    """What is asked for: not every cluster has a gate, so where something else would do, that is named alone."""
+    return [alternative for alternative in need if alternative is not Need.GATE] or need

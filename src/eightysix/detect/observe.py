@@ -31,6 +31,9 @@ HOP_NS = 1_000_000_000
 """A request, its look-up and its connection follow each other within this time on one thread."""
 
 
+_SUSPECT = Origin.SUSPECT
+
+
 class Observation(Struct):
     """One thing that happened. `event` is the strongest record of it, `twin` the sensor's record of the same act. `name` is
     what the destination is called by whoever told, `known_as` by the cluster's resolver: only that is judged. Where a pod
@@ -57,7 +60,12 @@ class Observation(Struct):
     @property
     def told_by_pod_only(self) -> bool:
         """Whether only evidence that the pod itself could have written tells of it."""
-        return all(event.origin is Origin.SUSPECT for event in self.evidence)
+        if self.event.origin is not _SUSPECT:
+            return False
+        for event in self.others:  # noqa: SIM110 - all() would build a generator at each call
+            if event.origin is not _SUSPECT:
+                return False
+        return True
 
     @property
     def provenance(self) -> Event:

@@ -46,7 +46,8 @@ _TOLD_BY_KERNEL = tuple(value for value, _ in FIELD_BY_NAME["lineage"].values if
 class Traits(Struct, frozen=True):
     """What a state shows at a glance. `actions` as rules may see them; `kinds` of credentials; `landed`: something is there
     that could taint a process; `told`: the sensor spoke, so provenance may be known; `named`: some record names a host;
-    `baseline`: novelty may be; `scanned`: a scan ledger was read."""
+    `baseline`: novelty may be; `scanned`: a scan ledger was read;
+    `gated`: a gate of registries told something."""
 
     actions: frozenset[str]
     domains: frozenset[str]
@@ -56,10 +57,12 @@ class Traits(Struct, frozen=True):
     named: bool
     baseline: bool
     scanned: bool = False
+    gated: bool = False
 
-    def possible(self) -> dict[str, tuple[object, ...]]:
-        """The values that fields could have in a pod of this kind."""
-        orders = tuple(range(1, len(self.domains) + 1))
+    def possible(self, domains: int | None = None) -> dict[str, tuple[object, ...]]:
+        """The values that fields could have in a pod of this kind, or of what a process did there that took credentials of
+        so many `domains`."""
+        orders = tuple(range(1, (len(self.domains) if domains is None else domains) + 1))
         known: dict[str, tuple[object, ...]] = {
             "domain": (*self.domains, ""),
             "credential.kind": (*self.kinds, ""),
@@ -82,6 +85,8 @@ class Traits(Struct, frozen=True):
             known["dst.service"] = ("",)
         if not self.told or not self.scanned:
             known |= {"artifact.scan": (None,), "loaded.scan": (None,)}
+        if not self.gated:
+            known["image.gate"] = ("unknown",)
         if not self.baseline:
             known |= {
                 "provenance.hook": ("unknown",),
@@ -91,9 +96,14 @@ class Traits(Struct, frozen=True):
         return known
 
 
-def traits_of(state: PodState, *, baseline: bool, named: bool = False, scanned: bool = False) -> Traits:
-    """The traits of `state`. `named`: a resolver told names of destinations to some pod; `scanned`: a scan ledger was read."""
+def traits_of(
+    state: PodState, *, baseline: bool, named: bool = False, scanned: bool = False, gated: bool = False
+) -> Traits:
+    """The traits of `state`. `named`: a resolver told names of destinations to some pod; `scanned`: a scan ledger was read;
+    `gated`: a gate spoke."""
     actions: set[str] = {"new-digest"} if baseline else set()
+    if gated:
+        actions |= {"held-digest", "moved-digest"}
     domains: set[str] = set()
     kinds: set[str] = set()
     landed = bool(state.taints)
@@ -123,7 +133,15 @@ def traits_of(state: PodState, *, baseline: bool, named: bool = False, scanned: 
         domains.update(str(event.domain) for event in taken)
         kinds.update(credential_kind(event) for event in taken)
     return Traits(
-        frozenset(actions), frozenset(domains), frozenset(kinds), landed, told, named, baseline, scanned
+        frozenset(actions),
+        frozenset(domains),
+        frozenset(kinds),
+        landed,
+        told,
+        named,
+        baseline,
+        scanned,
+        gated,
     )
 
 
@@ -168,10 +186,38 @@ class Plan:
         )
         self.windowed = tuple(name for step in steps if step.join is Join.WINDOW for name in step.names)
         self.by_process = any(step.join in (Join.PROCESS, Join.LINEAGE) for step in rule.chain)
+        self.takers_own = tuple(step for step in steps if step.join is Join.PROCESS and step != rule.chain[0])
+        self._could_be_of: dict[tuple[Traits, int], bool] = {}
+        self._possible: dict[tuple[Traits, str], frozenset[str]] = {}
 
-    def could_match(self, traits: Traits) -> bool:
-        """Whether each step could match in a pod of this kind."""
-        known = traits.possible()
+    def could_be_of(self, traits: Traits, domains: int) -> bool:
+        """Whether each step could match in a pod of this kind for a taker of credentials of so many domains."""
+        asked = (traits, domains)
+        known = self._could_be_of.get(asked)
+        if known is None:
+            if len(self._could_be_of) >= MAX_KINDS:
+                self._could_be_of.clear()
+            known = self._could_be_of[asked] = self.could_match(traits, domains)
+        return known
+
+    def possible_actions(self, traits: Traits, name: str) -> frozenset[str]:
+        """The actions that a signal could match in a pod of this kind, by what is known of its other fields."""
+        asked = (traits, name)
+        known = self._possible.get(asked)
+        if known is None:
+            if len(self._possible) >= MAX_KINDS:
+                self._possible.clear()
+            detection, fields = self.rule.signals[name].detection, traits.possible()
+            known = self._possible[asked] = frozenset(
+                action
+                for action in detection.actions or ACTIONS
+                if detection.could_match({**fields, "action": (action,)})
+            )
+        return known
+
+    def could_match(self, traits: Traits, domains: int | None = None) -> bool:
+        """Whether each step could match in a pod of this kind; `domains` as `Traits.possible` has it."""
+        known = traits.possible(domains)
         for step in self.steps:
             found = [self._could(name, traits, known) for name in step.names]
             if not (all(found) if step.mode is StepMode.ALL else any(found)):

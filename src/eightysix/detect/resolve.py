@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from eightysix.context.pods import is_alias
 from eightysix.detect.identities import join_principals
@@ -44,6 +44,38 @@ class _Span:
         return max(0, self.first - time_ns, time_ns - self.last)
 
 
+class _Spans:
+    """Spans of pods as they were given, each worked out when somebody asks: for most runs nobody does."""
+
+    def __init__(self, states: Mapping[str, PodState]) -> None:
+        self._states = dict(states)
+        self._known: dict[str, _Span] = {}
+        self._named: dict[tuple[str, str], list[str]] = {}
+
+    def add(self, states: Mapping[str, PodState]) -> None:
+        """More pods."""
+        self._states.update(states)
+        self._named.clear()
+
+    def __getitem__(self, key: str) -> _Span:
+        span = self._known.get(key)
+        if span is None:
+            span = self._known[key] = _Span(self._states[key])
+        return span
+
+    def items(self) -> Iterator[tuple[str, _Span]]:
+        """Of all of them."""
+        return ((key, self[key]) for key in self._states)
+
+    def named(self, name: tuple[str, str]) -> list[str]:
+        """The pods that had a name."""
+        if not self._named:
+            for key, span in self.items():
+                for one in span.names:
+                    self._named.setdefault(one, []).append(key)
+        return self._named.get(name, [])
+
+
 def resolve(
     states: Mapping[str, PodState], pod_hint: str = "", principals: Mapping[str, frozenset[str]] | None = None
 ) -> tuple[list[PodState], int]:
@@ -58,13 +90,13 @@ def resolve(
         return sorted(pods.values(), key=lambda state: state.key), 0
     joined: dict[str, PodState] = _join_named_containers(_join_containers(pods))
     joined = _join_lineage(joined, [s for k, s in aliases.items() if k.startswith("h:")])
-    spans = {key: _Span(state) for key, state in joined.items()}
+    spans = _Spans(joined)
     leftover: dict[str, PodState] = {}
     for key, state in aliases.items():
         if key.startswith("n:"):
             _join_named(key, state, joined, spans, leftover)
     joined.update(leftover)
-    spans.update({key: _Span(state) for key, state in leftover.items()})
+    spans.add(leftover)
     sensor = aliases.get("s:")
     unattributed = 0
     if sensor is not None:
@@ -112,6 +144,8 @@ def _join_containers(pods: Mapping[str, PodState]) -> dict[str, PodState]:
 def _join_named_containers(pods: dict[str, PodState]) -> dict[str, PodState]:
     """States known by container whose records name the pod, but not its uid (Falco's default outputs), join the pod of that
     name that lived at their time."""
+    if not any(key.startswith("c:") for key in pods):
+        return pods
     by_name: dict[tuple[str, str], list[str]] = {}
     for key, state in pods.items():
         if not key.startswith("c:"):
@@ -184,12 +218,12 @@ def _join_named(
     key: str,
     state: PodState,
     joined: dict[str, PodState],
-    spans: Mapping[str, _Span],
+    spans: _Spans,
     leftover: dict[str, PodState],
 ) -> None:
     """Records that name a pod (audit events) join the pod of that name that lived at their time."""
     namespace, _, name = key[2:].partition("/")
-    owners = [k for k in joined if (namespace, name) in spans[k].names]
+    owners = spans.named((namespace, name))
     if not owners:
         leftover[key] = state
         return
@@ -198,7 +232,7 @@ def _join_named(
         joined[owner] = _with(joined[owner], step(PodState(key=owner), event))
 
 
-def _join_sensor(sensor: PodState, joined: dict[str, PodState], spans: dict[str, _Span], hint: str) -> int:
+def _join_sensor(sensor: PodState, joined: dict[str, PodState], spans: _Spans, hint: str) -> int:
     """Sensor records without a pod join the one pod that overlaps them in time (or the one that the operator named);
     with none to choose from they stand alone, with several they stay unattributed. Returns how many stay so."""
     mine = _Span(sensor)

@@ -100,6 +100,7 @@ class Need(StrEnum):
     API_AUDIT = "api-audit"
     CLOUD_LOGS = "cloud-logs"
     BASELINE = "baseline"
+    GATE = "gate"
 
 
 class Detection(Struct, frozen=True):

@@ -13,7 +13,7 @@ from eightysix.detect.actions import Action
 from eightysix.detect.facts import ObservationFacts, anchored_facts, grade_of, rule_action
 from eightysix.detect.gate import SKEW_NS
 from eightysix.detect.observe import Observation
-from eightysix.detect.plan import Plan
+from eightysix.detect.plan import Plan, Traits
 from eightysix.detect.rule import Detection, Join, Signal
 from eightysix.detect.taint import taint_root
 from eightysix.detect.view import PodView
@@ -50,8 +50,9 @@ def clock_of(observation: Observation) -> str:
 class Search:
     """All that rules are asked about in one pod, and the answers so far."""
 
-    def __init__(self, view: PodView) -> None:
+    def __init__(self, view: PodView, traits: Traits) -> None:
         self.view = view
+        self.traits = traits
         self.told = _tell(view)
         self.takes = [t for t in self.told if t.observation.domain is not None and t.observation.actor]
         self._candidates: dict[tuple[str, str, bool], list[Told]] = {}
@@ -66,12 +67,11 @@ class Search:
         key = (signal.detection.source, signal.grade_min, anchored)
         found = self._candidates.get(key)
         if found is None:
-            actions = signal.detection.actions
-            found = [
-                t for t in self.told if (not actions or t.action in actions) and t.grade <= signal.grade_min
-            ]
+            actions, worst = plan.possible_actions(self.traits, name), signal.grade_min
+            found = [t for t in self.told if t.action in actions and t.grade <= worst]
             if found and not anchored:
-                found = [t for t in found if signal.detection.matches(t.facts)]
+                matches = signal.detection.matches
+                found = [t for t in found if matches(t.facts)]
             self._candidates[key] = found
         return found
 
@@ -120,6 +120,11 @@ class Trial:
             self._domains.setdefault(str(t.observation.domain), t.observation.time_ns)
         self._facts: dict[int, ObservationFacts] = {}
         self._answers: dict[tuple[str, int], bool] = {}
+
+    @property
+    def domains(self) -> int:
+        """Of how many domains the taker took credentials from the start on."""
+        return len(self._domains)
 
     def is_takers(self, observation: Observation) -> bool:
         """Whether the taker or a descendant of it acted (anybody known, where the taker is the whole pod)."""

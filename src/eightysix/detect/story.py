@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from eightysix.context.kubelet import volume_at
 from eightysix.detect.actions import Action
 from eightysix.detect.blast import node_identities, node_reason, node_step
 from eightysix.detect.chain import Chain
 from eightysix.detect.digests import digest
 from eightysix.detect.facts import grade_of
+from eightysix.detect.gated import gate_gaps, gate_title, held_starts, held_words
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import place_of
 from eightysix.detect.rule import By
@@ -26,7 +29,7 @@ from eightysix.detect.wording import (
 from eightysix.model.incident import Identity, Incident, Reason, StageEntry
 from eightysix.model.words import Basis, Grade, IdentityState, Kind, Source, Stage, Verdict
 
-__all__ = ["incident_id", "incident_of"]
+__all__ = ["STRENGTH", "incident_id", "incident_of"]
 
 MAX_ENTRIES = 4
 """Observations told of one signal: the first of each distinct thing."""
@@ -84,8 +87,18 @@ def _stages(chain: Chain) -> tuple[StageEntry, ...]:
             entry = _entry(chain, observation, signal.stage, signal.title, name)
             told[id(observation)] = entry
             order.append((observation.time_ns, observation.event.event_id, entry))
+    for observation in _untold_holds(chain):
+        entry = _entry(chain, observation, Stage.LAND, held_words(chain.view, observation), "")
+        order.append((observation.time_ns, observation.event.event_id, entry))
     order.sort(key=lambda item: item[:2])
     return tuple(entry for _, _, entry in order)
+
+
+def _untold_holds(chain: Chain) -> list[Observation]:
+    """Starts of digests that the gate held, of which no signal of the chain tells: whatever the rule asks, a reader wants to
+    know that the pod runs one."""
+    told = {id(o) for found in chain.matches.values() for o in found}
+    return [o for o in held_starts(chain.view) if id(o) not in told]
 
 
 def _signal_order(chain: Chain) -> list[str]:
@@ -117,7 +130,7 @@ def _entry(chain: Chain, observation: Observation, stage: Stage, title: str, sig
         stage=stage,
         at=rfc3339(observation.time_ns),
         offset_s=round((observation.time_ns - chain.t0_ns) / 1e9, 3),
-        title=title,
+        title=title + gate_title(chain.view, observation),
         grade=Grade(grade_of(observation)),
         origin=event.origin,
         evidence=evidence_of(chain.view, observation),
@@ -135,7 +148,7 @@ def _identities(chain: Chain) -> tuple[Identity, ...]:
     def note(identity: Identity) -> None:
         key = (identity.kind, identity.name)
         before = states.get(key)
-        if before is None or _STRENGTH[identity.state] > _STRENGTH[before.state]:
+        if before is None or STRENGTH[identity.state] > STRENGTH[before.state]:
             states[key] = identity
 
     used_api = False
@@ -151,14 +164,38 @@ def _identities(chain: Chain) -> tuple[Identity, ...]:
     for (kind, name), identity in list(states.items()):
         if kind == "service-account" and used_api and name == service_account_of(chain.view):
             note(Identity(kind, name, IdentityState.USED, identity.domain))
+    if _is_used_in_the_cloud(chain):
+        cloud = [
+            one for one in states.values() if one.kind in _HANDED_OUT and one.state is IdentityState.TAKEN
+        ]
+        if len(cloud) == 1:  # of two nobody tells which of them it was
+            note(msgspec.structs.replace(cloud[0], state=IdentityState.USED))
     for identity in node_identities(chain):
         note(identity)
     for name in _exposed(chain):
         note(Identity("environment", name, IdentityState.EXPOSED))
-    return tuple(sorted(states.values(), key=lambda i: (-_STRENGTH[i.state], i.kind, i.name)))
+    return tuple(sorted(states.values(), key=lambda i: (-STRENGTH[i.state], i.kind, i.name)))
 
 
-_STRENGTH = {IdentityState.EXPOSED: 0, IdentityState.TAKEN: 1, IdentityState.USED: 2}
+_HANDED_OUT = ("managed-identity", "federated-token")
+"""Kinds of credentials whose use cloud logs tell by principal."""
+
+
+def _is_used_in_the_cloud(chain: Chain) -> bool:
+    """Whether the chain rests on a use of the pod's cloud identity: more than a sign-in, which hands it out, and from outside, or
+    of a principal that is no other pod's, too."""
+    return any(
+        o.action is Action.CLOUD
+        and not o.denied
+        and o.event.resource != "sign-in"
+        and (place_of(chain.view, o) == "outside" or grade_of(o) <= Grade.D)
+        for found in chain.matches.values()
+        for o in found
+    )
+
+
+STRENGTH = {IdentityState.EXPOSED: 0, IdentityState.TAKEN: 1, IdentityState.USED: 2}
+"""How much worse one state is than another."""
 
 
 def _exposed(chain: Chain) -> list[str]:
@@ -185,6 +222,10 @@ def _why(chain: Chain) -> tuple[Reason, ...]:
         Reason(rule.benign[place].points, rule.benign[place].why, Basis.JUDGED) for place in chain.benign
     ]
     reasons += node_reason(chain)
+    reasons += [
+        Reason(0, held_words(chain.view, o) + gate_title(chain.view, o), Basis.MEASURED)
+        for o in _untold_holds(chain)
+    ]
     return tuple(sorted(reasons, key=lambda reason: (-reason.points, reason.text)))
 
 
@@ -217,6 +258,7 @@ def _gaps(chain: Chain) -> tuple[str, ...]:
     gaps += _place_gaps(chain)
     gaps += _nameless(chain)
     gaps += scan_gaps(view)
+    gaps += gate_gaps(view)
     gaps += [f"flooded: {what}; a taint summary was kept" for what in sorted(view.flooded)]
     if chain.verdict is not Verdict.CONTAIN and chain.gate is not None:
         gaps += [f"not contained: {what}" for what in chain.gate.missing if chain.verdict is Verdict.SUSPECT]
@@ -247,7 +289,7 @@ def _cloud_gap(chain: Chain) -> str:
     if Source.AZURE not in chain.view.knowledge.sources:
         return f"{what}: no cloud log was read"
     if any(o.action is Action.CLOUD for o in chain.view.observations):
-        return f"{what}: cloud logs tell of one that is declared, not whether it was this one"
+        return f"{what}: cloud logs tell of one that is declared, or that its own code names, not whether it was this one"
     return f"{what}: no row of the cloud logs is known to be this pod's (--identity)"
 
 

@@ -9,9 +9,11 @@ from eightysix.context.addresses import Learnt, Ranges
 from eightysix.context.baseline import Baseline, workload_key
 from eightysix.context.credentials import TEMPORARY
 from eightysix.context.destinations import classify
+from eightysix.context.gated import Gated
 from eightysix.context.ledger import Scans
 from eightysix.context.names import NameIndex, Names, names_of
 from eightysix.detect.actions import Action
+from eightysix.detect.gated import artifact_of, gated_starts
 from eightysix.detect.lineage import Lineage
 from eightysix.detect.loads import Loads
 from eightysix.detect.observe import Observation, observe, unify
@@ -41,8 +43,8 @@ ANNOUNCED_NS = 3_000_000_000
 class Knowledge:
     """What is known beside the pod's own events. `sources` are those that brought anything at all; `told_names` are names of
     destinations, by the name or address of the pod that was told them; `egress` and `identities` (service account to ids of
-    cloud principals) are the operator's word, `learnt` the control plane's, `scans` the scan ledger's; `names` are those
-    of pods by uid."""
+    cloud principals) are the operator's word, `learnt` the control plane's, `scans` the scan ledger's, `gated` that of the
+    gate of registries; `names` are those of pods by uid."""
 
     baseline: Baseline | None = None
     api_servers: frozenset[str] = frozenset()
@@ -52,6 +54,7 @@ class Knowledge:
     egress: Ranges = field(default_factory=Ranges)
     learnt: Learnt = field(default_factory=Learnt)
     scans: Scans = field(default_factory=Scans)
+    gated: Gated = field(default_factory=Gated)
     identities: Mapping[str, frozenset[str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
@@ -143,7 +146,8 @@ class PodView:
         return view
 
     def told(self) -> list[Observation]:
-        """All that rules are asked about: installs joined to landings, and the first start of a new digest."""
+        """All that rules are asked about: installs joined to landings, and the first start of a new digest, or of one that the
+        gate told of."""
         if self._told is None:
             self._told = self._tell()
         return self._told
@@ -166,6 +170,10 @@ class PodView:
         release = self.new_digest()
         if release is not None:
             found.append(release)
+        found += [
+            Observation(event, action, "", since, None, artifacts=(artifact_of(event),))
+            for action, event, since in gated_starts(self)
+        ]
         found.sort(key=lambda o: (o.time_ns, o.event.event_id))
         return found
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from eightysix.context.credentials import credential_at
 from eightysix.detect.actions import Action
 from eightysix.detect.blast import other_volume
+from eightysix.detect.gated import facts_of, gate_text, is_gated
 from eightysix.detect.observe import Observation
 from eightysix.detect.place import place_of
 from eightysix.detect.scanned import scan_of
@@ -52,8 +53,10 @@ def pod_of(view: PodView) -> PodRef:
 
 
 def evidence_of(view: PodView, observation: Observation) -> tuple[Evidence, ...]:
-    """Where it is written; of a file that was loaded, also where the scan's verdict is."""
+    """Where it is written; of a file that was loaded, also where the scan's verdict is, and of a digest that
+    the gate told of, where it did."""
     places = {Evidence(str(e.source), e.file, e.line) for e in observation.evidence}
+    places.update(Evidence(str(Source.GATE), f.file, f.line) for f in facts_of(view, observation) if f.file)
     known = scan_of(view, observation)
     if known is not None and known.file:
         places.add(Evidence(str(Source.LEDGER), known.file, known.line))
@@ -64,6 +67,7 @@ def evidence_in_order(view: PodView, observation: Observation) -> tuple[Evidence
     """The same by time: which of many are told depends on what they say, not on where they are written."""
     events = sorted(observation.evidence, key=lambda e: (e.time_ns, e.event_id))
     places = [Evidence(str(e.source), e.file, e.line) for e in events]
+    places += [Evidence(str(Source.GATE), f.file, f.line) for f in facts_of(view, observation) if f.file]
     known = scan_of(view, observation)
     if known is not None and known.file:
         places.append(Evidence(str(Source.LEDGER), known.file, known.line))
@@ -80,6 +84,8 @@ def process_of(view: PodView, observation: Observation) -> str:
         return f"{command}: {what}{more}{where}" if command else what + more + where
     if observation.action is Action.NEW_DIGEST:
         return f"{observation.event.image} {observation.event.image_digest[:19]}"
+    if is_gated(observation):
+        return gate_text(view, observation)
     told = observation.provenance
     command = observation.event.command or view.lineage.command(observation.actor)
     if observation.told_as not in ("", "made-pod"):
@@ -93,6 +99,8 @@ def process_of(view: PodView, observation: Observation) -> str:
 def destination_of(view: PodView, observation: Observation) -> str:
     """What it acted on: an address with its name, a file, a request."""
     event = observation.event
+    if is_gated(observation):
+        return ""
     if event.kind in (Kind.CONNECT, Kind.HTTP):
         place = f"{event.dst_ip or event.dst_name}:{event.dst_port}"
         if observation.name and observation.name != event.dst_ip:

@@ -6,7 +6,6 @@ Rows go in as newline-delimited JSON that DuckDB reads itself: some 85,000 rows 
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import tempfile
@@ -94,10 +93,10 @@ def source_of_rows(
     """The same from rows at hand, each with the name of its table."""
     told = tally if tally is not None else Tally()
     known = tables.load()
+    duckdb = duckdb_module()
     folder = tempfile.mkdtemp(prefix="eightysix-hunt-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    source: DuckDBPyConnection = duckdb_module().connect(":memory:")
-    weakref.finalize(source, shutil.rmtree, folder, ignore_errors=True)
+    source: DuckDBPyConnection = duckdb.connect(":memory:")
+    weakref.finalize(source, shutil.rmtree, folder, ignore_errors=True)  # also when the process ends
     try:
         source.execute(f"SET memory_limit = '{memory_mb:d}MB'")
         source.execute(f"SET max_temp_directory_size = '{SPILL_MB:d}MB'")

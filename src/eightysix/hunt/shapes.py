@@ -16,7 +16,7 @@ from eightysix.hunt.plainer import filtered, plain
 from eightysix.hunt.prefilter import with_prefilter
 from eightysix.hunt.sqltext import closing, end_of_quoted, find_code, split, words
 
-__all__ = ["simplified", "types_of"]
+__all__ = ["simplified"]
 
 _Scope = Mapping[str, Columns | None]
 """What a name after FROM gives; None where its columns are not known."""
@@ -33,11 +33,6 @@ _DEPTH = 60
 def simplified(sql: str, tables: _Scope) -> str:
     """`sql` (folded or not) over `tables`, plainer; the same rows."""
     return _query(folded(sql), tables, _DEPTH)[0]
-
-
-def types_of(sql: str, tables: _Scope) -> Columns | None:
-    """The types of the columns of a query, as far as they are known."""
-    return _query(folded(sql), tables, _DEPTH)[1]
 
 
 def _query(sql: str, scope: _Scope, depth: int) -> tuple[str, Columns | None]:

@@ -8,6 +8,7 @@ EightysixError
 ├── StateError          a stored state or baseline cannot be used (exit 1)
 ├── DeliveryError       a receiver did not take what was sent to it (exit 1)
 ├── ClusterError        a cluster cannot be asked, or does not know who asks (exit 1)
+├── RegistryError       a registry cannot be asked, refuses, or answers what cannot be true (exit 1)
 ├── QueryError          a hunting query cannot be run here: names the construct or the place (exit 2)
 ├── LabError            a run of the lab could not be played, or not be kept (exit 1)
 └── ScanRefusedError    a guard did not let an artifact be loaded: says what was found in it (exit 1)
@@ -28,6 +29,7 @@ __all__ = [
     "MissingExtraError",
     "NothingToReadError",
     "QueryError",
+    "RegistryError",
     "RuleError",
     "ScanRefusedError",
     "StateError",
@@ -113,6 +115,20 @@ class DeliveryError(EightysixError):
 
 class ClusterError(EightysixError):
     """A cluster cannot be asked, or does not know who asks. What it only refuses is a gap and no error."""
+
+
+class RegistryError(EightysixError):
+    """A registry cannot be asked, refuses, or answers what cannot be true.
+
+    `kind` says which: `unreachable`, `slow`, `refused` (401 and 403), `absent` (404), `throttled` (429), `broken` (an answer
+    that is no answer), `too-large`, `lying` (bytes that do not have the digest that was asked for). `retry_after_s` is the
+    pause that it asked for, where it did.
+    """
+
+    def __init__(self, what: str, advice: str = "", *, kind: str, retry_after_s: float | None = None) -> None:
+        super().__init__(what, advice)
+        self.kind = kind
+        self.retry_after_s = retry_after_s
 
 
 class QueryError(EightysixError):

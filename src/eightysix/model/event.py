@@ -146,7 +146,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     host: tuple[str, ...] = ()
     # identities of the cloud, small letters: what a row is about, or what a token was asked for
     principals: tuple[str, ...] = ()
-    federation: str = ""  # of a sign-in by a federated token: the credential that it was taken for
+    federation: str = ""  # of a sign-in by a federated token: `context.federation`
     # provenance, told by the sensor
     chain: tuple[str, ...] = ()
     root: str = ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
+from eightysix.model.reach import Reach
 from eightysix.model.words import Basis, Grade, IdentityState, Origin, Stage, Verdict
 
 __all__ = [
@@ -78,7 +79,8 @@ class Reason(Struct, frozen=True):
 
 
 class Incident(Struct, frozen=True):
-    """One verdict about one pod (or one rollout, then `pod` is None)."""
+    """One verdict about one pod (or one rollout, then `pod` is None). `reach` is there where a posture was given and knows the
+    pod; nothing is judged by it."""
 
     id: str
     revision: str
@@ -97,6 +99,7 @@ class Incident(Struct, frozen=True):
     gaps: tuple[str, ...]
     next_steps: tuple[str, ...]
     suppressed_by: str = ""
+    reach: Reach | UnsetType = UNSET
 
 
 class Problem(Struct, frozen=True, order=True):

@@ -8,13 +8,18 @@ from msgspec import Struct, field
 
 __all__ = [
     "SCHEMA",
+    "Architectural",
     "Confidence",
     "Credential",
+    "Cut",
     "Edge",
     "Fix",
     "IdentityUse",
     "NotSeen",
+    "Past",
+    "PastBinding",
     "Path",
+    "Place",
     "PodReach",
     "Posture",
     "Step",
@@ -70,7 +75,8 @@ class Vertex(Struct, frozen=True):
 
 class Edge(Struct, frozen=True):
     """What lets whoever holds `source` hold `target`. `evidence` are an object's name and the JSON path in it; `techniques`
-    are ids of ATT&CK and of the Microsoft threat matrix for Kubernetes."""
+    are ids of ATT&CK and of the Microsoft threat matrix for Kubernetes. With `since` it was there only from then until
+    `until`, and is no more."""
 
     type: str
     source: str
@@ -79,6 +85,8 @@ class Edge(Struct, frozen=True):
     confidence: Confidence = Confidence.PROVED
     techniques: tuple[str, ...] = ()
     needs: str = ""
+    since: str = ""
+    until: str = ""
 
 
 class Credential(Struct, frozen=True):
@@ -106,12 +114,14 @@ class Step(Struct, frozen=True):
 
 class Path(Struct, frozen=True):
     """How a pod reaches a sink. `probability` is the product of its edges' confidences (proved 1, inferred 0.8, assumed
-    0.5)."""
+    0.5). With `since` it did so only from then until `until`, and does no more."""
 
     pod: str
     sink: str
     steps: tuple[Step, ...]
     probability: float
+    since: str = ""
+    until: str = ""
 
 
 class PodReach(Struct, frozen=True):
@@ -133,7 +143,9 @@ class PodReach(Struct, frozen=True):
 
 
 class IdentityUse(Struct, frozen=True):
-    """An identity and its life: `last_used` is empty where no record tells one, `since` from when records reach back."""
+    """An identity and its life: `last_used` is empty where no record tells one, `since` from when records reach back.
+    `reached_by` are ids of workloads whose pods reach it, those of the most pods first and not all where they are many.
+    `used_by` are its last callers: `NAMESPACE/POD`, `from ADDRESS`, or who acted in its name."""
 
     id: str
     kind: str
@@ -145,6 +157,7 @@ class IdentityUse(Struct, frozen=True):
     pods: int
     roles: tuple[str, ...]
     unused: bool | None
+    reached_by: tuple[str, ...] = ()
 
 
 class Fix(Struct, frozen=True):
@@ -160,12 +173,65 @@ class Fix(Struct, frozen=True):
     command: str = ""
 
 
+class Architectural(Struct, frozen=True):
+    """A node pool whose GPUs need privileged pods (`operands`): no fix takes that away, so it is told once. Whoever breaks into
+    an operand is root on a node, and holds what that has: `identities` of its machines, the credentials of its `neighbours`
+    (`pods` of them in all), and `sinks` through these. `pool` is empty where nobody tells what a node is of."""
+
+    pool: str
+    operands: tuple[str, ...]
+    nodes: tuple[str, ...]
+    identities: tuple[str, ...]
+    neighbours: tuple[str, ...]
+    pods: int
+    sinks: tuple[str, ...]
+
+
+class Cut(Struct, frozen=True):
+    """One action that takes edges of told paths away, whatever it gains. Fixes are the few that gain the most."""
+
+    what: str
+    edges: tuple[tuple[str, str, str], ...]
+    patch: str = ""
+    command: str = ""
+
+
+class Place(Struct, frozen=True):
+    """Where an object of evidence was read: a file, and the line on which the object begins there."""
+
+    object: str
+    file: str
+    line: int
+
+
 class NotSeen(Struct, frozen=True, order=True):
     """What could not be looked at, and what that leaves unknown."""
 
     what: str
     why: str
     close: str = ""
+
+
+class PastBinding(Struct, frozen=True):
+    """A binding that was made and taken away again, as the audit log tells: `times` alike ones, the last from `since` until
+    `until` (empty where nobody saw it go: before the objects were collected). `maker` made it."""
+
+    object: str
+    role: str
+    subjects: tuple[str, ...]
+    since: str
+    until: str
+    times: int
+    maker: str
+    confidence: Confidence
+
+
+class Past(Struct, frozen=True):
+    """What was and is no more: bindings, edges that were there because of them, and what pods reached by these alone."""
+
+    bindings: tuple[PastBinding, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    paths: tuple[Path, ...] = ()
 
 
 class Posture(Struct, frozen=True):
@@ -182,3 +248,7 @@ class Posture(Struct, frozen=True):
     not_seen: tuple[NotSeen, ...]
     rules: str = "default"
     schema: str = SCHEMA
+    architectural: tuple[Architectural, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    places: tuple[Place, ...] = ()
+    past: Past = field(default_factory=Past)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from eightysix.model.attribution import Attribution
 from eightysix.model.incident import Counts, Coverage, Evidence, PodRef, Reason
+from eightysix.model.reach import Reach
 from eightysix.model.words import Grade, IdentityState, Origin, Outcome, Stage, Verdict
 
 __all__ = [
@@ -218,7 +219,9 @@ class Record(Struct, frozen=True, order=True):
 
 
 class Story(Struct, frozen=True):
-    """One story. `verdict` is None where no rule raised it and somebody asked; `asked` is the question in words."""
+    """One story. `verdict` is None where no rule raised it and somebody asked; `asked` is the question in words; `suppressed_by`
+    is the exception that covers all of its incidents, empty where any of them raises somebody; `reach` is there where a posture
+    was given and knows the pod."""
 
     id: str
     revision: str
@@ -247,6 +250,8 @@ class Story(Struct, frozen=True):
     gaps: tuple[Gap, ...]
     records: tuple[Record, ...] = ()
     left_out: int = 0
+    suppressed_by: str = ""
+    reach: Reach | UnsetType = UNSET
 
 
 class Reconstruction(Struct, frozen=True):

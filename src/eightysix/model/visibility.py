@@ -182,7 +182,7 @@ class Gap(Struct, frozen=True):
 
 
 class Visibility(Struct, frozen=True):
-    """Everything that `coverage` tells. `cloud` are logs of no single cluster."""
+    """Everything that `coverage` tells. `cloud` are logs of the provider, most of them of no single cluster."""
 
     clusters: tuple[ClusterSight, ...]
     cloud: tuple[Feed, ...]

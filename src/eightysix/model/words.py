@@ -29,6 +29,7 @@ class Source(StrEnum):
     DNS = "dns"
     AZURE = "azure"
     LEDGER = "ledger"
+    GATE = "gate"
 
 
 class Origin(StrEnum):
@@ -104,6 +105,7 @@ class Kind(StrEnum):
     CLOUD = "cloud"  # a principal was seen at a cloud service or signed in (provider)
     REVIVE = "revive"  # a serialised object of LangChain was revived (sensor)
     SCAN = "scan"  # a scan came to a verdict about bytes, or found them in a file (ledger)
+    GATE = "gate"  # a tag moved, or a digest was held or let pass (gate)
 
 
 class Access(StrEnum):

@@ -104,6 +104,7 @@ FROM AKSAudit WHERE json_extract_string(User, '$.username') LIKE 'system:node:%'
 
 _TABLE = "SELECT count(*), min(TimeGenerated), max(TimeGenerated) FROM {table}"
 _SCANS = "SELECT count(*) FROM EightySixFindings_CL"
+_GATE = "SELECT count(*) FROM EightySixEvents_CL WHERE EventSource = 'gate'"
 
 
 class _Reader:
@@ -147,6 +148,7 @@ def read_store(folder: str) -> tuple[Census, Counts, tuple[Problem, ...]]:
         _audit(census, reader)
         _cloud(census, reader)
         census.ledger = bool(reader.rows(_SCANS)[0][0])
+        census.gate = bool(reader.rows(_GATE)[0][0])
         problems = tuple(reader.problems)
     counts.records = counts.events = sum(tally.records for tally in census.tallies.values())
     return census, counts, problems
@@ -176,7 +178,7 @@ def _events(census: Census, reader: _Reader) -> None:
     for source, cluster, node, kind, number, first, last, nobody, host, system in reader.rows(_EVENTS):
         if source == "azure" and kind == "exec":
             name, witness, source = "CloudProcessEvents", Witness.PROVIDER, "azure"
-            cluster = node = ""
+            node = ""
             kind = "process"
         elif source in _WITNESSES:
             name, witness = _WITNESSES[source]

@@ -52,12 +52,14 @@ class HttpLimits(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """The head of a request: header names in lower case. `verified` tells of a client certificate that was checked."""
+    """The head of a request: header names in lower case. `verified` tells of a client certificate that was checked; `query` is
+    what stands behind the `?`, as it was sent."""
 
     method: str
     path: str
     headers: tuple[tuple[str, str], ...]
     verified: bool = False
+    query: str = ""
 
     def header(self, name: str) -> str | None:
         """The value of a header; None where it is absent or comes more than once, which no honest client does."""
@@ -282,8 +284,8 @@ class _Exchange:
 
     def _request(self, event: h11.Request) -> Request:
         headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers)
-        path = event.target.decode("latin-1").partition("?")[0]
-        return Request(event.method.decode("ascii"), path, headers, self._verified)
+        path, _, query = event.target.decode("latin-1").partition("?")
+        return Request(event.method.decode("ascii"), path, headers, self._verified, query)
 
     def _send(self, answer: Answer, *, close: bool) -> bool:
         h11, http = self._h11, self._http

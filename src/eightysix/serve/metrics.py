@@ -12,13 +12,13 @@ import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
 from eightysix import __version__
 
-__all__ = ["CONTENT_TYPE", "MAX_SERIES", "Gauges", "Histogram", "render"]
+__all__ = ["CONTENT_TYPE", "MAX_SERIES", "Gauges", "Histogram", "family", "render"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -262,6 +262,16 @@ def render(gauges: Gauges) -> str:
     lines.append(_line("eightysix_build_info", (("version", __version__), ("python", python)), 1))
     lines.extend(_process())
     return "\n".join(lines) + "\n"
+
+
+def family(
+    name: str, kind: str, text: str, labels: tuple[str, ...], values: Mapping[Any, float]
+) -> list[str]:
+    """The lines of one metric (`kind` is `counter` or `gauge`) with a value for each combination of labels."""
+    lines: list[str] = []
+    _head(lines, f"eightysix_{name}", kind, text)
+    lines.extend(_series(f"eightysix_{name}", labels, values))
+    return lines
 
 
 def _head(lines: list[str], name: str, kind: str, text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,14 +13,16 @@ import msgspec
 from eightysix.context.attribution import Attributor
 from eightysix.context.inventory import Inventory
 from eightysix.context.packages import WITHHELD
+from eightysix.context.reach import Reaches
 from eightysix.detect.rule import Rule
 from eightysix.detect.state import PodState
+from eightysix.detect.suppress import facts_of, suppress
 from eightysix.model.errors import NothingToReadError
 from eightysix.model.event import Event
-from eightysix.model.incident import Evidence, Problem
-from eightysix.model.story import Entity, EntityKind, Reconstruction, Record, Story
-from eightysix.reconstruct.builder import Read
+from eightysix.model.incident import Counts, Evidence, Problem
+from eightysix.model.story import Entity, EntityKind, Gap, Reconstruction, Record, Story
 from eightysix.reconstruct.identitylog import IdentityLog
+from eightysix.reconstruct.read import Read
 from eightysix.reconstruct.selection import Selection
 from eightysix.reconstruct.tell import tell
 from eightysix.serve.narrowing import MAX_MORE, Narrowed, blocks_with, moments_of_sign_ins, narrow, needles_of
@@ -44,10 +47,19 @@ class Reconstructing:
     """One reconstruction over some inputs."""
 
     def __init__(
-        self, rules: Sequence[Rule], options: ReplayOptions, inventory: Inventory | None = None
+        self,
+        rules: Sequence[Rule],
+        options: ReplayOptions,
+        inventory: Inventory | None = None,
+        reaches: Callable[[], Reaches | None] = lambda: None,
+        gaps: Sequence[Gap] = (),
     ) -> None:
+        """`gaps` are what of the inventory could not be known: every story tells them."""
+        self._gaps = tuple(gaps)
         self.replay = Replay(rules, options)
+        self._exceptions = options.exceptions
         self._log = IdentityLog()
+        self._reaches = reaches
         known = inventory if inventory is not None else Inventory()
         known.declare(options.identities)
         self._attributor = Attributor(known)
@@ -100,17 +112,41 @@ class Reconstructing:
 
     def _told(self, asked: Selection, narrowed: Narrowed | None) -> Reconstruction:
         """The stories of what was read so far."""
+        asked = self._by_id(asked)
         engine = self.replay.engine
         self._attributor.learn(engine.knowledge.learnt)
         self._attributor.note_plain(engine.contacts, engine.names)
         self._attributor.note_processes(engine.trees)
         judged = self.replay.judged(partial(_is_of, asked) if asked.pod else None)
-        report = self.replay.account([case.incident for case in judged.cases])
+        report = self.replay.account(
+            [
+                suppress(case.incident, facts_of(case.chains, case.incident), self._exceptions, case.last_ns)
+                for case in judged.cases
+            ]
+        )
+        # With what exceptions, and the pod's sensor of its own absence, add.
+        cases = [
+            replace(case, incident=told) for case, told in zip(judged.cases, report.incidents, strict=True)
+        ]
+        judged = replace(judged, cases=cases)
         searched = len(narrowed.rest) if narrowed is not None else 0
         flooded = tuple(sorted({*report.coverage.flooded, *self._attributor.full}))
         coverage = msgspec.structs.replace(report.coverage, flooded=flooded)
-        read = Read(judged, self._log, self._attributor.attribute, coverage, searched)
+        gaps = (*self._gaps, *_unread(report.counts))
+        attribute = self._attributor.attribute
+        read = Read(judged, self._log, attribute, coverage, searched, self._reaches, gaps)
         return tell(read, asked, report.counts)
+
+    def _by_id(self, asked: Selection) -> Selection:
+        """An identity that is asked for by its resource id, by one of the ids that logs have, where the inventory knows it."""
+        if not asked.identity.startswith("/"):
+            return asked
+        ids = sorted(
+            one
+            for one in self._attributor.inventory.same([asked.identity])
+            if one.count("-") == 4 and "/" not in one
+        )
+        return msgspec.structs.replace(asked, identity=ids[0]) if ids else asked
 
     def _with_records(self, told: Reconstruction, paths: Sequence[str]) -> Reconstruction:
         """`told` with the raw records that its stories point to, as far as the files still have them."""
@@ -144,9 +180,24 @@ class Reconstructing:
             self._attributor.observe(event)
 
 
+def _unread(counts: Counts) -> list[Gap]:
+    lost = counts.malformed + counts.oversized
+    if not lost:
+        return []
+    many = f"{lost} records" if lost > 1 else "one record"
+    return [Gap("", f"what stood in {many} that could not be read, damaged or too large: -v tells where")]
+
+
 def _is_of(asked: Selection, state: PodState) -> bool:
     """Whether any record of a pod names it as the one that is asked for."""
-    return any(asked.names_pod(event.namespace, event.pod, event.pod_uid) for event in state.events())
+    if state.contacts and asked.names_pod("", "", state.key):
+        return True
+    # NOTE: not `state.events()`, which sorts them: this is asked of every pod of a cluster.
+    kept = (event for bucket in state.buckets.values() for event in bucket.events)
+    landed = (
+        e for taints in state.taints.values() for taint in taints.values() for e in (taint.first, taint.last)
+    )
+    return any(asked.names_pod(e.namespace, e.pod, e.pod_uid) for e in chain(kept, landed))
 
 
 def _with_rows(told: Reconstruction, connection: DuckDBPyConnection) -> Reconstruction:

@@ -28,6 +28,7 @@ from eightysix.serve.ledger import LedgerReader
 from eightysix.sources.azure import AzureDecoder
 from eightysix.sources.dns import DnsDecoder
 from eightysix.sources.falco import FalcoDecoder
+from eightysix.sources.gate import GateDecoder
 from eightysix.sources.interface import Decoder
 from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.ledger import LedgerDecoder
@@ -84,6 +85,7 @@ class Replay:
             DnsDecoder(),
             AzureDecoder(),
             LedgerDecoder(),
+            GateDecoder(),
         ]
         forced = None if options.source == "auto" else Source(options.source)
         self.recogniser = Recogniser(decoders, forced=forced)

@@ -14,6 +14,7 @@ import msgspec
 
 from eightysix.detect.wording import rfc3339
 from eightysix.model.event import Event
+from eightysix.model.words import Origin
 from eightysix.sources.lines import Block
 from eightysix.sources.tables.events import event_of
 from eightysix.store.columns import quoted
@@ -71,9 +72,10 @@ def events_of(
 def facts_of(
     events: Iterable[Event],
 ) -> Iterator[tuple[str, str, tuple[str, int, str, str, str, bool | None]]]:
-    """Process facts (pod uid, exec id, fact) as the readers of exports keep them in the engine's trees."""
+    """Process facts (pod uid, exec id, fact) as the readers of exports keep them in the engine's trees: what the kernel tells.
+    A process that the pod's own code tells of is no place in a tree."""
     for event in events:
-        if event.exec_id and event.pod_uid and event.binary:
+        if event.origin is Origin.KERNEL and event.exec_id and event.pod_uid and event.binary:
             fact = (
                 event.parent_exec_id,
                 event.pid,

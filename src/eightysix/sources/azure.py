@@ -20,13 +20,14 @@ import msgspec
 from msgspec import Struct
 
 from eightysix.context.destinations import address
+from eightysix.context.federation import federation_text
 from eightysix.context.packages import looks_secret
 from eightysix.model.event import Event, EventId
 from eightysix.model.incident import Problem
 from eightysix.model.timestamps import to_ns
 from eightysix.model.words import Grade, Kind, Origin, Outcome, Source
 from eightysix.sources import defender
-from eightysix.sources.azure_records import Claims, Identity, Properties, Record
+from eightysix.sources.azure_records import Claims, Identity, Managed, Properties, Record
 from eightysix.sources.interface import Batch
 from eightysix.sources.json_text import read_value, why
 
@@ -78,8 +79,8 @@ _ALLOWED = frozenset(
 
 _T = TypeVar("_T")
 
-OnRecord = Callable[[Record, str, int], None]
-"""Who counts records instead of judging them: the record, the log that it is of, and its time."""
+OnRecord = Callable[[Record, str, int, defender.Told | None], None]
+"""Who counts records instead of judging them: the record, the log that it is of, its time, and what a row of Defender says."""
 _decode = msgspec.json.Decoder(Record).decode
 _decode_any = msgspec.json.Decoder().decode
 
@@ -164,7 +165,7 @@ class AzureDecoder:
             return True
         _count(batch, service, time_ns)
         if self._on_record is not None:
-            self._on_record(record, service, time_ns)
+            self._on_record(record, service, time_ns, None)
         elif told.principals:
             batch.events.append(_event(told, time_ns, file, line))
         return True
@@ -182,7 +183,7 @@ class AzureDecoder:
             return True
         _count(batch, told.kind, told.time_ns)
         if self._on_record is not None:
-            self._on_record(record, table, told.time_ns)
+            self._on_record(record, table, told.time_ns, told)
         elif told.event is not None and (self._every_start or defender.is_worth_telling(told.event)):
             batch.events.append(told.event)
         return True
@@ -267,7 +268,7 @@ def _resource_log(record: Record, service: str) -> _Told:
         properties.token_id or token or properties.login_id or "",
         properties.id or record.correlation or "",
         _SIGN_INS.get(record.category or "", ""),
-        properties.federation or "",
+        _federation(properties.federation, properties.managed),
     )
 
 
@@ -302,8 +303,17 @@ def _row(record: Record, service: str) -> _Told:
         record.row_token_id or claims.uti or record.row_login_id or "",
         record.row_correlation or "",
         _SIGN_INS.get(record.row_type or record.row_category or "", ""),
-        record.row_federation or "",
+        _federation(record.row_federation, record.row_managed),
     )
+
+
+def _federation(credential: str | None, managed: msgspec.Raw) -> str:
+    """The federated credential and the id of the token that was shown for it."""
+    try:
+        told = _object(managed, Managed)
+    except (ValueError, RecursionError):  # nobody documents what the column holds
+        told = None
+    return federation_text(credential or "", (told.token if told is not None else "") or "")
 
 
 def _object(raw: msgspec.Raw, kind: type[_T]) -> _T | None:
@@ -358,7 +368,7 @@ def _event(told: _Told, time_ns: int, file: str, line: int) -> Event:
         object_name=target,
         source_ip=caller,
         activity=told.how,
-        federation=told.federation[:_LONGEST],
+        federation=told.federation,
     )
 
 

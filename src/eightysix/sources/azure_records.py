@@ -39,6 +39,12 @@ class Identity(Struct, gc=False):
     requester: Requester | None = None
 
 
+class Managed(Struct, gc=False, rename={"token": "federatedTokenId"}):
+    """`managedServiceIdentity` of a sign-in: the id of the token that it was taken for, where it was one of another issuer."""
+
+    token: str | None = None
+
+
 class Status(Struct, gc=False, rename={"code": "errorCode"}):
     """`properties.status` of a sign-in."""
 
@@ -58,6 +64,7 @@ class Properties(
         "login_server": "loginServer",
         "created": "createdDateTime",
         "federation": "federatedCredentialId",
+        "managed": "managedServiceIdentity",
         "login_id": "jwtId",
     },
 ):
@@ -74,6 +81,7 @@ class Properties(
     login_server: str | None = None
     created: str | None = None
     federation: str | None = None
+    managed: Raw = Raw()
     login_id: str | None = None
 
 
@@ -120,6 +128,7 @@ class Record(
         "row_identity": "Identity",
         "row_login_server": "LoginServer",
         "row_federation": "FederatedCredentialId",
+        "row_managed": "ManagedServiceIdentity",
         "row_login_id": "JwtId",
         "row_correlation": "CorrelationId",
         "row_claim_app": "identity_claim_appid_g",
@@ -173,6 +182,7 @@ class Record(
     row_identity: Raw = Raw()
     row_login_server: str | None = None
     row_federation: str | None = None
+    row_managed: Raw = Raw()
     row_login_id: str | None = None
     row_correlation: str | None = None
     row_claim_app: str | None = None

@@ -52,6 +52,8 @@ class _Row(Struct, gc=False, rename="pascal"):
     time_generated: str | None = None
     action_type: str | None = None
     azure_resource_id: str | None = None
+    resource_id: str | None = None
+    cloud_resource_id: str | None = None
     kubernetes_namespace: str | None = None
     kubernetes_pod_name: str | None = None
     container_name: str | None = None
@@ -74,11 +76,15 @@ class _Row(Struct, gc=False, rename="pascal"):
 
 
 class Told(Struct):
-    """What a row says: when, of what it is, and its event, None where it tells of none."""
+    """What a row says: when, of what it is, its event, None where it tells of none, of which cluster, the request to an API
+    server that it holds, and what tells it from other rows."""
 
     time_ns: int
     kind: str
     event: Event | None
+    cluster: str = ""
+    request: AuditEvent | None = None
+    native: int = 0
 
 
 _decode = msgspec.json.Decoder(_Row).decode
@@ -100,11 +106,15 @@ def read_row(text: bytes | Raw, table: str, file: str, line: int) -> Told:
     row = _decode(text)
     time_ns = to_ns(row.timestamp or row.time_generated or "")
     kind = TABLES[table]
+    cluster, native = _last(row.azure_resource_id), hash(bytes(text))
     if kind == "process":
-        return Told(time_ns, kind, _process(row, time_ns, file, line))
+        return Told(time_ns, kind, _process(row, time_ns, file, line), cluster, None, native)
     if kind == "dns":
-        return Told(time_ns, kind, _question(row, time_ns, file, line))
-    return Told(time_ns, kind, _request(row, file, line))
+        return Told(time_ns, kind, _question(row, time_ns, file, line), cluster, None, native)
+    request = _request_of(row)
+    cluster = cluster or _cluster_of(row)
+    event = _request(request, cluster, file, line) if request is not None else None
+    return Told(time_ns, kind, event, cluster, request, native)
 
 
 def is_worth_telling(event: Event) -> bool:
@@ -185,7 +195,7 @@ def _question(row: _Row, time_ns: int, file: str, line: int) -> Event | None:
     )
 
 
-def _request(row: _Row, file: str, line: int) -> Event | None:
+def _request_of(row: _Row) -> AuditEvent | None:
     """The request to an API server that `RawEventData` is, None where that is another cloud's event."""
     if not row.raw_event_data:
         return None
@@ -197,15 +207,15 @@ def _request(row: _Row, file: str, line: int) -> Event | None:
         return None
     if audit is None or audit.audit_id is None or audit.stage in (None, "RequestReceived"):
         return None
+    return audit
+
+
+def _request(audit: AuditEvent, cluster: str, file: str, line: int) -> Event | None:
     try:
         time_ns = to_ns(audit.received or audit.staged or "")
     except ValueError:
         return None
-    return (
-        event_of_request(audit, time_ns, _last(row.azure_resource_id), file, line)
-        if is_of_interest(audit)
-        else None
-    )
+    return event_of_request(audit, time_ns, cluster, file, line) if is_of_interest(audit) else None
 
 
 def _program(folder: str, name: str) -> str:
@@ -240,6 +250,12 @@ def _short(text: str | None) -> str:
 def _last(resource_id: str | None) -> str:
     """A cluster's name: the last part of its resource id, in small letters, as in the audit log's exports."""
     return _short(resource_id and resource_id[:1024].rstrip("/").rpartition("/")[2].lower())
+
+
+def _cluster_of(row: _Row) -> str:
+    """The cluster of an audited request: this table has its id as `ResourceId`, in Log Analytics as `CloudResourceId`."""
+    resource = (row.resource_id or row.cloud_resource_id or "")[:1024]
+    return _last(resource) if "clusters/" in resource.lower() else ""
 
 
 def _event_id(*parts: str) -> EventId:

@@ -38,7 +38,14 @@ from eightysix.sources.kubernetes_audit_records import (
     Target,
 )
 
-__all__ = ["KubernetesAuditDecoder", "event_of_request", "is_of_interest"]
+__all__ = [
+    "KubernetesAuditDecoder",
+    "cluster_of",
+    "event_of_request",
+    "is_of_interest",
+    "outcome_of",
+    "peer_of",
+]
 
 MAX_TEXT = 512
 """Longest text of an event. Kubernetes names end at 253 characters; paths and names of users may be anything."""
@@ -169,7 +176,7 @@ class _Place:
                 return self._list(record.items)
             self.problem("an audit record without auditID or stage")
         elif record.row_category is not None and record.row_category in _CATEGORIES:
-            self._text(record.log_s, _cluster(record.row_diagnostics_id or record.row_resource_id))
+            self._text(record.log_s, cluster_of(record.row_diagnostics_id or record.row_resource_id))
         elif record.row_audit_id is not None and record.row_stage is not None:
             self._row(record)
         else:
@@ -204,7 +211,7 @@ class _Place:
         except (ValueError, RecursionError) as error:
             self.problem(f"properties: {why(error)}")
             return
-        self._text(properties.log, _cluster(record.resource_id))
+        self._text(properties.log, cluster_of(record.resource_id))
 
     def _text(self, log: AuditEvent | str | None, cluster: str) -> None:
         """The audit event that another record carries."""
@@ -241,7 +248,7 @@ class _Place:
         except (ValueError, RecursionError) as error:
             self.problem(f"a column: {why(error)}")
             return
-        self._event(event, _cluster(row.row_resource_id))
+        self._event(event, cluster_of(row.row_resource_id))
 
     def _event(self, audit: AuditEvent, cluster: str) -> None:
         batch = self.batch
@@ -263,7 +270,7 @@ class _Place:
         if self.on_request is not None and self.record is not None:
             self.on_request(self.record, audit, cluster, time_ns)
             return
-        learn(self.learnt, audit, _peer(audit.source_ips))
+        learn(self.learnt, audit, peer_of(audit.source_ips))
         if is_of_interest(audit):
             batch.events.append(event_of_request(audit, time_ns, cluster, self.file, self.line))
 
@@ -292,7 +299,7 @@ def event_of_request(audit: AuditEvent, time_ns: int, cluster: str, file: str, l
     impersonated = audit.impersonated.username if audit.impersonated else None
     path = _path(audit.uri or "", target.subresource)
     issued = audit.annotations.issued if audit.annotations and _mints(audit, target) else None
-    made, host, outcome = made_name(audit), asked_of_node(audit), _outcome(audit)
+    made, host, outcome = made_name(audit), asked_of_node(audit), outcome_of(audit)
     did = (made, issued or "", *host, "denied" if outcome is Outcome.DENIED else "")
     return Event(
         event_id=_event_id(audit, (username, impersonated or ""), path, time_ns, did),
@@ -322,7 +329,7 @@ def event_of_request(audit: AuditEvent, time_ns: int, cluster: str, file: str, l
         object_name=_short(target.name or made),
         host=host,
         user_agent=_product(audit.user_agent),
-        source_ip=_peer(audit.source_ips),
+        source_ip=peer_of(audit.source_ips),
     )
 
 
@@ -368,7 +375,7 @@ def _path(uri: str, subresource: str | None) -> str:
     return path[:MAX_TEXT]
 
 
-def _peer(addresses: list[str] | None) -> str:
+def peer_of(addresses: list[str] | None) -> str:
     """The last of `sourceIPs`: "all but the last IP can be arbitrarily set by the client" (audit.k8s.io/v1 reference)."""
     return address(addresses[-1]) if addresses else ""
 
@@ -381,14 +388,15 @@ def _credential(ids: list[str] | None) -> str:
     return _first(ids)
 
 
-def _outcome(audit: AuditEvent) -> Outcome:
+def outcome_of(audit: AuditEvent) -> Outcome:
+    """Whether the request was let through: refused by who may, or failed for another reason, which is neither."""
     code = audit.status.code if audit.status else None
     if code in (401, 403) or (audit.annotations is not None and audit.annotations.decision == "forbid"):
         return Outcome.DENIED
     return Outcome.ALLOWED if code and 0 < code < 400 else Outcome.UNKNOWN
 
 
-def _cluster(resource_id: str | None) -> str:
+def cluster_of(resource_id: str | None) -> str:
     """The last segment of an Azure resource id, in small letters: exports write the same id in either case."""
     return _short((resource_id or "").rstrip("/").rpartition("/")[2].lower())
 

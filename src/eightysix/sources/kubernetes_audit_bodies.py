@@ -82,6 +82,8 @@ def _learn_token(learnt: Learnt, audit: AuditEvent) -> None:
         bound = body.spec.bound if body is not None and body.spec is not None else None
         if issued and bound is not None and bound.kind == "Pod" and bound.uid:
             learnt.note_token(issued.removeprefix("JTI=")[:_LONGEST], bound.uid[:_LONGEST])
+            if bound.name and audit.target is not None and audit.target.namespace:
+                learnt.note_name(bound.uid[:_LONGEST], f"{audit.target.namespace}/{bound.name}"[:_LONGEST])
             return
 
 
@@ -95,6 +97,8 @@ def _learn_made(learnt: Learnt, audit: AuditEvent) -> None:
     name = (target.name if target is not None else None) or next((m.name for m in named if m.name), "")
     if spec is None or target is None or not target.namespace:
         return
+    if uid and name:
+        learnt.note_name(uid[:_LONGEST], f"{target.namespace}/{name}"[:_LONGEST])
     if spec.account and (uid or name):
         called = (uid or f"{target.namespace}/{name}")[:_LONGEST]
         learnt.note_account(called, f"{target.namespace}/{spec.account}"[:_LONGEST])

@@ -153,6 +153,7 @@ class Bound(Struct, gc=False):
     """`boundObjectRef` of a request for a token."""
 
     kind: str | None = None
+    name: str | None = None
     uid: str | None = None
 
 

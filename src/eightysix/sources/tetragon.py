@@ -54,14 +54,20 @@ Trees = MutableMapping[str, Tree]
 
 NOBODY = ("", "")
 
+Look = tuple[Glance, int, bytes]
+"""A first look at a line, its number, and its text."""
+
 Contacts = MutableMapping[str, dict[str, Contact]]
 """Plain connections by pod key, and then by process, address and port."""
 
 _ENOUGH = 65_536
 """Connections, paths and programs that are remembered as known noise before starting over."""
 
+_ENOUGH_ARGUMENTS = 4096
+"""The same for the arguments of interpreters and shells, most of which come again."""
+
 _MEMORABLE = 256
-"""Longest path that is remembered: noise is short, and hostile paths have up to 4096 characters."""
+"""Longest path, and longest arguments, that are remembered: noise is short, and hostile paths have up to 4096 characters."""
 
 _glance = msgspec.json.Decoder(Glance).decode
 _decode = msgspec.json.Decoder(Record).decode
@@ -82,6 +88,7 @@ class TetragonDecoder:
         self._first_execs = first_execs
         self._programs: dict[str, tuple[str, int]] = {}
         self._paths: dict[str, bool] = {}
+        self._harmless: set[str] = set()
         self._started: set[tuple[str, str]] = set()
         self._noise = Noise(leaves=not first_execs)
         self.moved_contacts: dict[str, set[str]] | None = None
@@ -103,39 +110,43 @@ class TetragonDecoder:
         batch = Batch()
         counts = NoiseCounts()
         rest = self._noise.sift(block, ends, counts, file, first_line)
-        lines: list[tuple[int, bytes]] = []
-        for index in rest:
-            text = block[ends[index - 1] + 1 if index else 0 : ends[index]]
-            lines.append((first_line + index, text))
-        looks = self._look_at(lines, file, batch)
-        glances = [glance for glance, _, _ in looks]
-        for index in self._sift(glances, batch):
-            glance, line, text = looks[index]
-            if not self._note_contact(glance, file, line):
+        looks = self._look_at(block, ends, rest, file, first_line, batch)
+        matter = self._sift(looks, counts, batch)
+        batch.records += len(ends) - len(rest)
+        batch.recognised += len(ends) - len(rest)
+        batch.kinds = {
+            "exec": counts.execs,
+            "exit": counts.exits,
+            "connect": counts.connects,
+            "probe": counts.probes,
+        }
+        for look in matter:
+            glance, line, text = look
+            if not self._note_contact(glance, file, line, text):
                 self._add(text, glance, file, line, batch)
-        self._count(counts, len(ends) - len(rest), batch)
-        self._note_times(glances, batch)
+        if looks:
+            self._note_times(looks[0][0].time, looks[-1][0].time, batch)
         if batch.leftover or batch.problems:  # in the order of lines: those that did not decode came first
             batch.leftover.sort(key=itemgetter(0))
             batch.problems.sort(key=attrgetter("line"))
         return batch
 
     def _look_at(
-        self, lines: list[tuple[int, bytes]], file: str, batch: Batch
-    ) -> list[tuple[Glance, int, bytes]]:
-        """A first look at each line: what it shows, its number and its text. What cannot be read is told."""
-        looks: list[tuple[Glance, int, bytes]] = []
-        for line, text in lines:
+        self, block: bytes, ends: Sequence[int], rest: list[int], file: str, first_line: int, batch: Batch
+    ) -> list[Look]:
+        """A first look at each line of `rest`: what it shows, its number and its text. What cannot be read is told."""
+        looks: list[Look] = []
+        note = looks.append
+        for index in rest:
+            text = block[ends[index - 1] + 1 if index else 0 : ends[index]]
             try:
-                looks.append((_glance(text), line, text))
+                note((_glance(text), first_line + index, text))
             except FAILURES:
                 for record in records_of(text):
-                    self._look_again(record, looks, file, line, batch)
+                    self._look_again(record, looks, file, first_line + index, batch)
         return looks
 
-    def _look_again(
-        self, text: bytes, looks: list[tuple[Glance, int, bytes]], file: str, line: int, batch: Batch
-    ) -> None:
+    def _look_again(self, text: bytes, looks: list[Look], file: str, line: int, batch: Batch) -> None:
         """A second look at what did not decode: one of several records on a line, or one that another exporter wrote."""
         try:
             looks.append((_glance(text), line, text))
@@ -152,69 +163,77 @@ class TetragonDecoder:
         else:
             batch.problems.append(Problem(file, line, "malformed", reason))
 
-    def _count(self, counts: NoiseCounts, lines: int, batch: Batch) -> None:
-        """Add what was left out as noise."""
-        batch.records += lines
-        batch.recognised += lines
-        for kind, number in (
-            ("exec", counts.execs),
-            ("exit", counts.exits),
-            ("connect", counts.connects),
-            ("probe", counts.probes),
-        ):
-            batch.kinds[kind] = batch.kinds.get(kind, 0) + number
-
-    def _sift(self, glances: list[Glance], batch: Batch) -> list[int]:
-        """Note the process facts of all, and return the indexes of those that may become events."""
-        interesting: list[int] = []
-        kinds = {"exec": 0, "exit": 0, "connect": 0, "probe": 0}
-        for index, glance in enumerate(glances):
+    def _sift(self, looks: list[Look], counts: NoiseCounts, batch: Batch) -> list[Look]:
+        """Note the process facts of all, and return those that may become events."""
+        matter: list[Look] = []
+        execs = exits = connects = probes = 0
+        for look in looks:
+            glance = look[0]
             if glance.process_exec is not None:
-                kinds["exec"] += 1
-                matters = self._exec_matters(glance.process_exec)
+                execs += 1
+                if not self._exec_matters(glance.process_exec):
+                    continue
             elif glance.process_kprobe is not None:
-                kinds[_sifted_as(glance)] += 1
-                matters = self._probe_matters(glance)
+                arguments = glance.process_kprobe.args
+                if arguments and arguments[0].sock_arg is not None:
+                    connects += 1
+                else:
+                    probes += 1
+                if not self._probe_matters(glance):
+                    continue
             elif glance.process_exit is not None:
-                kinds["exit"] += 1
+                exits += 1
                 continue
-            else:
-                matters = True
-            if matters:
-                interesting.append(index)
-        batch.records += len(glances)
-        batch.recognised += sum(kinds.values())
-        for kind, number in kinds.items():
-            batch.kinds[kind] = batch.kinds.get(kind, 0) + number
-        return interesting
+            matter.append(look)
+        counts.execs += execs
+        counts.exits += exits
+        counts.connects += connects
+        counts.probes += probes
+        batch.records += len(looks)
+        batch.recognised += execs + exits + connects + probes
+        return matter
 
     def _exec_matters(self, glance: GlanceExec) -> bool:
         """Note a process in its pod's tree; whether its exec may be more than that."""
         process = glance.process
-        program = self._programs.get(process.binary) or self._learn_program(process.binary)
-        kind = program[1]
+        binary = process.binary
+        told, kind = self._programs.get(binary) or self._learn_program(binary)
         if kind == LEAF and not self._first_execs:
             return False
         pod = process.pod
         if pod is None or not pod.uid:
             return True
-        tree = self._trees.get(pod.uid)
+        uid, parent = pod.uid, process.parent_exec_id
+        tree = self._trees.get(uid)
         if tree is None:
-            tree = self._trees[pod.uid] = {}
-        self.grown.add(pod.uid)
+            tree = self._trees[uid] = {}
+        self.grown.add(uid)
         tree[process.exec_id] = (
-            process.parent_exec_id,
+            parent,
             process.pid,
             process.start_time,
-            program[0],
+            told,
             process.docker,
             process.in_init_tree,
         )
-        if process.parent_exec_id not in tree and glance.parent is not None:
+        if parent not in tree and glance.parent is not None:
             _note_forked(tree, process, glance.parent)
         if process.ns is not None and process.ns.mnt is not None and process.ns.mnt.is_host:
             return True
-        return self._first_execs or kind == LOOK or (kind == MAYBE and may_matter(process.arguments))
+        if kind != MAYBE:
+            return kind == LOOK or self._first_execs
+        arguments = process.arguments
+        return arguments not in self._harmless and (self._learn_arguments(arguments) or self._first_execs)
+
+    def _learn_arguments(self, arguments: str) -> bool:
+        """Whether an interpreter or shell with these arguments may be more than a place in the tree."""
+        if may_matter(arguments):
+            return True
+        if len(arguments) <= _MEMORABLE and not self._first_execs:
+            if len(self._harmless) >= _ENOUGH_ARGUMENTS:
+                self._harmless.clear()
+            self._harmless.add(arguments)
+        return False
 
     def _probe_matters(self, glance: Glance) -> bool:
         """Whether what a probe saw is more than known noise."""
@@ -246,7 +265,7 @@ class TetragonDecoder:
                 self._noise.learn_path(path)
         return told
 
-    def _note_contact(self, glance: Glance, file: str, line: int) -> bool:
+    def _note_contact(self, glance: Glance, file: str, line: int, text: bytes) -> bool:
         """Note a plain connection from the first look alone; False where it takes more to know what it is."""
         probe = glance.process_kprobe
         if probe is None or len(probe.args) != 1:
@@ -257,25 +276,24 @@ class TetragonDecoder:
         exec_id, ip, port = probe.process.exec_id, socket.daddr, socket.dport
         kind = plain_destination(ip, port)
         if not kind:
-            self._remember_connection(exec_id, ip, port, "", NOBODY)
+            self._remember_connection(text, exec_id, ip, port, "", NOBODY)
             return True
-        if probe.process.pod is None or kind != "plain":
+        if kind != "plain" or probe.process.pod is None:
             return False
         pod = probe.process.pod.uid
         tree = self._trees.get(pod)
         if tree is None or exec_id not in tree:
             return False
-        outcome = outcome_of(
-            probe.action, probe.return_value.int_arg if probe.return_value is not None else None
-        )
-        if outcome is Outcome.DENIED:
+        returned = probe.return_value
+        outcome = outcome_of(probe.action, returned.int_arg if returned is not None else None)
+        if outcome is _DENIED:
             return False  # a later one may succeed, so this one is told by itself
         name = f"{exec_id}|{ip if ':' not in ip else address(ip)}|{port}"
         try:
             self._keep_contact(pod, name, (to_ns(glance.time), str(outcome), file, line))
         except ValueError:
             return False
-        self._remember_connection(exec_id, ip, port, glance.time, (pod, name))
+        self._remember_connection(text, exec_id, ip, port, glance.time, (pod, name))
         return True
 
     def _keep_contact(self, pod: str, name: str, seen: Seen) -> None:
@@ -305,12 +323,12 @@ class TetragonDecoder:
             self._keep_contact(pod, name, (at, before[0][1], known.file, known.line))
 
     def _remember_connection(
-        self, exec_id: str, ip: str, port: int, time: str, contact: tuple[str, str]
+        self, text: bytes, exec_id: str, ip: str, port: int, time: str, contact: tuple[str, str]
     ) -> None:
         if len(self._noise.connections) >= MOST:
             self.flush()
             self._noise.connections.clear()
-        self._noise.learn_connection(exec_id, ip, port, time, contact)
+        self._noise.learn_connection(text, exec_id, ip, port, time, contact)
 
     def _add(self, text: bytes, glance: Glance, file: str, line: int, batch: Batch) -> None:
         """Decode one line in full and make at most one event of it."""
@@ -319,7 +337,7 @@ class TetragonDecoder:
             return
         try:
             record = decode_leniently(text)
-            event = self._event(record, glance, file, line)
+            event = self._event(record, glance, file, line, text)
         except (*FAILURES, ValueError) as error:
             batch.problems.append(Problem(file, line, "malformed", _reason(error)))
             if _is_sifted(glance):
@@ -336,7 +354,7 @@ class TetragonDecoder:
         if event is not None:
             batch.events.append(event)
 
-    def _event(self, record: Record, glance: Glance, file: str, line: int) -> Event | None:
+    def _event(self, record: Record, glance: Glance, file: str, line: int, text: bytes) -> Event | None:
         """The event of a record, and the process fact where the fast loop had none."""
         process = process_of(record)
         if process is not None and process.exec_id:
@@ -345,7 +363,7 @@ class TetragonDecoder:
             if process.exec_id not in tree:
                 tree[process.exec_id] = fact_of(process, record)
                 self.grown.add(key)
-            if self._note_contact(glance, file, line):
+            if self._note_contact(glance, file, line, text):
                 return None  # only the fact of its process was missing
         event = event_of(record, file, line)
         if event is None:
@@ -368,12 +386,10 @@ class TetragonDecoder:
         self._started.add((key, event.binary))
         return True
 
-    def _note_times(self, glances: list[Glance], batch: Batch) -> None:
+    def _note_times(self, first: str, last: str, batch: Batch) -> None:
         """First and last time of a block, from the first and last record that was looked at: exact enough for coverage,
         and free."""
-        known = [
-            time for time in (_ns_or_zero(glance.time) for glance in (glances[:1] + glances[-1:])) if time
-        ]
+        known = [time for time in map(_ns_or_zero, (first, last)) if time]
         if known:
             batch.first_ns, batch.last_ns = min(known), max(known)
 
@@ -395,6 +411,8 @@ def _note_forked(tree: Tree, process: GlanceProcess, parent: Parent) -> None:
             process.in_init_tree,
         )
 
+
+_DENIED = Outcome.DENIED
 
 _TOLD = frozenset({"install", "download", "build-hook", "publish", "host-entry"})
 """Activities of which every exec is an event."""

@@ -80,7 +80,7 @@ class Noise:
     def __init__(self, *, leaves: bool) -> None:
         self._leaves = _LEAF_BYTES if leaves else frozenset()
         self._paths: set[bytes] = set()
-        self.connections: dict[bytes, Known] = {}
+        self.connections: dict[Key, Known] = {}
         self.waiting: list[Known] = []
         """Connections that have a `latest` which nobody took yet."""
 
@@ -91,13 +91,24 @@ class Noise:
         if "\\" not in path and '"' not in path:
             self._paths.add(path.encode("utf-8", "surrogatepass"))
 
-    def learn_connection(self, exec_id: str, ip: str, port: int, time: str, contact: Contact) -> None:
+    def learn_connection(
+        self, line: bytes, exec_id: str, ip: str, port: int, time: str, contact: Contact
+    ) -> None:
         """From now on, this process connecting there at `time` or later is noise, but for being the latest of its
-        contact. Empty `time`: at any time. Times compare as text, which is right for UTC without the zone's letter."""
+        contact. Empty `time`: at any time. Times compare as text, which is right for UTC without the zone's letter.
+
+        `line` is the record that told of it: what of its bytes must come again is taken from there, and only where these
+        say exactly what was decoded (another order of keys or an escape teaches nothing)."""
         if time and not time.endswith("Z"):
             return
-        # A mark between the parts: without it 10.0.0.1 port 443 and 10.0.0.14 port 43 were one.
-        key = f"{exec_id}|{ip}|{port}".encode("utf-8", "replace")
+        key = _connection_key(line)
+        asked = (
+            b'%b%b"' % (_PROBE, exec_id.encode("utf-8", "replace")),
+            b'%b"' % ip.encode("utf-8", "replace"),
+            b"%d" % port,
+        )
+        if not all(map(bytes.startswith, key, asked)) or key[2][len(asked[2]) : len(asked[2]) + 1].isdigit():
+            return
         known = Known(time[:-1].encode("utf-8", "replace"), contact)
         before = self.connections.get(key)
         if before is not None:  # an earlier one came later: what waits to be told still does
@@ -110,8 +121,8 @@ class Noise:
         self, block: bytes, ends: Sequence[int], counts: NoiseCounts, file: str, first_line: int
     ) -> list[int]:
         """The indexes of the lines of `block`, ended by `ends`, that must be decoded; counts the others."""
-        starts_with, find = block.startswith, block.find
-        leaves, paths, connections = self._leaves, self._paths, self.connections
+        starts_with, find, find_last = block.startswith, block.find, block.rfind
+        leaves, paths, known_connection = self._leaves, self._paths, self.connections.get
         rest: list[int] = []
         keep, wait = rest.append, self.waiting.append
         exits = execs = connects = probes = start = 0
@@ -126,44 +137,59 @@ class Noise:
                     exits += 1
                     continue
             elif letter == _OF_PROBE:
-                at = find(_ARGUMENTS, end - _TAIL if end > _TAIL else 0, end)
-                if at < begin or not starts_with(_PROBE, begin):
+                at = find_last(_ARGUMENTS, end - _TAIL if end > _TAIL else 0, end)
+                if at < begin:
                     pass
                 elif starts_with(_FILE, at):
                     at += _FILE_LENGTH
-                    if block[at : find(b'"', at, end)] in paths:
+                    if block[at : find(b'"', at, end)] in paths and starts_with(_PROBE, begin):
                         probes += 1
                         continue
                 elif starts_with(_SOCKET, at):
-                    begin += _PROBE_LENGTH
-                    at = find(_ADDRESS, at, end) + _ADDRESS_LENGTH
-                    port = find(_PORT, at, end) + _PORT_LENGTH
-                    known = connections.get(
-                        b"%b|%b|%b"
-                        % (
-                            block[begin : find(b'"', begin, end)],
-                            block[at : find(b'"', at, end)],
-                            block[port : find(b",", port, end)],
-                        )
+                    # The same parts as in `_connection_key`.
+                    address = find(_ADDRESS, at, end) + _ADDRESS_LENGTH
+                    port = find(_PORT, address, end) + _PORT_LENGTH
+                    asked = block[address : address + _OF_ADDRESS]
+                    if _QUOTE not in asked:
+                        asked = block[address : find(b'"', address, end) + 1]
+                    known = known_connection(
+                        (block[begin : begin + _OF_PROCESS], asked, block[port : port + _OF_PORT])
                     )
                     if known is not None:
-                        at = find(_TIME, port, end) + _TIME_LENGTH
+                        at = find_last(_TIME, port, end) + _TIME_LENGTH
                         time = block[at : find(b'Z"', at, end)]
-                        if known.since <= time:
+                        # A colon where a clock has one: a label may be called "time" too, but its value holds none.
+                        if known.since <= time and block[at + _HOUR] == _COLON:
                             connects += 1
                             if known.latest < time:
                                 if not known.latest:
                                     wait(known)
                                 known.latest, known.file, known.line = time, file, first_line + index
                             continue
-            elif leaves and letter == _OF_EXEC and starts_with(_EXEC, begin):
+            elif leaves and letter == _OF_EXEC:
                 at = find(_BINARY, begin, end) + _BINARY_LENGTH
-                if block[at : find(b'"', at, end)] in leaves:
+                if block[at : find(b'"', at, end)] in leaves and starts_with(_EXEC, begin):
                     execs += 1
                     continue
             keep(index)
         counts.exits, counts.execs, counts.connects, counts.probes = exits, execs, connects, probes
         return rest
+
+
+Key = tuple[bytes, bytes, bytes]
+
+
+def _connection_key(line: bytes) -> Key:
+    """The parts of a record by which a connection is known again, cut off at a fixed width because finding where each
+    ends costs more than the rest: its beginning with the process, and what stands from the address and from the port on.
+    The caller sees to it that each holds what it should, to its end."""
+    at = line.rfind(_ARGUMENTS, max(0, len(line) - _TAIL))
+    address = line.find(_ADDRESS, at) + _ADDRESS_LENGTH
+    port = line.find(_PORT, address) + _PORT_LENGTH
+    asked = line[address : address + _OF_ADDRESS]
+    if _QUOTE not in asked:
+        asked = line[address : line.find(b'"', address) + 1]
+    return line[:_OF_PROCESS], asked, line[port : port + _OF_PORT]
 
 
 _TAIL = 720
@@ -183,3 +209,15 @@ _ADDRESS_LENGTH = len(_ADDRESS)
 _PORT_LENGTH = len(_PORT)
 _PROBE_LENGTH = len(_PROBE)
 _TIME_LENGTH = len(_TIME)
+_HOUR = len("2026-11-24T09")
+_COLON = ord(":")
+_QUOTE = ord('"')
+
+_OF_PROCESS = len(_PROBE) + 128
+"""Bytes of a record that hold the exec id of its process: base64 of 96, which is a node's name of 70. With longer names
+each connection is decoded."""
+
+_OF_ADDRESS = len('255.255.255.255"')
+"""Those of IPv6 may be longer: their end is looked for. More would reach into the other port, which is a new one each time."""
+
+_OF_PORT = len("65535,")

@@ -29,6 +29,9 @@ def told(path: str, rescue: str, kept: str = "nothing that was written is lost")
         yield
     except sqlite3.Error as error:
         raise _ours(path, rescue, kept, error) from error
+    except UnicodeDecodeError as error:
+        # Python reads SQLite's message about a damaged schema as UTF-8, with the damaged bytes in it.
+        raise _ours(path, rescue, kept, sqlite3.DatabaseError("it holds text that is none")) from error
 
 
 def _ours(path: str, rescue: str, kept: str, error: sqlite3.Error) -> StateError:

@@ -103,7 +103,8 @@ def list_objects(
         if page.left is not None:
             metadata["remainingItemCount"] = page.left
     if form is Form.TABLE:
-        return json_answer(200, table(resource, page.items, metadata, now))
+        bare = query.get("includeObject") == "None"
+        return json_answer(200, table(resource, page.items, metadata, now, bare=bare))
     if form is Form.PARTIAL:
         return json_answer(
             200,

@@ -163,9 +163,15 @@ def age_of(moment: object, now: int) -> str:
 
 
 def table(
-    resource: Resource, items: Sequence[Stored], metadata: Object, now: int, *, heads: bool = True
+    resource: Resource,
+    items: Sequence[Stored],
+    metadata: Object,
+    now: int,
+    *,
+    heads: bool = True,
+    bare: bool = False,
 ) -> Object:
-    """A `Table` of objects, their ages as of `now`."""
+    """A `Table` of objects, their ages as of `now`; a `bare` one has the cells alone."""
     columns = _COLUMNS.get(resource.plural, (_AGE,))
     rows = []
     for stored in items:
@@ -174,7 +180,7 @@ def table(
             stored.name,
             *(age_of(cell(item), now) if name == "Age" else cell(item) for name, _, _, cell in columns),
         ]
-        rows.append({"cells": cells, "object": partial(stored)})
+        rows.append({"cells": cells, **({} if bare else {"object": partial(stored)})})
     told: list[Object] = [
         {"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0},
         *(

@@ -22,7 +22,7 @@ import msgspec
 
 from eightysix.lab.services.http import Answer, Request, json_answer
 
-__all__ = ["MOST_BYTES", "DebianRegistry", "find"]
+__all__ = ["MOST_BYTES", "DebianRegistry", "die_with_parent", "find"]
 
 MOST_BYTES = 128 << 20
 """Of one answer."""
@@ -67,7 +67,7 @@ class DebianRegistry:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - before any thread of the services was started
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - before any thread of the services was started
             )
         try:
             self.version = _version(binary)
@@ -176,5 +176,6 @@ def _version(binary: str) -> str:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For a child before it becomes another program: it ends when the thread that started it ends."""
     _libc.prctl(_PDEATHSIG, signal.SIGKILL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from hashlib import blake2b
 from importlib import import_module
 
 import msgspec
@@ -37,5 +36,7 @@ def rule(name: str) -> ScanRule:
 @cache
 def rules_version() -> str:
     """Changes with every change of a rule or a release: results of another version are not reused."""
+    from hashlib import blake2b  # OpenSSL behind it is loaded where somebody asks
+
     text = msgspec.json.encode([__version__, *rules().values()])
     return blake2b(text, digest_size=8).hexdigest()

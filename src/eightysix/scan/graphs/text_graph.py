@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.graphs.tf_index import Role, role_of
 from eightysix.scan.interface import Scan
+from eightysix.scan.pythonic import unescaped
 from eightysix.scan.weights.shown import shown
 
 __all__ = ["read"]
@@ -79,6 +80,6 @@ def _unescaped(text: str) -> str:
     if "\\" not in text:
         return text
     try:
-        return text.encode("ascii", "backslashreplace").decode("unicode-escape")
+        return unescaped(text.encode("ascii", "backslashreplace"))
     except UnicodeError:
         return text

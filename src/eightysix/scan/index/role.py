@@ -46,6 +46,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from eightysix.scan.pythonic import parsed
+
 if TYPE_CHECKING:
     import ast
 
@@ -133,7 +135,7 @@ def is_inert_source(text: str) -> bool:
     if len(text) > _LONGEST_SOURCE:
         return False
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return all(isinstance(one, ast.FunctionDef) and _inert(one) for one in tree.body)

@@ -6,13 +6,13 @@ mined, called with a command, an address, a path, source or the name of a gadget
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from eightysix.scan.index import Role, RoleKind
 from eightysix.scan.pickle.predicates import Call
 from eightysix.scan.pickle.values import NAME, Heap, Items, Made
+from eightysix.scan.pythonic import parsed
 
 __all__ = ["evidence", "is_public_function"]
 
@@ -98,8 +98,10 @@ def _is_source(text: str) -> bool:
     """Whether `text` is Python that imports or calls. The parser bounds depth itself and evaluates nothing."""
     if "import " not in text and "(" not in text:
         return False
+    import ast  # most pickles give no reason to
+
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return False
     return any(isinstance(node, ast.Import | ast.ImportFrom | ast.Call) for node in ast.walk(tree))

@@ -26,6 +26,7 @@ from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import OverBudgetError
 from eightysix.scan.index import Role
 from eightysix.scan.pickle import opcodes as op
+from eightysix.scan.pythonic import unescaped
 
 __all__ = [
     "COMPUTED",
@@ -397,6 +398,6 @@ class Heap:
 
 def _escaped(line: bytes, codec: str) -> str:
     try:
-        return line.decode(codec)
+        return unescaped(line, codec)
     except UnicodeDecodeError:
         return line.decode("latin-1")

@@ -7,12 +7,12 @@ Python module that runs commands as soon as it is imported, which is what `auto_
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 
 from eightysix.scan.agent.urls import METADATA, METADATA_ADDRESSES
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.interface import Scan
+from eightysix.scan.pythonic import parsed
 from eightysix.scan.texts.names import acts
 from eightysix.scan.texts.tree import shown
 
@@ -117,9 +117,7 @@ def judge_python(text: str, artifact: Artifact, scan: Scan) -> bool:
     if len(text) > PARSED:
         return True
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     if not any(

@@ -11,6 +11,8 @@ from collections.abc import Generator, Iterator
 
 from msgspec import Struct
 
+from eightysix.scan.pythonic import unescaped
+
 __all__ = ["Token", "TokenError", "tokens"]
 
 _OPENS = {"{": "}", "[": "]", "(": ")"}
@@ -174,7 +176,7 @@ def _string(text: str, place: int, quote: str) -> tuple[Token, int]:
     value = source
     if "\\" in source:
         try:
-            value = source.encode("ascii", "backslashreplace").decode("unicode-escape")
+            value = unescaped(source.encode("ascii", "backslashreplace"))
         except UnicodeError:
             raise TokenError("a string has a broken escape", place) from None
     return Token("text", value, place, source), end + 1

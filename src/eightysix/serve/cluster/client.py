@@ -3,7 +3,8 @@
 The standard library does what is needed: `http.client` follows no redirect and knows no proxy. The Kubernetes client for
 Python is 40 MB and makes an object of every field; httpx brings six distributions and has no deadline for a whole exchange.
 
-Nothing but lists is asked for, and never one of Secrets: reading what they hold is not needed to know who could.
+Nothing but lists and the version is asked for, and never a list of Secrets as they are: reading what they hold is not
+needed to know who could. Their types, where somebody wants them, are asked for by `secrets`, in a form that has no data.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from eightysix import __version__
 from eightysix.model.errors import ClusterError, UsageError
 from eightysix.serve.cluster.config import ClusterConfig
 
-__all__ = ["Bounds", "ClusterClient", "Listed", "Page", "Resource"]
+__all__ = ["Bounds", "ClusterClient", "Listed", "Page", "Refused", "Resource"]
 
 _FORBIDDEN = frozenset({"secrets"})
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 _MAX_STATUS = 65_536
+_JSON = "application/json"
 
 
 class Resource(Struct, frozen=True):
@@ -99,7 +101,14 @@ class _Answer(Struct):
     items: list[msgspec.Raw] | None = None
 
 
-class _Failed(Exception):  # noqa: N818 - an answer that ends a list
+class _Version(Struct):
+    major: str = ""
+    minor: str = ""
+
+
+class Refused(Exception):  # noqa: N818 - an answer that ends a list
+    """Another answer than what was asked for."""
+
     def __init__(self, status: int, why: str, more: str = "", pause_s: float = 0.0) -> None:
         super().__init__(why)
         self.status, self.why, self.more, self.pause_s = status, why, more, pause_s
@@ -154,7 +163,7 @@ class ClusterClient:
                 known = f"; the first {listed.items} are known" if listed.items else ""
                 listed.gap = f"{_called(resource, namespace)}: {error.what}{known}"
                 return
-            except _Failed as failed:
+            except Refused as failed:
                 if failed.status == 410 and failed.more and not listed.mixed:
                     # What was begun is no longer held: the rest is read as it is now. Each object is whole by itself.
                     listed.mixed, more = True, failed.more
@@ -178,26 +187,42 @@ class ClusterClient:
 
     def _page(self, resource: Resource, namespace: str, more: str) -> tuple[_Answer, int]:
         query = {"limit": str(self.bounds.page)} | ({"continue": more} if more else {})
-        target = f"{self._root}{resource.path(namespace)}?{urlencode(query)}"
-        for attempt in range(1, self.bounds.tries + 1):
+        data = self.ask(f"{resource.path(namespace)}?{urlencode(query)}")
+        try:
+            return msgspec.json.decode(data, type=_Answer), len(data)
+        except (ValueError, RecursionError):
+            raise Refused(200, "its answer is no list") from None
+
+    def ask(self, path: str, accept: str = _JSON) -> bytes:
+        """The body of a good answer to a request to read. Raises `Refused`, and `ClusterError` where there is no answer."""
+        target = f"{self._root}{path}"
+        for attempt in range(1, self.bounds.tries):
             try:
-                data = self._ask(target)
-            except _Failed as failed:
-                if failed.status not in _AGAIN or attempt == self.bounds.tries:
+                return self._ask(target, accept)
+            except Refused as failed:
+                if failed.status not in _AGAIN:
                     raise
                 self._sleep(min(failed.pause_s or 0.2 * 2**attempt, self.bounds.longest_pause_s))
-                continue
-            try:
-                return msgspec.json.decode(data, type=_Answer), len(data)
-            except (ValueError, RecursionError):
-                raise _Failed(200, "its answer is no list") from None
-        raise AssertionError(target)
+        return self._ask(target, accept)
 
-    def _ask(self, target: str) -> bytes:
+    def version(self) -> str:
+        """Which Kubernetes the server says it is, as `1.34`; empty where it does not tell."""
+        try:
+            told = msgspec.json.decode(self.ask("/version"), type=_Version)
+        except (Refused, ValueError, RecursionError):
+            return ""
+        minor = told.minor.rstrip("+")
+        return (
+            f"1.{int(minor)}"
+            if told.major == "1" and minor.isascii() and minor.isdigit() and len(minor) < 4
+            else ""
+        )
+
+    def _ask(self, target: str, accept: str) -> bytes:
         """The body of a good answer. A connection that the server closed meanwhile is opened once more."""
         fresh = self._connection is None
         try:
-            return self._exchange(target)
+            return self._exchange(target, accept)
         except (ConnectionError, HTTPException) as error:
             self.close()
             if fresh:
@@ -206,13 +231,13 @@ class ClusterClient:
             self.close()
             raise self._unreachable(error) from error
         try:
-            return self._exchange(target)
+            return self._exchange(target, accept)
         except (OSError, HTTPException, ValueError) as error:
             self.close()
             raise self._unreachable(error) from error
 
-    def _exchange(self, target: str) -> bytes:
-        headers = {"Accept": "application/json", "User-Agent": f"eightysix/{__version__}"}
+    def _exchange(self, target: str, accept: str) -> bytes:
+        headers = {"Accept": accept, "User-Agent": f"eightysix/{__version__}"}
         token = self.config.bearer()
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -232,7 +257,7 @@ class ClusterClient:
             self._reached = True
             if len(data) > self.bounds.page_bytes:
                 self.close()
-                raise _Failed(200, f"one answer is larger than {self.bounds.page_bytes} bytes")
+                raise Refused(200, f"one answer is larger than {self.bounds.page_bytes} bytes")
             return data
         except (OSError, HTTPException):
             if late:
@@ -246,7 +271,7 @@ class ClusterClient:
             return HTTPConnection(self._host, self._port, timeout=self.bounds.timeout_s)
         return _Tls(self._host, self._port, self.bounds.timeout_s, self._context, self.config.tls_name)
 
-    def _refused(self, response: HTTPResponse) -> _Failed:
+    def _refused(self, response: HTTPResponse) -> Refused:
         """What another answer than 200 says. Its text may be long and is the server's: the reason alone is told."""
         body = response.read(_MAX_STATUS)
         self.close()
@@ -262,7 +287,7 @@ class ClusterClient:
         except (ValueError, RecursionError):
             more = ""
         seconds = float(pause) if pause.isascii() and pause.isdigit() and len(pause) < 5 else 0.0
-        return _Failed(status, f"it answers {status}", more, seconds)
+        return Refused(status, f"it answers {status}", more, seconds)
 
     @property
     def _called(self) -> str:
@@ -287,7 +312,7 @@ def _called(resource: Resource, namespace: str) -> str:
     return f"{name} of {namespace}" if namespace else name
 
 
-def _gap(resource: Resource, namespace: str, failed: _Failed, known: int) -> str:
+def _gap(resource: Resource, namespace: str, failed: Refused, known: int) -> str:
     so_far = f"; the first {known} are known" if known else ""
     if failed.status == 403:
         why = "may not be listed (403): give the role in deploy/cluster"

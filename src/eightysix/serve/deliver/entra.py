@@ -50,10 +50,16 @@ class _Reply(msgspec.Struct):
 
 
 class EntraTokens:
-    """The token of one identity, renewed before it ends; `clock` gives seconds that only grow."""
+    """The token of one identity, renewed before it ends; `clock` gives seconds that only grow. `audience` is what the token is
+    for, by default Azure Monitor of the authority's cloud."""
 
     def __init__(
-        self, environment: Mapping[str, str], client: HttpClient, clock: Callable[[], float]
+        self,
+        environment: Mapping[str, str],
+        client: HttpClient,
+        clock: Callable[[], float],
+        *,
+        audience: str = "",
     ) -> None:
         self._client = client
         self._clock = clock
@@ -69,11 +75,11 @@ class EntraTokens:
         authority = environment.get("AZURE_AUTHORITY_HOST") or _PUBLIC
         if "://" not in authority:
             authority = f"https://{authority}"
-        self._audience = monitor_audience(authority)
+        self._audience = audience or monitor_audience(authority)
         if self._federated or self._secret:
             if not (self._tenant and self._client_id):
                 raise UsageError(
-                    "sentinel: AZURE_TENANT_ID or AZURE_CLIENT_ID is not set",
+                    f"{'registry' if audience else 'sentinel'}: AZURE_TENANT_ID or AZURE_CLIENT_ID is not set",
                     "AKS sets both for a pod with the label azure.workload.identity/use",
                 )
             url = f"{authority.rstrip('/')}/{quote(self._tenant, safe='')}/oauth2/v2.0/token"

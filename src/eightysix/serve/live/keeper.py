@@ -7,7 +7,7 @@ from itertools import islice
 
 import msgspec
 
-from eightysix.context import ledger
+from eightysix.context import gated, ledger
 from eightysix.context.addresses import Fact
 from eightysix.detect.engine import Engine, key_of
 from eightysix.detect.journal import Delta, apply_delta, decode_delta, encode_delta
@@ -27,6 +27,9 @@ LEARNT = "learnt"
 
 SCANS = "scans"
 """And under this one what ledgers told of scanned files (`context.ledger`)."""
+
+GATED = "gated"
+"""And here what gates of registries told (`context.gated`)."""
 
 PENDING_EVENTS = 4_096
 """Events of one pod that wait for a commit which fails, before its state is written whole when it succeeds again."""
@@ -83,19 +86,22 @@ class Keeper:
                 engine.states[key] = state
         engine.knowledge.learnt.news = []
         engine.scans.news = []
+        engine.gated.news = []
 
     def _take(self, key: str, data: bytes) -> None:
         """Put what is known beside events into the engine."""
         if key == LEARNT:
             self._engine.knowledge.learnt.add(_facts(data))
+        elif key == GATED:
+            self._engine.gated.add(_gated(data))
         else:
             self._engine.scans.add(_scans(data))
 
     def note(self, events: Iterable[Event]) -> None:
         """Keep `events` for the next commit."""
         for event in events:
-            if event.source is Source.LEDGER:
-                continue  # kept as what is known, under `SCANS`
+            if event.source in (Source.LEDGER, Source.GATE):
+                continue  # kept as what is known, under `SCANS` and `GATED`
             key = key_of(event)
             delta = self._pending.get(key)
             if delta is None:
@@ -148,6 +154,9 @@ class Keeper:
         if engine.scans.news:
             entries.append((SCANS, _encode(engine.scans.news)))
             engine.scans.news = []
+        if engine.gated.news:
+            entries.append((GATED, _encode(engine.gated.news)))
+            engine.gated.news = []
         journal: list[tuple[str, bytes]] = []
         for key, data in entries:
             if self._journal_bytes.get(key, 0) + len(data) > SNAPSHOT_BYTES:
@@ -198,6 +207,8 @@ class Keeper:
             return _encode(self._engine.knowledge.learnt.facts())
         if key == SCANS:
             return _encode(self._engine.scans.facts())
+        if key == GATED:
+            return _encode(self._engine.gated.facts())
         return encode_state(self._state(key))
 
     def _state(self, key: str) -> PodState:
@@ -210,10 +221,11 @@ class Keeper:
         return PodState(key=key, processes=processes, contacts=contacts, names=names)
 
 
-_BESIDE = frozenset({LEARNT, SCANS})
+_BESIDE = frozenset({LEARNT, SCANS, GATED})
 _encode = msgspec.msgpack.Encoder().encode
 _decode_facts = msgspec.msgpack.Decoder(list[Fact]).decode
 _decode_scans = msgspec.msgpack.Decoder(list[ledger.Fact]).decode
+_decode_gated = msgspec.msgpack.Decoder(list[gated.Fact]).decode
 
 
 def _facts(data: bytes) -> list[Fact]:
@@ -222,3 +234,7 @@ def _facts(data: bytes) -> list[Fact]:
 
 def _scans(data: bytes) -> list[ledger.Fact]:
     return read_stored(_decode_scans, data, "what was learnt of scanned files")
+
+
+def _gated(data: bytes) -> list[gated.Fact]:
+    return read_stored(_decode_gated, data, "what gates told of digests")

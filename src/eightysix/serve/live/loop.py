@@ -56,6 +56,8 @@ LEDGER_S = 10.0
 """Seconds between two looks at the scan ledger: a look at a file that did not change is two calls of stat(2)."""
 
 _MINUTE_NS = 60_000_000_000
+_BESIDE = frozenset({Source.LEDGER, Source.GATE})
+"""What these tell is of no pod."""
 _LIVE_NS = 10 * _MINUTE_NS
 """Records older than this are no live telemetry: that they end is no silence."""
 
@@ -136,6 +138,8 @@ class Watch:
         """Hears of a ledger that cannot be read, or that is none."""
         self.on_read: Callable[[Block, Sequence[Event], Sequence[int]], None] | None = None
         """Hears of every block once it is read: its events, and the lines of first connections, which are no events."""
+        self.dress: Callable[[Sequence[Incident]], Sequence[Incident]] = list
+        """Adds to incidents that are told what nothing is judged by."""
         self.received: tuple[str, ...] = ()
         """Folders with what came over HTTP: who sends there may be a pod, and a pod writes no ledger, nor whose it is."""
         self.sensors: tuple[str, ...] = ()
@@ -209,7 +213,7 @@ class Watch:
             or started - stats.last_commit >= self._options.commit_s
         ):
             news, self._untold = self._untold, []
-            self._commit(inputs, news)
+            self._commit(inputs, self.dress(news))
         return bool(blocks)
 
     def _look_at_ledger(self) -> None:
@@ -247,8 +251,8 @@ class Watch:
         self._live.feed(events)
         self._live.sources_seen(frozenset(recogniser.sources))
         self._keeper.note(events)
-        if events and all(event.source is Source.LEDGER for event in events):
-            return  # a ledger tells of files: its silence is none of a pod, and its times are no telemetry's
+        if events and all(event.source in _BESIDE for event in events):
+            return  # they tell of files and digests: their silence is none of a pod, their times are no telemetry's
         self._note_times(events)
         self._note_gaps()
         if of_sensors:
@@ -271,14 +275,17 @@ class Watch:
         self._silent.discard("")
 
     def _without_foreign_ledger(self, file: str, events: list[Event]) -> list[Event]:
-        """A verdict of a scan can take points away: of what is received, it is left out."""
+        """What a scan or a gate comes to is the operator's word: of what is received, it is left out."""
         if not _is_below(file, self.received):
             return events
-        kept = [event for event in events if event.source is not Source.LEDGER]
+        kept = [event for event in events if event.source not in _BESIDE]
         if len(kept) < len(events):
             self.on_problem(
                 Problem(
-                    file, 0, "unrecognised", "lines of a scan ledger that came over HTTP are not believed"
+                    file,
+                    0,
+                    "unrecognised",
+                    "lines of a scan ledger or a gate that came over HTTP are not believed",
                 )
             )
         return kept
@@ -286,7 +293,7 @@ class Watch:
     def _note_times(self, events: Iterable[Event]) -> None:
         now_ns, ages = self._now(), self.stats.event_ages
         for event in events:
-            if event.source is Source.LEDGER:
+            if event.source in _BESIDE:
                 continue
             _keep(ages, max(0.0, (now_ns - event.time_ns) / 1e9))
             if event.origin is not Origin.SUSPECT and event.time_ns > self._newest_ns:

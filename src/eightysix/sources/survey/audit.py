@@ -8,10 +8,13 @@ from eightysix.sources.kubernetes_audit import KubernetesAuditDecoder
 from eightysix.sources.kubernetes_audit_records import AuditEvent, Record
 from eightysix.sources.survey.census import Census, Place, Tally, count, short
 
-__all__ = ["ADMIN", "FULL", "PLAIN", "audit_survey"]
+__all__ = ["ADMIN", "DEFENDER_AUDIT", "FULL", "PLAIN", "audit_survey", "note_request"]
 
 PLAIN, FULL, ADMIN = "kubernetes-audit", "kube-audit", "kube-audit-admin"
 """Where the events come from: an API server's own log, and the two categories of AKS."""
+
+DEFENDER_AUDIT = "CloudAuditEvents"
+"""The same events as Defender has them."""
 
 _FEEDS = {"kube-audit": FULL, "AKSAudit": FULL, "kube-audit-admin": ADMIN, "AKSAuditAdmin": ADMIN}
 _VERBS = frozenset("get list watch create update patch delete deletecollection connect proxy".split())
@@ -41,7 +44,7 @@ def audit_survey(census: Census) -> KubernetesAuditDecoder:
             count(tally.kinds, "request-received")
             return
         count(tally.kinds, "api")
-        _note_request(census, tally, audit, place.cluster, time_ns)
+        note_request(census, tally, audit, place.cluster, time_ns)
 
     return KubernetesAuditDecoder(on_request=on_request)
 
@@ -58,7 +61,8 @@ def _note_arrival(tally: Tally, record: Record, audit: AuditEvent) -> None:
         tally.arrived(staged, record.time, "the event and its export")
 
 
-def _note_request(census: Census, tally: Tally, audit: AuditEvent, cluster: str, time_ns: int) -> None:
+def note_request(census: Census, tally: Tally, audit: AuditEvent, cluster: str, time_ns: int) -> None:
+    """Count what a request shows of how the log is configured."""
     facts, target = tally.facts, audit.target
     verb = audit.verb if audit.verb in _VERBS else "other"
     count(facts, f"verb {verb}")

@@ -10,8 +10,9 @@ from eightysix.model.timestamps import to_ns
 from eightysix.model.visibility import Witness
 from eightysix.sources.azure import AzureDecoder
 from eightysix.sources.azure_records import Properties, Record
-from eightysix.sources.defender import TABLES
-from eightysix.sources.survey.census import Census, Place, Tally, count
+from eightysix.sources.defender import TABLES, Told
+from eightysix.sources.survey.audit import note_request
+from eightysix.sources.survey.census import Census, Place, Tally, count, short
 
 __all__ = [
     "ACTIVITY",
@@ -44,20 +45,34 @@ FEEDS: Mapping[str, str] = {
 _decode_properties = msgspec.json.Decoder(Properties).decode
 
 
+_KINDS = {**TABLES, "CloudDnsEvents": "question"}
+
+
 def azure_survey(census: Census) -> AzureDecoder:
     """A decoder that counts into `census` and gives no events."""
 
-    def on_record(record: Record, service: str, time_ns: int) -> None:
+    def on_record(record: Record, service: str, time_ns: int, told: Told | None) -> None:
         category = record.category or record.row_type or record.row_category or ""
         name = service if service in DEFENDER else FEEDS.get(category, service)
-        tally = census.tally(Place(name, "", ""), Witness.PROVIDER, "azure")
-        if not census.is_new(_key(record, time_ns)):
+        place = Place(name, short(told.cluster) if told is not None else "", "")
+        request = told.request if told is not None else None
+        if request is not None:
+            tally = census.tally(place, Witness.AUDIT, "kubernetes-audit")
+        elif service == "CloudDnsEvents":
+            tally = census.tally(place, Witness.NAMES, "dns")
+        else:
+            tally = census.tally(place, Witness.PROVIDER, "azure")
+        if not census.is_new(hash((_key(record, time_ns), told.native if told is not None else 0))):
             tally.duplicates += 1
             return
         tally.records += 1
-        count(tally.kinds, TABLES.get(service, service))
         tally.at(time_ns)
         _note_arrival(tally, record, service, time_ns)
+        if request is not None:
+            count(tally.kinds, "api")
+            note_request(census, tally, request, place.cluster, time_ns)
+        else:
+            count(tally.kinds, _KINDS.get(service, service))
 
     return AzureDecoder(on_record=on_record)
 

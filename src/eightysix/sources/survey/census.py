@@ -209,6 +209,7 @@ class Census(Struct):
     agents: dict[str, int] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
     ledger: bool = False
+    gate: bool = False
     full: bool = False
 
     def tally(self, place: Place, witness: Witness, source: str) -> Tally:

@@ -1,4 +1,4 @@
-"""Counts names of destinations, and what scans wrote: their own decoders tell all that is needed."""
+"""Counts names of destinations, what scans wrote, and what a gate told: their own decoders tell all that is needed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from eightysix.model.visibility import Witness
 from eightysix.model.words import Source
 from eightysix.sources.dns import DnsDecoder
+from eightysix.sources.gate import GateDecoder
 from eightysix.sources.interface import Batch
 from eightysix.sources.ledger import LedgerDecoder
 from eightysix.sources.survey.census import Census, Place, count, short
 
-__all__ = ["LedgerSurvey", "NamesSurvey"]
+__all__ = ["GateSurvey", "LedgerSurvey", "NamesSurvey"]
 
 
 class NamesSurvey:
@@ -67,5 +68,26 @@ class LedgerSurvey:
         """See `Decoder.decode`."""
         batch = self._decoder.decode(block, file, first_line, newlines)
         self._census.ledger |= batch.recognised > 0
+        batch.events = []
+        return batch
+
+
+class GateSurvey:
+    """Counts what a gate told into `census`."""
+
+    source = Source.GATE
+
+    def __init__(self, census: Census) -> None:
+        self._census = census
+        self._decoder = GateDecoder()
+
+    def recognises(self, record: Mapping[str, object]) -> bool:
+        """See `Decoder.recognises`."""
+        return self._decoder.recognises(record)
+
+    def decode(self, block: bytes, file: str, first_line: int, newlines: Sequence[int] = ()) -> Batch:
+        """See `Decoder.decode`."""
+        batch = self._decoder.decode(block, file, first_line, newlines)
+        self._census.gate |= batch.recognised > 0
         batch.events = []
         return batch

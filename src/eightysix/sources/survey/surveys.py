@@ -8,7 +8,7 @@ from eightysix.sources.survey.azure import azure_survey
 from eightysix.sources.survey.census import Census
 from eightysix.sources.survey.falco import falco_survey
 from eightysix.sources.survey.metrics import MetricsSurvey
-from eightysix.sources.survey.others import LedgerSurvey, NamesSurvey
+from eightysix.sources.survey.others import GateSurvey, LedgerSurvey, NamesSurvey
 from eightysix.sources.survey.sensor import sensor_survey
 from eightysix.sources.survey.tetragon import TetragonSurvey
 
@@ -25,5 +25,6 @@ def surveys(census: Census) -> list[Decoder]:
         NamesSurvey(census),
         azure_survey(census),
         LedgerSurvey(census),
+        GateSurvey(census),
         MetricsSurvey(census),
     ]

@@ -13,6 +13,7 @@ from eightysix.model.incident import Counts, Problem
 from eightysix.model.table import Columns, Row, Table
 from eightysix.model.words import Source
 from eightysix.sources.decompress import Limits
+from eightysix.sources.gate import GateDecoder
 from eightysix.sources.interface import Decoder
 from eightysix.sources.lines import Block
 from eightysix.sources.reading import read_inputs
@@ -59,6 +60,7 @@ class Tabulator:
             DnsTables(self._made),
             CloudTables(self._made, self._shaper),
             self._ledger,
+            EventTables(self._made, GateDecoder()),
             ReportTables(self._made, self._shaper, undated_ns),
         ]  # in detection's order
         self._recogniser = Recogniser(decoders, forced=forced)

@@ -1,4 +1,5 @@
-"""Small segments of an hour become one, and the hours of a day that is over become one where they are small.
+"""Small segments of an hour become one, and the hours of a day that is over become one where they are small; what would be
+more than a piece (`pieces.PIECE_ROWS`) stays in several.
 
 The old files stay for `GRACE_S` after they left the list: who opened a view before may still read them.
 """
@@ -6,7 +7,7 @@ The old files stay for `GRACE_S` after they left the list: who opened a view bef
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -18,15 +19,16 @@ from eightysix.store.columns import DUCKDB_TYPES, quoted
 from eightysix.store.events.books import Columns, add_segments, fingerprint, manifest_of
 from eightysix.store.events.hot import Hot
 from eightysix.store.events.layout import VERSION
+from eightysix.store.events.pieces import PIECE_ROWS
 from eightysix.store.events.sealing import forget, order_of, planned, write_segment
 from eightysix.store.events.segments import Segment, check_bytes, fault_of
-from eightysix.store.events.trouble import literal, told
+from eightysix.store.events.trouble import literal, short_of_memory, told
 from eightysix.store.events.view import converted
 
 __all__ = ["DAY_BYTES", "GRACE_S", "Compacted", "compact", "remove_doomed"]
 
 DAY_BYTES = 64 << 20
-"""A day whose segments are not larger than this together becomes one: some three million rows of one table."""
+"""A day whose segments are not larger than this together becomes one, or as few as have a million rows each at most."""
 
 GRACE_S = 120
 """Twice as long as a query may take."""
@@ -38,7 +40,8 @@ _DAY_US = 86_400_000_000
 
 
 class Compacted(Struct):
-    """What was joined: `before` segments became `after`; `left` could not be read and stayed as they were."""
+    """What was joined: `before` segments became `after`; `left` stayed as they were: they could
+    not be read, or there was not the memory."""
 
     before: int = 0
     after: int = 0
@@ -54,6 +57,9 @@ def compact(hot: Hot, now_ns: int) -> Compacted:
         try:
             made = _join(hot, path, group)
         except StateError as error:
+            if short_of_memory(error):
+                done.left += len(group)  # they are as they were, and right
+                continue
             if _find_faults(hot, group) == 0:
                 raise
             hot.on_problem(Problem(path, 0, "unreadable", error.what))
@@ -85,11 +91,20 @@ def _groups(hot: Hot, now_ns: int) -> list[tuple[str, list[Segment]]]:
                 found.append((day, group))
             continue
         found += [(hour, each) for hour, each in sorted(hours.items()) if len(each) > 1 and each[0] in group]
-    return [
-        (path, group[start : start + FILES_AT_ONCE])
-        for path, group in found
-        for start in range(0, len(group), FILES_AT_ONCE)
-    ]
+    return [(path, some) for path, group in found for some in _bounded(group)]
+
+
+def _bounded(group: Sequence[Segment]) -> Iterator[list[Segment]]:
+    """Those that lie beside each other in time and are no more than a piece together: more would not fit into memory."""
+    some: list[Segment] = []
+    for one in sorted(group, key=lambda one: (one.first_us, one.path)):
+        if len(some) == FILES_AT_ONCE or sum(each.rows for each in some) + one.rows > PIECE_ROWS:
+            if len(some) > 1:
+                yield some
+            some = []
+        some.append(one)
+    if len(some) > 1:
+        yield some
 
 
 def _join(hot: Hot, folder: str, group: Sequence[Segment]) -> Segment:

@@ -1,4 +1,5 @@
-"""Hours that are over leave the hot file: each becomes one Parquet file a table, sorted by namespace, pod and time.
+"""Hours that are over leave the hot file: each becomes one Parquet file a table, sorted by namespace, pod and time; an hour with
+more than a million rows becomes several, each a part of its time.
 
 The rows leave the hot table and the segment is entered in one transaction, after the file is whole and on the disk under its
 name. Killed before, the rows are still hot and the file is removed at the next start; killed after, they are sealed.
@@ -7,7 +8,8 @@ name. Killed before, the rows are still hot and the file is removed at the next 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +21,10 @@ from eightysix.store.columns import quoted
 from eightysix.store.events.books import Columns, add_segments, fingerprint, hot_columns, take_number
 from eightysix.store.events.hot import Hot
 from eightysix.store.events.layout import Layout, sync_folder
+from eightysix.store.events.pieces import HOUR_US, PIECE_ROWS, PIECES_AT_ONCE, Piece, gathered, pieces
 from eightysix.store.events.segments import Segment, digest_of, foot_of
 from eightysix.store.events.shapes import ROW_ID, TIME
-from eightysix.store.events.trouble import literal, told
+from eightysix.store.events.trouble import library, literal, short_of_memory, told
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,11 +33,6 @@ __all__ = ["LATE_S", "Sealed", "forget", "hot_tables", "order_of", "planned", "s
 
 LATE_S = 900
 """How long after its end an hour is sealed; what comes later makes a segment of its own, which `compact` joins to it."""
-
-HOURS_AT_ONCE = 24
-"""Hours of a table that leave in one transaction: while it lasts (not while they are written) nobody can append."""
-
-_HOUR_US = 3_600_000_000
 
 
 class Sealed(Struct):
@@ -45,24 +43,45 @@ class Sealed(Struct):
     bytes: int = 0
 
 
-def seal(hot: Hot, now_ns: int, *, everything: bool = False, hours: int = 1 << 30) -> Sealed:
-    """Seal the hours that ended `LATE_S` before `now_ns`, or all that there are; the first `hours` of each table."""
+def seal(
+    hot: Hot, now_ns: int, *, everything: bool = False, hours: int = 1 << 30, rows: int = PIECE_ROWS
+) -> Sealed:
+    """Seal the hours that ended `LATE_S` before `now_ns`, or all that there are; the first `hours` of each table. No more
+    than some `rows` are sorted at once, and fewer where those need more memory than the store may take."""
     done = Sealed()
-    before_us = (now_ns // 1000 - LATE_S * 1_000_000) // _HOUR_US * _HOUR_US
+    before_us = (now_ns // 1000 - LATE_S * 1_000_000) // HOUR_US * HOUR_US
     for table in sorted(hot_tables(hot)):
         where = "" if everything else f"WHERE {quoted(TIME)} < make_timestamp({before_us:d})"
         with hot.reading() as cursor, told(f"the store {hot.layout.folder}"):
             found = cursor.execute(
-                f"SELECT epoch_us({quoted(TIME)}) // {_HOUR_US} AS hour FROM hot.{quoted(table)} {where}"
-                " GROUP BY hour ORDER BY hour"
+                f"SELECT epoch_us({quoted(TIME)}) // {HOUR_US} FROM hot.{quoted(table)} {where}"
+                " GROUP BY 1 ORDER BY 1"
             ).fetchall()
-        wanted = [int(hour) for (hour,) in found][:hours]
-        for start in range(0, len(wanted), HOURS_AT_ONCE):
-            for one in _seal(hot, table, wanted[start : start + HOURS_AT_ONCE]):
-                done.segments += 1
-                done.rows += one.rows
-                done.bytes += one.bytes
+        for one in _in_pieces(hot, table, [int(hour) for (hour,) in found][:hours], rows):
+            done.segments += 1
+            done.rows += one.rows
+            done.bytes += one.bytes
     return done
+
+
+def _in_pieces(hot: Hot, table: str, hours: Sequence[int], limit: int) -> Iterator[Segment]:
+    """Seal hours, no more than some `limit` rows at once, or half of what there was no memory for."""
+    left = deque(hours)
+    while left:
+        # A few hours at a time: what is sealed is gone, so they may be counted again, for a smaller limit.
+        some = [left.popleft() for _ in range(min(len(left), PIECES_AT_ONCE))]
+        with hot.reading() as cursor, told(f"the store {hot.layout.folder}"):
+            found = [one for hour in some for one in pieces(cursor, f"hot.{quoted(table)}", hour, limit)]
+        for group in gathered(found, limit):
+            try:
+                made = _seal(hot, table, group)
+            except StateError as error:
+                limit = sum(one.rows for one in group) // 2
+                if not limit or not short_of_memory(error):
+                    raise
+                left.extendleft(reversed([hour for hour in some if hour >= group[0].hour]))
+                break
+            yield from made
 
 
 def hot_tables(hot: Hot) -> list[str]:
@@ -71,39 +90,49 @@ def hot_tables(hot: Hot) -> list[str]:
         return list(hot_columns(cursor))
 
 
-def _seal(hot: Hot, table: str, hours: Sequence[int]) -> list[Segment]:
-    """Seal some hours. Others append meanwhile: what is written is what a snapshot has, and only those rows leave."""
+def _seal(hot: Hot, table: str, group: Sequence[Piece]) -> list[Segment]:
+    """Seal some pieces. Others append meanwhile: what is written is what a snapshot has, and only those rows leave."""
     name = f"hot.{quoted(table)}"
     with told(f"the store {hot.layout.folder}"):
-        paths = planned(hot, [_folder(table, hour) for hour in hours])
-        with hot.reading() as cursor:
-            columns = hot_columns(cursor)[table]
-            order = order_of(hot, table, columns)
-            made = [
-                write_segment(cursor, hot.layout, table, f"SELECT * FROM {name} {_within(hour)} ORDER BY {order}", path, columns)
-                for hour, path in zip(hours, paths, strict=True)
-            ]  # fmt: skip
-        with hot.transaction() as connection:
-            for hour, one in zip(hours, made, strict=True):
-                written = (
-                    f"read_parquet({literal(str(hot.layout.folder / one.path))}, hive_partitioning = false)"
-                )
-                (gone,) = connection.execute(
-                    f"DELETE FROM {name} {_within(hour)} AND {quoted(ROW_ID)} IN (SELECT {quoted(ROW_ID)} FROM {written})"
-                ).fetchone() or (0,)
-                if gone != one.rows:
-                    raise StateError(
-                        f"{one.rows - gone} rows of {table} left while they were sealed", "seal again"
-                    )
-            add_segments(connection, made, {fingerprint(columns): columns})
-            forget(connection, paths)
-            hot.changed()
+        paths = planned(hot, [_folder(table, piece.hour) for piece in group])
+        try:
+            with hot.reading() as cursor:
+                columns = hot_columns(cursor)[table]
+                order = order_of(hot, table, columns)
+                made = []
+                for piece, path in zip(group, paths, strict=True):
+                    rows = f"SELECT * FROM {name} {piece.where} ORDER BY {order}"
+                    made.append(write_segment(cursor, hot.layout, table, rows, path, columns))
+            with hot.transaction() as connection:
+                for piece, one in zip(group, made, strict=True):
+                    _leave(connection, hot.layout, name, piece, one)
+                add_segments(connection, made, {fingerprint(columns): columns})
+                forget(connection, paths)
+                hot.changed()
+        except library().OutOfMemoryException:
+            _unmake(hot, paths)
+            raise
     return made
 
 
-def _within(hour: int) -> str:
-    first, end = hour * _HOUR_US, (hour + 1) * _HOUR_US
-    return f"WHERE {quoted(TIME)} >= make_timestamp({first:d}) AND {quoted(TIME)} < make_timestamp({end:d})"
+def _leave(connection: DuckDBPyConnection, layout: Layout, name: str, piece: Piece, one: Segment) -> None:
+    """Delete the hot rows that are in a segment."""
+    written = f"read_parquet({literal(str(layout.folder / one.path))}, hive_partitioning = false)"
+    (gone,) = connection.execute(
+        f"DELETE FROM {name} {piece.where} AND {quoted(ROW_ID)} IN (SELECT {quoted(ROW_ID)} FROM {written})"
+    ).fetchone() or (0,)
+    if gone != one.rows:
+        raise StateError(f"{one.rows - gone} rows of {one.table} left while they were sealed", "seal again")
+
+
+def _unmake(hot: Hot, paths: Sequence[str]) -> None:
+    """Make room: these became no segments. What a crash leaves of them is removed at the next start."""
+    known = {one.path for one in hot.manifest.segments}
+    for path in paths:
+        if path not in known:
+            (hot.layout.work / Path(path).name).unlink(missing_ok=True)
+            if found := hot.layout.inside(path):
+                found.unlink()
 
 
 def forget(connection: DuckDBPyConnection, paths: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from types import ModuleType
 from eightysix.model.errors import EightysixError, MissingExtraError, StateError
 from eightysix.store.sqlite_errors import StoreUnavailableError
 
-__all__ = ["library", "literal", "told"]
+__all__ = ["library", "literal", "short_of_memory", "told"]
 
 _FULL = ("No space left on device", "File too large", "Disk quota exceeded")
 _DAMAGED = (
@@ -50,6 +50,11 @@ def told(what: str) -> Iterator[None]:
         raise _ours(what, str(error)) from error
     except OSError as error:
         raise _ours(what, str(error.strerror)) from error
+
+
+def short_of_memory(error: StateError) -> bool:
+    """Whether something was told that may go well with fewer rows."""
+    return isinstance(error.__cause__, library().OutOfMemoryException)
 
 
 def _ours(what: str, said: str) -> StateError:

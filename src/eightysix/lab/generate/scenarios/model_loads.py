@@ -99,9 +99,7 @@ def _attack(server: Process, *, at_least: str, stages: tuple[str, ...], twin: st
     )
 
 
-@attack("model-unpickles", FULL, KERNEL_AND_AUDIT, KERNEL_AND_SENSOR, KERNEL_ONLY, SENSOR_AND_AUDIT)
-def model_unpickles(setting: Setting) -> tuple[Streams, Label]:
-    """A server swaps its model for a new version; the pickle in it takes the credentials while `torch.load` reads it."""
+def _unpickles(setting: Setting) -> tuple[Streams, Label]:
     scene, server = _server(setting)
     _fetch(server, _LANDS, "pytorch_model.bin")
     _weights(server, _LANDS + 1.0, _TORCH)
@@ -116,6 +114,21 @@ def model_unpickles(setting: Setting) -> tuple[Streams, Label]:
         server, at_least=least, stages=(*told, "reach", "pivot", "leave"), twin="model-then-token"
     )
     return scene.streams(), label
+
+
+@attack("model-unpickles", FULL, KERNEL_AND_AUDIT, KERNEL_AND_SENSOR, KERNEL_ONLY, SENSOR_AND_AUDIT)
+def model_unpickles(setting: Setting) -> tuple[Streams, Label]:
+    """A server swaps its model for a new version; the pickle in it takes the credentials while `torch.load` reads it."""
+    return _unpickles(setting)
+
+
+@attack("model-unpickles-known", KERNEL_ONLY)
+def model_unpickles_known(setting: Setting) -> tuple[Streams, Label, Streams]:
+    """The same where the day before is known: the kernel alone tells that the workload never talked to that place."""
+    streams, label = _unpickles(setting)
+    before, server = _server(replace(setting, shift_s=setting.shift_s - _DAY))
+    _fetch(server, _LANDS, "pytorch_model.bin")
+    return streams, replace(label, at_least="suspect"), before.streams()
 
 
 @attack("model-spawns", FULL, KERNEL_AND_SENSOR)
