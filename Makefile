@@ -15,7 +15,7 @@ BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { \
 .DEFAULT_GOAL := help
 .PHONY: run dev test lint types layers unit docs bench bpf index index-accept lock clean help bench-scan bench-reconstruct fuzz evasion bench-sensor
 .PHONY: lab-setup lab-torch
-.PHONY: bench-store bench-posture bench-report
+.PHONY: bench-store bench-posture bench-report bench-attest
 .PHONY: parser web web-libraries browser-setup notebook notebook-setup
 
 run: ## Replay a recorded breach and its look-alike (sets up the core in .venv-core)
@@ -97,14 +97,22 @@ bench-sensor: dev ## Measure what the sensor's native part adds (LIBRARIES=pytho
 	@$(IN_DEV) -m bench.sensor_native --python $(IN_DEV) $(foreach one,$(LIBRARIES),--python $(one)) --output bench/results/sensor_native.json
 	@$(IN_DEV) -m bench.sensor_native --page docs/sensor-native.md bench/results/sensor_native.json
 
-bench-report: dev ## Measure the page of a story in Chromium: its size, and what a frame of zooming costs
+bench-attest: dev ## Measure the verification of signatures beside bare sigstore-python, and fuzz it (MINUTES=5)
+	@$(IN_DEV) -m bench.gate_attest --output bench/results/gate_attest.json
+	@$(IN_DEV) -m bench.gate_fuzz --minutes $(or $(MINUTES),5) --seed $(or $(SEED),2) --output bench/results/gate_fuzz.json
+	@$(IN_DEV) -m bench.gate_check_fuzz --minutes $(or $(MINUTES),5) --output bench/results/gate_check_fuzz.json
+	@$(IN_DEV) -m bench.gate_bytes_fuzz --minutes $(or $(MINUTES),5) --output bench/results/gate_bytes_fuzz.json
+
+bench-report: dev ## Measure the pages in Chromium: their sizes, what a frame of zooming costs, what a search among 10,000 workloads
 	@$(IN_DEV) -m bench.html_report --output bench/results/html_report.json
+	@$(IN_DEV) -m bench.posture_html --output bench/results/posture_html.json
 
 bench-store: dev ## Measure rows, the store and hunts, and kill the store's owner 80 times (half an hour on two cores)
 	@for name in tabulate store store_crash hunt; do $(IN_DEV) -m bench.$$name --output bench/results/$$name.json || exit 1; done
 
-bench-posture: dev ## Measure the graph of 100,000 pods: all paths to every sink, risks, fixes (five minutes)
+bench-posture: dev ## Measure 100,000 pods: paths, risks, fixes; file to report, over HTTP, a million bindings (ten minutes, 6 GB)
 	@$(IN_DEV) -m bench.posture --output bench/results/posture.json
+	@$(IN_DEV) -m bench.posture_cluster --output bench/results/posture_cluster.json
 
 lock: ## Choose the newest versions and write requirements/*.txt again, with hashes (needs a package index)
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'

@@ -44,7 +44,7 @@ TYPES = [
     "NODE_PODS",
     "NS_ADMIN",
     "PRIVILEGED",
-    "USES_ACCOUNT",
+    "SA_TOKEN_MOUNTED",
     "WI_FEDERATED",
 ]
 GREAT = [
@@ -100,7 +100,7 @@ def cluster(pods: int) -> tuple[list[str], dict[str, Any]]:
 
     everyone = first["pod"] + np.arange(pods)
     on, account = some("node", pods), some("account", pods)
-    add("USES_ACCOUNT", everyone, account)
+    add("SA_TOKEN_MOUNTED", everyone, account)
     escaping = np.flatnonzero(chance.random(pods) < 0.03)
     add("PRIVILEGED", everyone[escaping], on[escaping])
     add("NODE_PODS", on, everyone)

@@ -37,6 +37,7 @@ from eightysix.serve.ingest import Writer, fill_from
 from eightysix.store.events.accounts import verify
 from eightysix.store.events.compacting import compact, remove_doomed
 from eightysix.store.events.hot import Hot
+from eightysix.store.events.pieces import PIECE_ROWS
 from eightysix.store.events.sealing import seal
 from eightysix.store.events.view import open_view
 
@@ -74,7 +75,8 @@ def child(folder: str, first: int, size: int) -> None:
             turn += 1
             if turn % 2 == 0:
                 print("seal", flush=True)
-                seal(hot, T0, everything=True)
+                # Every second time hours leave in several pieces, each in a transaction of its own.
+                seal(hot, T0, everything=True, rows=PIECE_ROWS if turn % 4 else 100)
                 print("sealed", flush=True)
             if turn % 4 == 0:
                 print("compact", flush=True)

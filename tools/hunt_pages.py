@@ -1,20 +1,21 @@
 """Writes what is generated from the tables: docs/hunt-tables.md, and the template in deploy/sentinel.
 
-python tools/hunt_pages.py            write what is out of date
-python tools/hunt_pages.py --check    write nothing, exit 1 where something is out of date
+python -m tools.hunt_pages            write what is out of date
+python -m tools.hunt_pages --check    write nothing, exit 1 where something is out of date
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from eightysix.model.table import Column, Environment, ScalarType, Table
 from eightysix.store.tables import load
+from tools.generated import write_or_check
 
-__all__ = ["main", "out_of_date", "pages", "template"]
+__all__ = ["main", "pages", "template"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "docs/hunt-tables.md"
@@ -228,25 +229,9 @@ def _rule(own: list[Table], workspace: str, name: str) -> dict[str, object]:
     }
 
 
-def out_of_date(root: Path, wanted: Mapping[str, str]) -> list[str]:
-    """Files under `root` that differ from `wanted`."""
-    return [
-        name
-        for name, text in wanted.items()
-        if not (root / name).is_file() or (root / name).read_text() != text
-    ]
-
-
-def main(arguments: list[str]) -> int:
-    """Write or check; the exit code."""
-    wanted = pages(load())
-    stale = out_of_date(ROOT, wanted)
-    for name in stale:
-        print(name)
-        if "--check" not in arguments:
-            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
-            (ROOT / name).write_text(wanted[name])
-    return int("--check" in arguments and bool(stale))
+def main(arguments: Sequence[str]) -> int:
+    """Write or check."""
+    return write_or_check(ROOT, pages(load()), arguments, tool="hunt_pages")
 
 
 if __name__ == "__main__":

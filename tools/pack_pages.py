@@ -1,7 +1,7 @@
 """Writes what is generated from the hunting pack: a page for each query and their list under docs/hunt.
 
-python tools/pack_pages.py            write what is out of date
-python tools/pack_pages.py --check    write nothing, exit 1 where something is out of date
+python -m tools.pack_pages            write what is out of date
+python -m tools.pack_pages --check    write nothing, exit 1 where something is out of date
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from eightysix.hunt.pack.matrix import MATRIX, PAGES
 from eightysix.hunt.plans import Plan
 from eightysix.model.table import Environment
 from eightysix.store import tables
+from tools.generated import write_or_check
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "docs/hunt"
@@ -144,33 +145,9 @@ def overview(queries: Mapping[str, Query]) -> str:
     return "\n".join([*lines, ""])
 
 
-def out_of_date(root: Path, wanted: Mapping[str, str]) -> list[str]:
-    """Files under `root` that differ from `wanted`, and pages of queries that are no more."""
-    stale = [
-        name
-        for name, text in wanted.items()
-        if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text
-    ]
-    left = [f"{FOLDER}/{file.name}" for file in sorted((root / FOLDER).glob("*.md"))]
-    return [*stale, *(name for name in left if name not in wanted)]
-
-
 def main(arguments: Sequence[str]) -> int:
     """Write or check."""
-    wanted = pages(load())
-    stale = out_of_date(ROOT, wanted)
-    for name in stale:
-        file = ROOT / name
-        if "--check" in arguments:
-            print(f"{name} is out of date: run python tools/pack_pages.py")
-        elif name in wanted:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(wanted[name], encoding="utf-8")
-            print(f"wrote {name}")
-        else:
-            file.unlink()
-            print(f"removed {name}: there is no such query")
-    return 1 if stale and "--check" in arguments else 0
+    return write_or_check(ROOT, pages(load()), arguments, tool="pack_pages", folder=FOLDER)
 
 
 if __name__ == "__main__":

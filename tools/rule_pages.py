@@ -1,7 +1,7 @@
 """Writes what is generated from the rules: a page each and their list under docs/rules, and detect/FIELDS.md.
 
-python tools/rule_pages.py            write what is out of date
-python tools/rule_pages.py --check    write nothing, exit 1 where something is out of date
+python -m tools.rule_pages            write what is out of date
+python -m tools.rule_pages --check    write nothing, exit 1 where something is out of date
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from eightysix.detect.needs import SWITCH_ON
 from eightysix.detect.rule import Rule
 from eightysix.rules.catalog import load_packaged
 from eightysix.rules.describe import chain_in_words, needs_in_words, verdict_in_words
+from tools.generated import write_or_check
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = "docs/rules"
@@ -188,33 +189,9 @@ def fields_page(fields: Sequence[Field]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def out_of_date(root: Path, wanted: Mapping[str, str]) -> list[str]:
-    """Files under `root` that differ from `wanted`, and pages of rules that are no more."""
-    stale = [
-        name
-        for name, text in wanted.items()
-        if not (root / name).is_file() or (root / name).read_text() != text
-    ]
-    left = [f"{PAGES}/{file.name}" for file in sorted((root / PAGES).glob("*.md"))]
-    return [*stale, *(name for name in left if name not in wanted)]
-
-
 def main(arguments: Sequence[str]) -> int:
     """Write or check."""
-    wanted = pages(load_packaged())
-    stale = out_of_date(ROOT, wanted)
-    for name in stale:
-        file = ROOT / name
-        if "--check" in arguments:
-            print(f"{name} is out of date: run python tools/rule_pages.py")
-        elif name in wanted:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(wanted[name], encoding="utf-8")
-            print(f"wrote {name}")
-        else:
-            file.unlink()
-            print(f"removed {name}: there is no such rule")
-    return 1 if stale and "--check" in arguments else 0
+    return write_or_check(ROOT, pages(load_packaged()), arguments, tool="rule_pages", folder=PAGES)
 
 
 if __name__ == "__main__":

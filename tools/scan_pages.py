@@ -1,17 +1,18 @@
 """Writes a page for each rule of the scan, and their list, under docs/scan-rules, and docs/scan-formats.md.
 
-python tools/scan_pages.py            write what is out of date
-python tools/scan_pages.py --check    write nothing, exit 1 where something is out of date
+python -m tools.scan_pages            write what is out of date
+python -m tools.scan_pages --check    write nothing, exit 1 where something is out of date
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from eightysix.scan.catalog import ScanRule, rules
 from eightysix.scan.recognise import kinds
+from tools.generated import write_or_check
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = "docs/scan-rules"
@@ -84,26 +85,9 @@ def _formats() -> Iterator[str]:
         )
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check; says on standard output what is out of date."""
-    wanted = pages()
-    there = {str(path.relative_to(ROOT)) for path in (ROOT / PAGES).glob("*.md")}
-    stale = [path for path, text in wanted.items() if not _same(ROOT / path, text)]
-    gone = sorted(there - wanted.keys())
-    for path in stale + gone:
-        print(path)
-    if "--check" in arguments:
-        return 1 if stale or gone else 0
-    (ROOT / PAGES).mkdir(exist_ok=True)
-    for path in stale:
-        (ROOT / path).write_text(wanted[path], encoding="utf-8")
-    for path in gone:
-        (ROOT / path).unlink()
-    return 0
-
-
-def _same(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
+def main(arguments: Sequence[str]) -> int:
+    """Write or check."""
+    return write_or_check(ROOT, pages(), arguments, tool="scan_pages", folder=PAGES)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """Writes docs/scenarios.md: every scenario of the lab, its twin, and what detection may say of it.
 
-python tools/scenario_pages.py            write the page if it is out of date
-python tools/scenario_pages.py --check    write nothing, exit 1 where it is out of date
+python -m tools.scenario_pages            write the page if it is out of date
+python -m tools.scenario_pages --check    write nothing, exit 1 where it is out of date
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from eightysix.lab.interface import Bounds, Scenario, Subset
 from eightysix.lab.scenarios import load
+from tools.generated import write_or_check
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "docs/scenarios.md"
@@ -132,17 +133,9 @@ def _hardest(scenarios: dict[str, Scenario]) -> Iterator[str]:
     yield from ("", CHAINS)
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check; says on standard output what is out of date."""
-    path = ROOT / PAGE
-    text = page()
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return 0
-    print(PAGE)
-    if "--check" in arguments:
-        return 1
-    path.write_text(text, encoding="utf-8")
-    return 0
+def main(arguments: Sequence[str]) -> int:
+    """Write or check."""
+    return write_or_check(ROOT, {PAGE: page()}, arguments, tool="scenario_pages")
 
 
 if __name__ == "__main__":
