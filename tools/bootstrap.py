@@ -21,9 +21,11 @@ NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
 STAMP = ".eightysix-ready"  # written last, so that an interrupted set-up is done again
+# The lock file is the whole list, so nothing is resolved. Before 23.3 pip takes `pydantic[email]`, asked for by a locked
+# package, for a package of its own, picks the newest release, and refuses it as not pinned.
 PIP_INSTALL = (
     *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
-    *("--require-hashes", "--only-binary", ":all:"),
+    *("--require-hashes", "--no-deps", "--only-binary", ":all:"),
 )
 
 

@@ -133,7 +133,7 @@ def _install(folder: Path, name: str, python: Interpreter) -> None:
         command = [
             *(str(folder / "bin" / "python"), "-I", "-c", _RUN_PIP, scratch, f"{PLACE}/bin/python"),
             *("install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"),
-            *("--only-binary", ":all:", "--root-user-action", "ignore", "-r", str(lock)),
+            *("--no-deps", "--only-binary", ":all:", "--root-user-action", "ignore", "-r", str(lock)),
         ]
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environ(), check=False
