@@ -48,20 +48,30 @@ class Checkout:
         return self.run(python, "-c", "import tiny_lock, eightysix").returncode == 0
 
 
-def tiny_wheel(folder: Path) -> Path:
-    """A wheel of one empty module."""
-    info = "tiny_lock-1.0.dist-info"
-    path = folder / "tiny_lock-1.0-py3-none-any.whl"
+def tiny_wheel(folder: Path, name: str = "tiny_lock", version: str = "1.0", needs: str = "") -> Path:
+    """A wheel of one empty module, which asks for the requirement `needs`."""
+    info = f"{name}-{version}.dist-info"
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("tiny_lock.py", "")
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-lock\nVersion: 1.0\n")
+        archive.writestr(f"{name}.py", "")
+        archive.writestr(f"{info}/METADATA", metadata + (f"Requires-Dist: {needs}\n" if needs else ""))
         archive.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
         archive.writestr(
-            f"{info}/RECORD", f"tiny_lock.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+            f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
         )
     return path
+
+
+def locked(*wheels: Path) -> str:
+    """The lock file of exactly these wheels."""
+    lines = []
+    for wheel in wheels:
+        name, version = wheel.name.split("-")[:2]
+        lines.append(f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    return "".join(lines)
 
 
 @pytest.fixture
@@ -70,9 +80,7 @@ def checkout(
 ) -> Checkout:
     """Without the network and without the real lock file, so that the tests run anywhere."""
     path = copy_of_repository("a folder")  # with a space in it
-    wheel = tiny_wheel(tmp_path)
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (path / "requirements" / "core.txt").write_text(f"tiny-lock==1.0 \\\n    --hash=sha256:{digest}\n")
+    (path / "requirements" / "core.txt").write_text(locked(tiny_wheel(tmp_path)))
     env = {
         key: text for key, text in checkout_env.items() if key != "PYTHONPATH" and not key.startswith("PIP_")
     }
@@ -128,6 +136,17 @@ def test_wrong_hash_is_refused_and_tried_again(checkout: Checkout) -> None:
 def test_package_without_hash_is_refused(checkout: Checkout) -> None:
     (checkout.path / "requirements" / "core.txt").write_text("tiny-lock==1.0\n")
     assert checkout.bootstrap().returncode == 1
+
+
+def test_a_newer_release_of_what_is_asked_for_with_an_extra_changes_nothing(checkout: Checkout) -> None:
+    # pip before 23.3 resolves `tiny_lock[more]` apart from the pin of tiny_lock, and then misses the hash of 2.0.
+    above = tiny_wheel(checkout.wheels, "above", needs="tiny_lock[more]>=1")
+    lock = locked(above, checkout.wheels / "tiny_lock-1.0-py3-none-any.whl")
+    (checkout.path / "requirements" / "core.txt").write_text(lock)
+    tiny_wheel(checkout.wheels, version="2.0")
+    done = checkout.bootstrap()
+    assert done.returncode == 0, done.stderr
+    assert checkout.imports_the_wheel()
 
 
 def test_without_venv_pip_fills_a_folder(checkout: Checkout, tmp_path: Path) -> None:
