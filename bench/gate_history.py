@@ -5,7 +5,8 @@
 Each number of rows is written by a process of its own (deliveries of 100 events, so that the disk is not what is measured)
 and asked by another: 1,000 tags in 50 repositories, pushes in turn, so a tag of 100,000 rows has 100. Memory is the highest
 resident set of a process that does all of it, less that of one that only opened the file. Queries: the last 1,000 rows of a
-tag (it has fewer), where it points, and gathering with judging one move; 300 of each, the median and the 99th of 100.
+tag (it has fewer), where it points, and gathering with judging one move; 300 of each, the median and the 99th of 100. `told_ms`
+is one move of the last 640, judged together with those beside it and written by the feed.
 `durable` are single events, each acknowledged after its flush (`synchronous=FULL`), called directly and sent over HTTP by
 one sender on one connection; the disk decides it, so CPU time for one is told beside. CPU is user and system time of the
 process.
@@ -29,13 +30,14 @@ from pathlib import Path
 
 from eightysix.gate.moves import findings
 from eightysix.model.gate import Channel, Reference, RegistryAction, RegistryEvent
-from eightysix.serve.gate.history import judged_with
+from eightysix.serve.gate.evidence import judged_with
+from eightysix.serve.gate.feeding import Feed
 from eightysix.serve.gate.receiver import Endpoint, WebhookReceiver
 from eightysix.serve.receiver import Token
 from eightysix.store.history import GateHistory
 
 REGISTRY = "registry.acme.example"
-TAGS, REPOSITORIES, BATCH, ASKED, SINGLE = 1_000, 50, 100, 300, 2_000
+TAGS, REPOSITORIES, BATCH, ASKED, SINGLE, BEHIND = 1_000, 50, 100, 300, 2_000, 640
 START = 1_790_000_000 * 10**9
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - of a receiver that lives for a second
 
@@ -99,12 +101,21 @@ def ask(path: Path, rows: int) -> dict[str, object]:
             "current": timed(history.current, tags),
             "digests": timed(lambda tag: len(history.digests(tag)), tags),
             "judged": timed(lambda tag: findings(*judged_with(history, tag)), tags[:30]),
+            "told_ms": told_by_feed(history, rows),
             "all_rows_cpu_s": 0.0,
         }
         before = cpu()
         assert sum(1 for _ in history.moves()) == rows
         told["all_rows_cpu_s"] = round(cpu() - before, 3)
         return {**told, "rows_of_a_tag": len(history.history(tags[0])), "rss_mb": rss()}
+
+
+def told_by_feed(history: GateHistory, rows: int) -> float:
+    """CPU of one of the last moves, judged and written as a line by a feed that is that far behind."""
+    begun = cpu()
+    told = Feed(history, lambda _lines: None, rows - BEHIND).drain()
+    assert told == BEHIND
+    return round((cpu() - begun) / told * 1e3, 3)
 
 
 def timed(do: Callable[[Reference], object], tags: list[Reference]) -> dict[str, float]:

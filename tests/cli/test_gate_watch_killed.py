@@ -141,6 +141,7 @@ def test_no_acknowledged_move_is_missing_in_the_history_or_the_feed(tmp_path: Pa
 def told_at_last(gate: Watched, wanted: set[str]) -> dict[str, GateEvent]:
     """The feed when the gate has run once more and told all there is. What is no whole line is a beginning of one."""
     child = gate.start()
+    gate.wait(child)  # before that, SIGTERM ends it as it ends any program
     told: dict[str, GateEvent] = {}
     progress, seen = time.monotonic(), 0
     # As long as it goes on: how fast a machine tells it is not what is asked.

@@ -119,12 +119,15 @@ def _watch(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             feed,
             endpoints=_endpoints(args.webhook),
         )
+        stopped = threading.Event()
+        if not args.once:
+            _stop_on_signals(stopped)  # before anybody is answered: whoever was may end it at once
         stack.enter_context(watch)
         _listen(args, watch, stack, voice)
         voice.began(watch)
         if args.once:
             return _once(watch, voice)
-        _until_stopped(watch, voice)
+        _until(stopped, watch, voice)
     return 0
 
 
@@ -142,10 +145,12 @@ def _once(watch: GateWatch, voice: _Voice) -> int:
     return 0 if done and not missing else 1
 
 
-def _until_stopped(watch: GateWatch, voice: _Voice) -> None:
-    stopped = threading.Event()
+def _stop_on_signals(stopped: threading.Event) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+
+
+def _until(stopped: threading.Event, watch: GateWatch, voice: _Voice) -> None:
     told: dict[str, float] = {}
     while not stopped.wait(1.0):
         for each in watch.status().registries:

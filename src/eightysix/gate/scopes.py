@@ -8,6 +8,8 @@ beginning's class (`main-3f9a1c2` is `main-*`), any other is a class of its own.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from eightysix.model.gate import Reference
 
 __all__ = ["ANY", "BY_DIGEST", "MAX_TAG", "scope_of", "tag_class"]
@@ -35,6 +37,7 @@ def scope_of(reference: Reference) -> str:
     return f"{reference.registry}/{reference.repository}:{kind}"
 
 
+@lru_cache(maxsize=4_096)  # a move is judged with thousands of rows, of a few tags
 def tag_class(tag: str) -> str:
     """The class of a tag. A rule of spelling, not of trust: whoever names a tag chooses its class, which is why a class without a
     baseline is never taken for one that has it."""

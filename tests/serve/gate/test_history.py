@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from eightysix.gate.moves import Promotion, findings
 from eightysix.model.errors import UsageError
 from eightysix.model.gate import Artifact, Channel, Decision, Reference, RegistryAction, Ruling
-from eightysix.serve.gate.history import judged_with, tag_history, watches, why
+from eightysix.serve.gate.evidence import judged_with
+from eightysix.serve.gate.history import tag_history, watches, why
 from eightysix.store.history import GateHistory
 from tests.store.history.made import PROD, REGISTRY, START, Clock, digest, event, opened
 

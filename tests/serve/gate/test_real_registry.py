@@ -11,7 +11,7 @@ import pytest
 
 from eightysix.gate.moves import findings
 from eightysix.model.gate import Channel, Reference
-from eightysix.serve.gate.history import judged_with
+from eightysix.serve.gate.evidence import judged_with
 from eightysix.serve.registry import Pace, Reconciler, RegistryClient
 from eightysix.store.history import GateHistory
 from tests.gate.events import samples

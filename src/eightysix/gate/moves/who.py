@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from eightysix.gate.moves.context import Case, finding
@@ -31,6 +32,8 @@ three or four tags, which counts as one; a pipeline for a handful of models stay
 more than twice that; having done it, or half of it, is no excuse."""
 
 _MAX_NAME = 64
+_PARSED = 1_024
+"""Addresses and programs kept apart: every move is judged with the same thousands of rows."""
 
 
 class Who(NamedTuple):
@@ -46,29 +49,45 @@ class _Known:
     decision let land: who is held once does not become known by it."""
 
     def __init__(self) -> None:
-        self.actors: list[str] = []
-        self.hosts: list[str] = []
-        self.tools: list[str] = []
+        self.actors = _Names()
+        self.hosts = _Names()
+        self.tools = _Names()
 
     def learn(self, who: Who, accepted: bool) -> None:
         """Take a move in."""
         if accepted or not any(self.new(who)):
-            self.actors += [who.actor] * bool(who.actor)
-            self.hosts += [who.host] * bool(who.host)
-            self.tools += [who.tool] * bool(who.tool)
+            self.actors.add(who.actor)
+            self.hosts.add(who.host)
+            self.tools.add(who.tool)
 
     def new(self, who: Who) -> tuple[bool, bool, bool]:
         """Whether the user, the machine and the program are new, each only where it is known who is not."""
-        steady = len(set(self.hosts)) <= STEADY_HOSTS
+        steady = len(self.hosts.different) <= STEADY_HOSTS
         return (
-            _is_new(who.actor, self.actors),
-            steady and _is_new(who.host, self.hosts),
-            _is_new(who.tool, self.tools),
+            self.actors.lack(who.actor),
+            steady and self.hosts.lack(who.host),
+            self.tools.lack(who.tool),
         )
 
 
-def _is_new(name: str, known: list[str]) -> bool:
-    return bool(name) and len(known) >= KNOWN_AFTER and name not in known
+class _Names:
+    """Names of one kind, and how many moves told one."""
+
+    __slots__ = ("different", "told")
+
+    def __init__(self) -> None:
+        self.different: set[str] = set()
+        self.told = 0
+
+    def add(self, name: str) -> None:
+        """A move told this; empty where it told none."""
+        if name:
+            self.different.add(name)
+            self.told += 1
+
+    def lack(self, name: str) -> bool:
+        """Whether a name is none of these, where enough moves told one."""
+        return bool(name) and self.told >= KNOWN_AFTER and name not in self.different
 
 
 def new_pusher(case: Case) -> Iterable[GateFinding]:
@@ -86,7 +105,7 @@ def new_pusher(case: Case) -> Iterable[GateFinding]:
             "new-pusher",
             Severity.HIGH,
             "Somebody pushed who is not known to push here",
-            f"{_shown(who.actor)}; known {_list(known.actors)}",
+            f"{_shown(who.actor)}; known {_list(known.actors.different)}",
             holds=True,
             techniques=("T1078",),
         )
@@ -98,17 +117,17 @@ def new_pusher(case: Case) -> Iterable[GateFinding]:
             "pusher-elsewhere",
             Severity.HIGH,
             "A push from another machine, with another program",
-            f"{why}; known {_list(known.hosts)} with {_list(known.tools)}",
+            f"{why}; known {_list(known.hosts.different)} with {_list(known.tools.different)}",
             holds=True,
             techniques=("T1078", "T1528"),
         )
     elif otherwise:
-        why = f"{_shown(who.tool)}; known {_list(known.tools)}"
+        why = f"{_shown(who.tool)}; known {_list(known.tools.different)}"
         yield finding(
             case, "new-push-program", Severity.MEDIUM, "A push with a program that is new here", why
         )
     elif elsewhere:
-        why = f"{_shown(who.host)}; known {_list(known.hosts)}"
+        why = f"{_shown(who.host)}; known {_list(known.hosts.different)}"
         yield finding(case, "new-push-address", Severity.LOW, "A push from an address that is new here", why)
 
 
@@ -175,6 +194,7 @@ def _who(move: TagMove, heard: Mapping[tuple[str, str, str, str], Who]) -> Who:
     return heard.get((move.registry, move.repository, move.tag, move.digest), who)
 
 
+@lru_cache(maxsize=_PARSED)
 def _host(address: str) -> str:
     if address.startswith("["):
         return address[1:].partition("]")[0]
@@ -182,6 +202,7 @@ def _host(address: str) -> str:
     return host if colon and ":" not in host and port.isdecimal() else address
 
 
+@lru_cache(maxsize=_PARSED)
 def _tool(agent: str) -> str:
     return agent.strip().partition(" ")[0].partition("/")[0].lower()
 
@@ -192,6 +213,6 @@ def _shown(text: str) -> str:
 
 
 def _list(names: Iterable[str]) -> str:
-    different = sorted(set(names))
+    different = sorted(names)
     told = ", ".join(map(_shown, different[:3]))
     return told + (f" and {len(different) - 3} others" if len(different) > 3 else "")

@@ -38,7 +38,7 @@ from eightysix.model.gate import (
 )
 from eightysix.scan.scanner import Options
 from eightysix.serve.gate.contents import MAX_LAYER, scan_layers
-from eightysix.serve.gate.history import judged_with
+from eightysix.serve.gate.evidence import judged_with
 from eightysix.serve.gate.material import fetch_material
 from eightysix.serve.registry.client import RegistryClient
 from eightysix.serve.registry.tree import ArtifactTree, read_tree

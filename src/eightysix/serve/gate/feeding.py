@@ -1,7 +1,7 @@
 """Follows the history and writes each move, judged, as a line for detection and for people.
 
 The history is the truth and the feed follows from it: where the feed is a file, its last whole line says where to go on, so
-that a death between a row and its line loses nothing, and at worst tells one row twice.
+that a death between a row and its line loses nothing, and at worst tells the rows of one write twice.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Sequence
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -18,18 +20,20 @@ from eightysix.gate.feed import line, of_move
 from eightysix.gate.moves import Promotion, findings
 from eightysix.model.errors import EightysixError, StateError
 from eightysix.model.gate import GateEvent, GateEventKind, GateFinding, Reference, TagMove
-from eightysix.serve.gate.history import judged_with
+from eightysix.serve.gate.evidence import Evidence
 from eightysix.store.history import GateHistory
 
 __all__ = ["Feed", "FeedFile", "last_told"]
 
 _TAIL = 1 << 20
+_AT_ONCE = 64
+"""Rows that are judged with what was read once, and flushed to the disk together: the first of them waits for the last."""
 _PAUSE_S = 0.5
 _PREFIX = "move-"
 
 
 class FeedFile:
-    """A file that lines are added to, each on the disk before the next. Mode 0600."""
+    """A file that lines are added to, on the disk when `write` returns. Mode 0600."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -133,18 +137,22 @@ class Feed:
     def drain(self) -> int:
         """Tell every row that is there, in this thread; how many."""
         count = 0
-        for move in self._history.moves(self.sequence):
-            self._one(move)
-            count += 1
+        moves = self._history.moves(self.sequence)
+        while stretch := tuple(islice(moves, _AT_ONCE)):
+            self._together(stretch)
+            count += len(stretch)
         return count
 
-    def _one(self, move: TagMove) -> None:
-        place = Reference(move.registry, move.repository, move.tag)
-        rows, context = judged_with(self._history, place, subject=move.sequence, promotions=self._promotions)
-        found = findings(rows, context)
-        self._write(line(of_move(move, found)))
-        self.sequence = move.sequence
-        self._tell(move, found)
+    def _together(self, stretch: Sequence[TagMove]) -> None:
+        evidence = Evidence(self._history, stretch, promotions=self._promotions)
+        judged: dict[int, tuple[GateFinding, ...]] = {}
+        for move in sorted(stretch, key=attrgetter("registry", "repository", "sequence")):
+            place = Reference(move.registry, move.repository, move.tag)
+            judged[move.sequence] = findings(*evidence.of(place, subject=move.sequence))
+        self._write(b"".join(line(of_move(move, judged[move.sequence])) for move in stretch))
+        self.sequence = stretch[-1].sequence
+        for move in stretch:
+            self._tell(move, judged[move.sequence])
 
     def _work(self) -> None:
         while True:

@@ -1,14 +1,12 @@
-"""What the history has to say: of a tag, of a decision, and as what a move is judged with. Data only; others print it."""
+"""What the history has to say: of a tag and of a decision. Data only; others print it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from eightysix.gate.moves import MoveContext, Promotion
-from eightysix.gate.policy.form import Mode
 from eightysix.gate.references import format_reference
 from eightysix.gate.scopes import ANY, scope_of
 from eightysix.model.errors import UsageError
@@ -26,13 +24,10 @@ from eightysix.model.gate import (
 )
 from eightysix.store.history import GateHistory, Watched
 
-__all__ = ["Explanation", "TagHistory", "judged_with", "tag_history", "watches", "why"]
+__all__ = ["Explanation", "TagHistory", "tag_history", "watches", "why"]
 
 _MOST_OWN = 2_000
-"""Rows of one repository that a move is judged with."""
-_MOST_AROUND = 5_000
-"""Rows of all tags, of the days before: who moves how much at once."""
-_AROUND_NS = 30 * 86_400 * 10**9
+"""Rows, and decisions, of a tag that a decision is explained with: the last ones."""
 _ALL_TAGS = "*"
 
 
@@ -127,66 +122,6 @@ def why(history: GateHistory, start: str) -> Explanation:
         after=decided[number + 1 :] if number >= 0 else (),
         entries=history.entries(scopes),
         changes=tuple(change for scope in scopes for change in history.changes(scope)),
-    )
-
-
-def judged_with(
-    history: GateHistory,
-    reference: Reference,
-    *,
-    subject: int = 0,
-    promotions: Sequence[Promotion] = (),
-    sources: Sequence[str] = (),
-    read: Iterable[str] = (),
-) -> tuple[tuple[TagMove, ...], MoveContext]:
-    """Rows and context for `gate.moves.findings` about a tag's last row (or the one with the sequence `subject`)."""
-    places = {Reference(reference.registry, reference.repository)}
-    places |= {Reference(p.staging.registry, p.staging.repository) for p in promotions}
-    rows = {row.sequence: row for place in places for row in history.history(place, limit=_MOST_OWN)}
-    # The tag's own rows to their end: in a busy repository they may lie far back.
-    own = history.history(Reference(reference.registry, reference.repository, reference.tag), limit=_MOST_OWN)
-    rows |= {row.sequence: row for row in own}
-    at_ns = next((row.seen_ns for row in own if row.sequence == subject), own[-1].seen_ns if own else 0)
-    rows |= {row.sequence: row for row in history.between(at_ns - _AROUND_NS, at_ns, limit=_MOST_AROUND)}
-    strays = {
-        (stray.event.channel, stray.event.id, stray.outcome): stray
-        for place in places
-        for stray in history.strays(place)
-    }
-    context = MoveContext(
-        reference=replace(reference, digest=""),
-        subject=subject,
-        promotions=tuple(promotions),
-        artifacts=history.artifacts(digest for row in own for digest in (row.digest,) if digest),
-        read=frozenset(read),
-        strays=tuple(strays.values()),
-        sources=tuple(sources),
-        allowed=_allowed(history, reference),
-        held=_held(history, reference),
-    )
-    return tuple(rows[sequence] for sequence in sorted(rows)), context
-
-
-def _allowed(history: GateHistory, reference: Reference) -> dict[str, int]:
-    """When each digest of a repository was let to land, of those whose last decision says so."""
-    allowed: dict[str, int] = {}
-    for decision in history.decisions(Reference(reference.registry, reference.repository), limit=_MOST_OWN):
-        if decision.ruling is Ruling.ALLOW:
-            allowed[decision.digest] = decision.at_ns
-        else:
-            allowed.pop(decision.digest, None)
-    return allowed
-
-
-def _held(history: GateHistory, reference: Reference) -> frozenset[str]:
-    """The digests that the last decision about this very tag kept out. A decision that audit mode made kept nothing out."""
-    last: dict[str, Decision] = {}
-    tag = replace(reference, digest="")
-    for decision in history.decisions(tag, limit=_MOST_OWN):
-        if decision.reference == tag:
-            last[decision.digest] = decision
-    return frozenset(
-        digest for digest, each in last.items() if each.ruling is Ruling.HOLD and each.mode == Mode.ENFORCE
     )
 
 

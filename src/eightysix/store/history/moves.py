@@ -98,6 +98,15 @@ class Moves(HistoryFile):
         query = f"SELECT {COLUMNS} FROM move WHERE {where} ORDER BY sequence DESC LIMIT ?"  # noqa: S608
         return tuple(as_move(row) for row in reversed(self._rows(query, (*values, min(limit, MAX_ROWS)))))
 
+    def after(
+        self, reference: Reference, sequence: int, until_ns: int, *, limit: int = _PAGE
+    ) -> tuple[TagMove, ...]:
+        """The first rows of a tag or repository after a sequence, of those that were seen until a time; oldest first."""
+        where, values = place_of(reference)
+        query = f"SELECT {COLUMNS} FROM move WHERE {where} AND sequence > ? AND seen_ns <= ? ORDER BY sequence LIMIT ?"  # noqa: S608
+        some = (*values, sequence, until_ns, min(limit, MAX_ROWS))
+        return tuple(as_move(row) for row in self._rows(query, some))
+
     def moves(self, since: int = 0) -> Iterator[TagMove]:
         """All rows after the sequence `since`, page by page."""
         while True:
