@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from mmap import mmap
 
-__all__ = ["Artifact"]
+__all__ = ["LAYER", "Artifact"]
+
+LAYER = "layer"
+"""Context of the layer of an image: names in it may begin at the root, which is the container's."""
 
 
 class Artifact:
@@ -13,7 +16,7 @@ class Artifact:
     `raw` holds the bytes (a `bytes`, or a map of a file that must not be copied whole), `start` and `end` bound the
     window in it. `path` is the file that was given, `member` the way inside of it. `depth` counts the containers
     around it. `context` says what it is read for, where its container knows: `torch` (a torch archive), `torchscript`,
-    `numpy`, `joblib`, `keras`, `nemo`, or empty.
+    `numpy`, `joblib`, `keras`, `nemo`, `layer` (of an image), or empty.
 
     Offsets in every method count from `start`; reading past the end gives fewer bytes, never an error.
     """

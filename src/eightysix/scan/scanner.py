@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from eightysix.model.finding import FileVerdict, Finding, ScannedFile
 from eightysix.model.stored import visible
-from eightysix.scan.artifact import Artifact
+from eightysix.scan.artifact import LAYER, Artifact
 from eightysix.scan.budget import Limits
 from eightysix.scan.catalog import rule
 from eightysix.scan.digest import digest_bytes, digest_descriptor
@@ -28,12 +28,14 @@ MAPPED_FROM = 1 << 20
 class Options(Struct, frozen=True, kw_only=True):
     """How to scan. `second` is the second engine, None where it is switched off. `digest` has every file's digest worked
     out; without, only what is not clean gets one, where BLAKE3 is installed. `recall` gives what bytes with a digest came
-    to before, by the same rules, or None."""
+    to before, by the same rules, or None; it is not for layers. `layer` says that it is the layer of an image, whose root is the
+    container's."""
 
     limits: Limits = Limits()
     second: SecondEngine | None = None
     digest: bool = False
     recall: Callable[[str], Result | None] | None = None
+    layer: bool = False
 
 
 class Stamp(Struct, frozen=True):
@@ -135,7 +137,7 @@ def _content(descriptor: int, size: int) -> bytes | mmap.mmap:
 
 def _judge(data: bytes | mmap.mmap, path: str, options: Options) -> Result:
     session = Session(options.limits, options.second)
-    name = session.read(Artifact(data, visible(path)))
+    name = session.read(Artifact(data, visible(path), context=LAYER if options.layer else ""))
     findings = session.findings
     file = ScannedFile(
         path=visible(path),

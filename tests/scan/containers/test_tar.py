@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 
@@ -11,6 +12,7 @@ from eightysix.scan.artifact import Artifact
 from eightysix.scan.budget import Limits
 from eightysix.scan.containers.tar import read as read_tar
 from eightysix.scan.kinds.containers import KINDS
+from eightysix.scan.scanner import Options, scan_bytes
 from tests.scan.containers.recorder import Recorder, read
 from tests.scan.containers.zips import INERT, Member, write
 
@@ -192,3 +194,16 @@ def test_more_headers_than_the_budget_has() -> None:
     with pytest.raises(Exception, match="more than 5 members"):
         read_tar(Artifact(plain(*"abcdefgh"), "-"), scan)
     assert "too-much" in scan.rules
+
+
+def test_a_name_at_the_root_is_odd_unless_it_is_the_layer_of_an_image() -> None:
+    """A tar that only looks like a root file system is no excuse: whoever unpacks it as root writes to his own /etc."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name in ("etc/motd", "/etc/cron.d/x"):
+            info = tarfile.TarInfo(name)
+            info.size = 4
+            archive.addfile(info, io.BytesIO(b"text"))
+    data = gzip.compress(file.getvalue())
+    assert [one.rule for one in scan_bytes(data).findings] == ["archive-odd-path"]
+    assert scan_bytes(data, options=Options(layer=True)).findings == ()

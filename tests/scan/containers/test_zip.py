@@ -293,7 +293,7 @@ def test_what_has_no_business_in_a_model(member: Member, rule: str) -> None:
         Member(name=b"p-1.dist-info/RECORD", data=b"x"),
         Member(name=b"p-1.dist-info/WHEEL", data=b"x"),
     )
-    assert told(write(member, *package)) == []
+    assert set(told(write(member, *package))) <= {"wheel-record"}  # which lists nothing of it
 
 
 def test_a_launcher_with_a_zip_behind_it_is_read() -> None:

@@ -109,7 +109,10 @@ _ARCHIVES = (
         what="A name begins at a root or holds a NUL, or a link in a model archive points out of the folder.",
         why="Careful unpackers change such names, careless ones write or read where they point.",
         fix="Unpack only with a tool that refuses such members.",
-        blind="Links out of the folder are normal in images of root file systems and are no finding there.",
+        blind=(
+            "Links out of the folder are normal in images of root file systems and are no finding there; names that begin at the "
+            "root are none in a layer that the gate fetches for an image."
+        ),
     ),
     ScanRule(
         id="archive-duplicate",
@@ -119,6 +122,28 @@ _ARCHIVES = (
         why="Which of them is loaded depends on the reader.",
         fix="Have the archive written anew.",
         blind="In other archives it happens to honest writers and is no finding.",
+    ),
+    ScanRule(
+        id="wheel-record",
+        verdict=FileVerdict.MALFORMED,
+        title="A wheel is not what its own list says",
+        what=(
+            "`*.dist-info/RECORD` lists each file of a wheel with its digest and size. A file is there that is not listed, is "
+            "listed and not there, or has another digest or size; or the list cannot be read."
+        ),
+        why=(
+            "The file was changed after the wheel was built, or two installers see two packages. Installers do not compare "
+            "the digests, so whoever adds a file to a wheel in a mirror or a pipeline runs it."
+        ),
+        fix="Get the wheel from where it was built, by its hash; have it built anew if that one is the same.",
+        blind=(
+            "Whoever changes a file can write the list anew. Files over 64 MiB, and what is beyond 256 MiB of one wheel, are "
+            "compared by name and size. A wheel without a list is installed by nothing and no finding."
+        ),
+        references=(
+            "https://packaging.python.org/en/latest/specifications/binary-distribution-format/",
+            "https://blog.pypi.org/posts/2025-08-07-wheel-archive-confusion-attacks/",
+        ),
     ),
     ScanRule(
         id="archive-native-code",

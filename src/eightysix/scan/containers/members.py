@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.containers import heads
@@ -10,6 +11,9 @@ from eightysix.scan.containers.paths import Links, escapes, parts_of, rooted
 from eightysix.scan.containers.roles import Role, Roles, roles_of
 from eightysix.scan.interface import Scan
 from eightysix.scan.recognise import recognise
+
+if TYPE_CHECKING:
+    from eightysix.scan.containers.wheel import Record
 
 __all__ = ["Members", "decoded", "loadable", "shown"]
 
@@ -65,6 +69,8 @@ class Members:
         self.artifact = artifact
         self.scan = scan
         self.roles: Roles = roles_of(names)
+        self.record: Record | None = None
+        """What a wheel says of its members, for those of its main directory."""
         self._links = Links()
         self._checked = 0
         self._wrong_told = False
@@ -80,7 +86,7 @@ class Members:
         return first
 
     def name(self, name: str, *, package: bool = False) -> None:
-        """Judge where the member `name` would land. `package` is an image layer or the like, which has its own root."""
+        """Judge where the member `name` would land. `package` is an image layer, which has its own root."""
         if escapes(name):
             self.scan.report(
                 "archive-escape", self.artifact, f"{shown(name)} would be written outside of the folder"
@@ -102,7 +108,7 @@ class Members:
             )
 
     def link(self, name: str, target: str, *, package: bool = False) -> None:
-        """Judge the link `name` to `target`. `package` as for `name`."""
+        """Judge the link `name` to `target`. `package` is an image layer, or looks like one."""
         outward = self._links.add(name, target)
         if outward and not package and self.roles.role is not Role.PACKAGE:
             self.scan.report(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from eightysix.scan.artifact import Artifact
+from eightysix.scan.artifact import LAYER, Artifact
 from eightysix.scan.containers import heads
 from eightysix.scan.containers.members import Members, loadable, shown
 from eightysix.scan.containers.tar_records import (
@@ -48,7 +48,7 @@ def read(artifact: Artifact, scan: Scan) -> None:
     end, stopped = walk.end, walk.stopped
     detours = walk.detours()
     visitor = Members(artifact, scan, (one.name for one in (*members, *detours)))
-    package = _root_file_system(members)
+    package = artifact.context == LAYER or _root_file_system(members)
     for one in members:
         _visit(visitor, one, package)
     for one in walk.doubtful[:1]:
@@ -174,7 +174,7 @@ class _Said(Struct):
 
 def _visit(members: Members, one: Tar, package: bool) -> None:
     scan, header = members.scan, one.header
-    members.name(one.name, package=package)
+    members.name(one.name, package=members.artifact.context == LAYER)
     if header.kind in _LINKS:
         members.link(one.name, one.target, package=package)
         scan.budget.member()
@@ -185,7 +185,7 @@ def _visit(members: Members, one: Tar, package: bool) -> None:
         scan.budget.member()
         return
     # Kinds that nobody knows count as files (POSIX), and so they are read.
-    context = members.roles.context(one.name) or members.artifact.context
+    context = members.roles.context(one.name) or members.artifact.context.removesuffix(LAYER)
     part = members.artifact.window(one.name, header.data, one.size, context=context)
     if len(part) < one.size:
         scan.report("tar-broken", part, f"{one.size - len(part):,} bytes of it are missing")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from eightysix.scan.artifact import Artifact
 from eightysix.scan.containers import heads
 from eightysix.scan.containers.members import Members, decoded, shown
-from eightysix.scan.containers.zip_members import METHODS, unlisted, visit
+from eightysix.scan.containers.roles import Role
+from eightysix.scan.containers.zip_members import METHODS, plain, unlisted, visit
 from eightysix.scan.containers.zip_records import (
     LOCAL,
     Directory,
@@ -17,6 +20,9 @@ from eightysix.scan.containers.zip_records import (
 )
 from eightysix.scan.interface import Scan
 from eightysix.scan.recognise import recognise
+
+if TYPE_CHECKING:
+    from eightysix.scan.containers.wheel import Record
 
 __all__ = ["read"]
 
@@ -61,7 +67,9 @@ class _Zip:
 
     def read(self) -> None:
         main = self.found[0]
+        self.members.record = self._record(main)
         self._directory(main)
+        self._agrees()
         self._overlap()
         for one in self.found[1:]:
             if not self._inside(one):
@@ -100,6 +108,26 @@ class _Zip:
             needed.extend((name, key, length) for key, length in self.scan.storages.items())
         self.extents.append((one.start, one.tail))
         self._short(names, needed)
+
+    def _record(self, one: Directory) -> Record | None:
+        """The list that a wheel carries of itself; it is read first, so that each member is unpacked once."""
+        if self.members.roles.role is not Role.PACKAGE:
+            return None
+        from eightysix.scan.containers.wheel import MAX_RECORD, Record, is_record
+
+        for entry in one.entries:
+            name = decoded(entry.name)
+            local = local_at(self.artifact, entry.offset) if is_record(name) else None
+            if local is not None:
+                data = plain(self.members, entry, local, MAX_RECORD)
+                return None if data is None else Record(data, name)
+        return None
+
+    def _agrees(self) -> None:
+        record, self.members.record = self.members.record, None
+        told = record.told() if record is not None else ""
+        if told:
+            self.scan.report("wheel-record", self.artifact, told)
 
     def _short(self, names: dict[str, Entry], needed: list[tuple[str, str, int]]) -> None:
         """Report a storage whose record is shorter than its pickle says: torch believes the pickle, and reads on behind

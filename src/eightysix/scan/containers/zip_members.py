@@ -19,7 +19,7 @@ from eightysix.scan.containers.members import Members, decoded, loadable, shown
 from eightysix.scan.containers.paths import parts_of
 from eightysix.scan.containers.zip_records import Entry, Local
 
-__all__ = ["ENCRYPTED", "METHODS", "unlisted", "visit"]
+__all__ = ["ENCRYPTED", "METHODS", "plain", "unlisted", "visit"]
 
 ENCRYPTED = 0x1 | 0x20 | 0x40 | 0x2000
 """Flag bits that say that content is not plain: encrypted, patch data, strong encryption, masked headers (4.4.4)."""
@@ -84,6 +84,19 @@ def visit(members: Members, entry: Entry, local: Local, seen: set[tuple[int, int
             reading = _Reading(members, name, local.data, method, packed, size, crc)
             reading.doubted = (entry.flags ^ local.flags) & ENCRYPTED
             reading.read(entry.flags & local.flags, entry.attributes if entry.system == _UNIX else 0)
+
+
+def plain(members: Members, entry: Entry, local: Local, most: int) -> bytes | None:
+    """The content of a member by its directory, for who needs it before its turn: `most` bytes of it and one more; None where it
+    does not come out."""
+    method, packed = entry.method, entry.packed
+    reading = _Reading(members, decoded(entry.name), local.data, method, packed, entry.size, entry.crc)
+    if method == STORED:
+        return reading.whole.head(most + 1)
+    if entry.size > most:
+        return None
+    unpacked = reading._unpacked()  # noqa: SLF001 - of this module
+    return bytes(unpacked.data[: most + 1]) if unpacked is not None and unpacked.whole else None
 
 
 def unlisted(members: Members, local: Local, length: int, seen: set[tuple[int, int, int]]) -> None:
@@ -219,6 +232,8 @@ class _Reading:
             )
         if self.doubted:
             self._tell_disguise(part, _claim(self.doubted))
+        if self.listed and self.members.record is not None:
+            self.members.record.hold(self.name, part)
         self.members.content(part, self.name)
 
     def _ends(self, unpacked: unpack.Unpacked) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec.structs import replace
 
 from eightysix.gate.manifests import Descriptor
-from eightysix.gate.mediatypes import TITLE
+from eightysix.gate.mediatypes import TITLE, kind_of
 from eightysix.model.errors import RegistryError
 from eightysix.model.finding import FileVerdict
 from eightysix.model.gate import ContentVerdict
@@ -71,6 +71,9 @@ def scan_files(files: Sequence[Found], root: str, options: Options) -> tuple[Con
 def _layer(
     client: RegistryClient, repository: str, layer: Descriptor, name: str, options: Options, largest: int
 ) -> ContentVerdict:
+    # oras gives any file the media type of a layer, and a title: where its tar is unpacked is somebody's own folder.
+    of_image = kind_of(layer.media_type) == "image" and TITLE not in layer.annotations
+    options = replace(options, layer=of_image)
     try:
         if layer.size <= _SMALL:
             data = client.blob_bytes(repository, layer, _SMALL)
