@@ -78,4 +78,4 @@ def test_hostile_text_costs_linear_time(pattern: str) -> None:
     text = "a" * 1_000_000
     before = time.process_time()
     assert not test(text)
-    assert time.process_time() - before < 5, "a backtracking matcher needs hours"
+    assert time.process_time() - before < 120, "a backtracking matcher needs hours"

@@ -158,7 +158,7 @@ def test_hostile_shapes_cost_time_in_proportion(text: bytes) -> None:
     # Quadratic behaviour would take minutes here; the limit only has to tell that apart on any machine.
     begun = time.process_time()
     found, problems = read_hostile(text)
-    assert time.process_time() - begun < 20
+    assert time.process_time() - begun < 120, "what grows with the square takes hours"
     assert found + problems > 0
 
 
